@@ -1,0 +1,1 @@
+//! The floors that the benchmarks are held against: plain SQLite, nothing of ours.

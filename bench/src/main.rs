@@ -1,0 +1,3 @@
+//! Lumina's benchmarks.
+
+fn main() {}

@@ -1,0 +1,1 @@
+//! A client for FullEnrich's v2 reverse email lookup.

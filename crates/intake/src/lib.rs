@@ -1,0 +1,1 @@
+//! Bytes to intake rows: subscriber files and newsletter webhooks.
