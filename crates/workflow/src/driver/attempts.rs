@@ -1,0 +1,484 @@
+//! Attempts: starting them in tasks of their own, and what follows their end.
+
+use std::any::Any;
+use std::future::Future;
+use std::panic::AssertUnwindSafe;
+use std::pin::Pin;
+use std::sync::Arc;
+use std::task::{Context, Poll};
+use std::time::Duration;
+
+use futures_util::FutureExt;
+use futures_util::future::{AbortHandle, BoxFuture, abortable};
+use jiff::Timestamp;
+
+use super::commits::Committed;
+use super::{Driver, Flow, Stop};
+use crate::attempt::{Attempt, Extras};
+use crate::board::{ActCode, GateCode, Op, Permit};
+use crate::error::{Failure, FailureKind, StepError};
+use crate::history::What;
+use crate::payload::Payload;
+use crate::replay::{Known, Previous};
+use crate::retry::Verdict;
+use crate::run::lock;
+use crate::runtime::Runtime;
+use crate::step::{StepKind, StepPlan};
+use crate::store::{Attachment, Next};
+
+/// An outside effect is sent only within this time of its acknowledged start record, since a worker that was
+/// held up longer may have lost its lease.
+const EFFECT_FRESHNESS: Duration = Duration::from_secs(2);
+
+/// Code that holds its thread this long should have gone through `Attempt::blocking`.
+const SLOW_POLL: Duration = Duration::from_millis(100);
+
+/// How often a step was attempted, and how that went.
+#[derive(Debug, Clone, Default)]
+pub(super) struct Count {
+    made: u32,
+    previous: Option<Previous>,
+}
+
+/// A task that works for this run.
+pub(super) struct Running {
+    ticket: u64,
+    attempt: Attempt,
+    started_at: Timestamp,
+    /// On the monotonic clock.
+    deadline: Option<Duration>,
+    stage: Stage,
+    abort: AbortHandle,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Stage {
+    Gate,
+    Act,
+    Effect,
+}
+
+impl Drop for Running {
+    fn drop(&mut self) {
+        self.abort.abort();
+    }
+}
+
+/// What a task reports.
+pub(super) struct Happening {
+    ordinal: u32,
+    ticket: u64,
+    what: Report,
+}
+
+enum Report {
+    Admitted(Result<Permit, StepError>),
+    Ended(Result<Payload, StepError>),
+    /// The start record was too old when the effect's turn came: nothing was sent.
+    Stale(Option<Permit>),
+}
+
+impl Driver {
+    /// Puts a reached step among what is to be started, as its history says.
+    pub(super) fn note_attempt(&mut self, ordinal: u32, kind: StepKind, known: Option<Known>) {
+        let Some(known) = known else {
+            self.attempts.insert(ordinal, Count::default());
+            self.to_start.insert(ordinal);
+            return;
+        };
+        self.attempts.insert(ordinal, Count { made: known.attempts, previous: known.previous });
+        match (known.unresolved, known.next_at) {
+            (Some(attempt), _) if kind == StepKind::Effect => self.settle_unresolved(ordinal, attempt),
+            (_, Some(next_at)) => {
+                self.delays.insert(ordinal, next_at);
+            }
+            _ => {
+                self.to_start.insert(ordinal);
+            }
+        }
+    }
+
+    /// The process that made this attempt never wrote how it ended. It is not made again: the
+    /// workflow is told.
+    fn settle_unresolved(&mut self, ordinal: u32, attempt: u32) {
+        let error = StepError::unknown("the process stopped before the outcome of the attempt was recorded");
+        self.settle_error(ordinal, attempt, self.now(), error, true);
+    }
+
+    /// Starts what is due. True when something has ended at once, so that the code must be
+    /// looked at again.
+    pub(super) async fn start_attempts(&mut self) -> Flow<bool> {
+        self.take_due_delays();
+        if self.to_start.is_empty() || !self.seat.lease_is_fresh(&*self.shell.runtime) {
+            return Ok(false);
+        }
+        while let Some(ordinal) = self.to_start.pop_first() {
+            let op = lock(&self.board).slot(ordinal).op.clone();
+            match op {
+                Op::InTx(attachment) => {
+                    self.run_in_tx(ordinal, attachment).await?;
+                    return Ok(true);
+                }
+                Op::Act { gate, act } => self.start_attempt(ordinal, gate, act).await?,
+                Op::Wait { .. } | Op::Sleep(_) => unreachable!("only what has attempts is put among what is to be started"),
+            }
+        }
+        Ok(false)
+    }
+
+    fn take_due_delays(&mut self) {
+        let now = self.now();
+        let due: Vec<u32> = self.delays.iter().filter(|(_, at)| **at <= now).map(|(ordinal, _)| *ordinal).collect();
+        for ordinal in due {
+            self.delays.remove(&ordinal);
+            self.to_start.insert(ordinal);
+        }
+    }
+
+    fn next_attempt(&self, ordinal: u32) -> Attempt {
+        let count = self.attempts.get(&ordinal).cloned().unwrap_or_default();
+        Attempt::new(self.lease.run, count.made + 1, count.previous, self.shell.runtime.clone())
+    }
+
+    async fn run_in_tx(&mut self, ordinal: u32, attachment: Attachment) -> Flow<()> {
+        let attempt = self.next_attempt(ordinal).number();
+        let started_at = self.now();
+        self.record(ordinal, What::Completed { attempt, payload: None }, started_at);
+        match self.commit(Next::Running, None, Some(attachment)).await? {
+            Committed::Done { payload } => {
+                let payload = payload.unwrap_or_else(Payload::null);
+                self.completions.push_back((ordinal, crate::replay::Completion::Value(payload)));
+            }
+            Committed::Rejected(error) => {
+                self.pending.pop();
+                self.settle_error(ordinal, attempt, started_at, error, false);
+            }
+            Committed::InboxChanged | Committed::KeyTaken(_) => unreachable!("neither guard nor keys were given"),
+        }
+        Ok(())
+    }
+
+    async fn start_attempt(&mut self, ordinal: u32, gate: Option<GateCode>, act: ActCode) -> Flow<()> {
+        if let Some(gate) = gate {
+            self.start_gate(ordinal, &gate);
+            return Ok(());
+        }
+        self.start_act(ordinal, &act, None).await
+    }
+
+    fn start_gate(&mut self, ordinal: u32, gate: &GateCode) {
+        let attempt = self.next_attempt(ordinal);
+        let opening = guarded(gate(), |panic| StepError::fail(format!("the gate panicked: {panic}")));
+        self.spawn(ordinal, attempt, Stage::Gate, None, opening.map(Report::Admitted));
+    }
+
+    /// Everything before is durable first; of an outside effect its start as well.
+    async fn start_act(&mut self, ordinal: u32, act: &ActCode, permit: Option<Permit>) -> Flow<()> {
+        let attempt = self.next_attempt(ordinal);
+        let kind = lock(&self.board).slot(ordinal).step.kind;
+        if kind == StepKind::Effect {
+            self.record(ordinal, What::AttemptStarted { attempt: attempt.number() }, self.now());
+        }
+        if self.has_unsaved() {
+            self.save().await?;
+        }
+        self.spawn_act(ordinal, attempt, kind, act, permit);
+        Ok(())
+    }
+
+    fn spawn_act(&mut self, ordinal: u32, attempt: Attempt, kind: StepKind, act: &ActCode, permit: Option<Permit>) {
+        let plan = self.plan(ordinal);
+        let (name, timeout) = (plan.step.name, plan.timeout);
+        let runtime = self.shell.runtime.clone();
+        let acked = runtime.monotonic();
+        let (act, handle) = (act.clone(), attempt.clone());
+        if kind == StepKind::Effect {
+            let work = async move {
+                if runtime.monotonic().saturating_sub(acked) > EFFECT_FRESHNESS {
+                    return Report::Stale(permit);
+                }
+                let work = Watched { runtime: runtime.clone(), step: name, work: act(handle, permit) };
+                Report::Ended(guarded(work, |panic| StepError::unknown(format!("the code panicked: {panic}"))).await)
+            };
+            self.spawn(ordinal, attempt, Stage::Effect, timeout, work);
+        } else {
+            let work = async move {
+                let work = Watched { runtime: runtime.clone(), step: name, work: act(handle, permit) };
+                Report::Ended(guarded(work, |panic| StepError::fail(format!("the code panicked: {panic}"))).await)
+            };
+            self.spawn(ordinal, attempt, Stage::Act, timeout, work);
+        }
+    }
+
+    fn spawn(
+        &mut self,
+        ordinal: u32,
+        attempt: Attempt,
+        stage: Stage,
+        timeout: Option<Duration>,
+        work: impl Future<Output = Report> + Send + 'static,
+    ) {
+        let ticket = self.seat.next_ticket();
+        let send = self.send.clone();
+        let (work, abort) = abortable(work);
+        let deadline = timeout.map(|timeout| self.shell.runtime.monotonic() + timeout);
+        let running = Running { ticket, attempt, started_at: self.now(), deadline, stage, abort };
+        self.running.insert(ordinal, running);
+        self.shell.runtime.spawn(Box::pin(async move {
+            if let Ok(what) = work.await {
+                // Nobody listens any more when the run was lost or given up: then it is due again.
+                let _ = send.send(Happening { ordinal, ticket, what });
+            }
+        }));
+    }
+
+    /// Waits until a task reports, a time comes, or somebody nudges.
+    pub(super) async fn await_happening(&mut self) -> Flow<()> {
+        match self.next_report().await {
+            Some(happening) => self.take_happening(happening).await,
+            None => self.time_out().await,
+        }
+    }
+
+    async fn next_report(&mut self) -> Option<Happening> {
+        let mut timer = match self.time_to_wait() {
+            Some(wait) => self.shell.runtime.sleep(wait),
+            None => Box::pin(std::future::pending()),
+        }
+        .fuse();
+        let mut nudge = std::pin::pin!(self.seat.nudged().fuse());
+        let mut report = std::pin::pin!(self.receive.recv().fuse());
+        futures_util::select_biased! {
+            happening = report => happening,
+            () = nudge => None,
+            () = timer => None,
+        }
+    }
+
+    fn time_to_wait(&self) -> Option<Duration> {
+        let now = self.now();
+        let until = |time: Timestamp| Duration::try_from(time.duration_since(now)).unwrap_or_default();
+        let own = self.next_time().map(until);
+        let mono = self.shell.runtime.monotonic();
+        let limits = self.running.values().filter_map(|r| r.deadline).map(|at| at.saturating_sub(mono));
+        own.into_iter().chain(limits).min()
+    }
+
+    async fn take_happening(&mut self, happening: Happening) -> Flow<()> {
+        let Happening { ordinal, ticket, what } = happening;
+        if self.running.get(&ordinal).is_none_or(|running| running.ticket != ticket) {
+            return Ok(());
+        }
+        let running = self.running.remove(&ordinal).expect("it was just found there");
+        match what {
+            Report::Admitted(Ok(permit)) => {
+                let Op::Act { act, .. } = lock(&self.board).slot(ordinal).op.clone() else {
+                    unreachable!("only an attempt has a gate")
+                };
+                self.start_act(ordinal, &act, Some(permit)).await
+            }
+            Report::Admitted(Err(error)) => {
+                self.settle_error(ordinal, running.attempt.number(), running.started_at, error, false);
+                Ok(())
+            }
+            Report::Stale(permit) => self.confirm_and_send(ordinal, &running, permit).await,
+            Report::Ended(result) => self.settle(ordinal, &running, result).await,
+        }
+    }
+
+    /// The lease is asked for again before an effect whose start record has grown old.
+    async fn confirm_and_send(&mut self, ordinal: u32, running: &Running, permit: Option<Permit>) -> Flow<()> {
+        let lease = self.seat.lease_length();
+        match self.shell.store.renew(vec![self.lease], lease).await {
+            Ok(lost) if lost.is_empty() => {}
+            Ok(_) => return Err(Stop::Lost),
+            Err(error) => self.pause_after(&error).await?,
+        }
+        let Op::Act { act, .. } = lock(&self.board).slot(ordinal).op.clone() else {
+            unreachable!("only an attempt can be stale")
+        };
+        self.spawn_act(ordinal, running.attempt.clone(), StepKind::Effect, &act, permit);
+        Ok(())
+    }
+
+    async fn settle(&mut self, ordinal: u32, running: &Running, result: Result<Payload, StepError>) -> Flow<()> {
+        let (number, started_at) = (running.attempt.number(), running.started_at);
+        let effect = running.stage == Stage::Effect;
+        let payload = match result {
+            Ok(payload) => payload,
+            Err(error) => {
+                self.settle_error(ordinal, number, started_at, error, effect);
+                return Ok(());
+            }
+        };
+        let what = What::Completed { attempt: number, payload: Some(payload) };
+        let extras = running.attempt.take_extras();
+        if extras.keys.is_empty() && extras.attach.is_none() {
+            self.complete(ordinal, what, started_at);
+            return Ok(());
+        }
+        self.settle_with_extras(ordinal, running, what, extras).await
+    }
+
+    /// Keys and attachments can be refused, so they are committed before the code goes on.
+    async fn settle_with_extras(&mut self, ordinal: u32, running: &Running, what: What, extras: Extras) -> Flow<()> {
+        let (number, started_at) = (running.attempt.number(), running.started_at);
+        let effect = running.stage == Stage::Effect;
+        self.record(ordinal, what.clone(), started_at);
+        self.keys.extend(extras.keys);
+        let refused = match self.commit(Next::Running, None, extras.attach).await? {
+            Committed::Done { .. } => {
+                self.completions.extend(crate::replay::completion(&what).map(|told| (ordinal, told)));
+                return Ok(());
+            }
+            Committed::Rejected(error) if effect => {
+                StepError::unknown(format!("it acted, but what belongs to its record was refused: {error}"))
+            }
+            Committed::Rejected(error) => error,
+            Committed::KeyTaken(problem) if effect => StepError::unknown(format!("it acted, but {problem}")),
+            Committed::KeyTaken(problem) => StepError::fail(problem),
+            Committed::InboxChanged => unreachable!("no guard was given"),
+        };
+        self.pending.pop();
+        self.keys.clear();
+        self.settle_error(ordinal, number, started_at, refused, effect);
+        Ok(())
+    }
+
+    async fn time_out(&mut self) -> Flow<()> {
+        let mono = self.shell.runtime.monotonic();
+        let late = self.running.iter().find(|(_, r)| r.deadline.is_some_and(|at| at <= mono)).map(|(o, _)| *o);
+        let Some(ordinal) = late else { return Ok(()) };
+        let running = self.running.remove(&ordinal).expect("it was just found there");
+        let limit = self.plan(ordinal).timeout.unwrap_or_default();
+        let message = format!("the attempt did not end within {limit:?}");
+        let effect = running.stage == Stage::Effect;
+        let error = if effect { StepError::unknown(message) } else { StepError::retry(message) };
+        self.settle_error(ordinal, running.attempt.number(), running.started_at, error, effect);
+        Ok(())
+    }
+
+    /// What follows an attempt that ended in an error. `started` says that its start is on
+    /// record, so its end must be as well, even if it does not count.
+    fn settle_error(&mut self, ordinal: u32, number: u32, started_at: Timestamp, error: StepError, started: bool) {
+        let random = self.shell.runtime.random();
+        let verdict = self.plan(ordinal).retry.judge(&error, number, random);
+        match verdict {
+            Verdict::Again { delay, reason } => self.try_again(ordinal, number, started_at, error, delay, reason),
+            Verdict::Over { reason } => self.give_up(ordinal, number, started_at, error, FailureKind::Failed, reason),
+            Verdict::Unknown => {
+                let reason = "an effect whose outcome is unknown is not repeated".to_owned();
+                self.give_up(ordinal, number, started_at, error, FailureKind::Unknown, reason);
+            }
+            Verdict::Later { delay } => self.defer(ordinal, number, started_at, error, delay, started),
+        }
+    }
+
+    fn try_again(
+        &mut self,
+        ordinal: u32,
+        attempt: u32,
+        started_at: Timestamp,
+        error: StepError,
+        delay: Duration,
+        reason: String,
+    ) {
+        let next_at = self.now_plus(delay);
+        self.attempts.insert(ordinal, Count { made: attempt, previous: Some(Previous::Failed(error.clone())) });
+        self.delays.insert(ordinal, next_at);
+        self.record(ordinal, What::AttemptFailed { attempt, error, delay, next_at, reason }, started_at);
+    }
+
+    fn give_up(
+        &mut self,
+        ordinal: u32,
+        attempts: u32,
+        started_at: Timestamp,
+        error: StepError,
+        kind: FailureKind,
+        reason: String,
+    ) {
+        let step = Some(self.plan(ordinal).step.name.to_owned());
+        let failure = Failure { kind, step, code: error.code, message: error.message, attempts, handler: None };
+        self.complete(ordinal, What::Failed { failure, reason }, started_at);
+    }
+
+    fn defer(
+        &mut self,
+        ordinal: u32,
+        attempt: u32,
+        started_at: Timestamp,
+        error: StepError,
+        delay: Duration,
+        started: bool,
+    ) {
+        let next_at = self.now_plus(delay);
+        self.delays.insert(ordinal, next_at);
+        if started {
+            let reason = "deferred; the attempt does not count".to_owned();
+            self.record(ordinal, What::AttemptFailed { attempt, error, delay, next_at, reason }, started_at);
+        } else {
+            tracing::debug!(run = %self.lease.run, step = self.plan(ordinal).step.name, ?delay, reason = %error, "deferred");
+        }
+    }
+
+    fn now_plus(&self, delay: Duration) -> Timestamp {
+        crate::clock::truncate(self.now().saturating_add(delay).unwrap_or(Timestamp::MAX))
+    }
+
+    fn plan(&self, ordinal: u32) -> &StepPlan {
+        let name = lock(&self.board).slot(ordinal).step.name.clone();
+        &self.definition.steps[name.as_str()]
+    }
+
+    /// An outside effect is under way, and must be waited for.
+    pub(super) fn acts_outside(&self) -> bool {
+        self.running.values().any(|running| running.stage == Stage::Effect)
+    }
+
+    /// Stops waiting for permits; none of them has acted.
+    pub(super) fn stop_gates(&mut self) {
+        self.running.retain(|_, running| running.stage != Stage::Gate);
+    }
+}
+
+async fn guarded<T>(
+    work: impl Future<Output = Result<T, StepError>>,
+    panicked: impl FnOnce(String) -> StepError,
+) -> Result<T, StepError> {
+    match AssertUnwindSafe(work).catch_unwind().await {
+        Ok(result) => result,
+        Err(panic) => Err(panicked(tell_panic(&*panic))),
+    }
+}
+
+/// A panic's message, when it has one.
+pub(super) fn tell_panic(panic: &(dyn Any + Send)) -> String {
+    let text = panic.downcast_ref::<&str>().map(|text| (*text).to_owned());
+    text.or_else(|| panic.downcast_ref::<String>().cloned()).unwrap_or_else(|| "without a message".to_owned())
+}
+
+pub(super) fn warn_if_slow(runtime: &dyn Runtime, before: Duration, workflow: &str, what: &str) {
+    let took = runtime.monotonic().saturating_sub(before);
+    if took > SLOW_POLL {
+        tracing::warn!(workflow, what, ?took, "code held its thread; blocking work belongs into Attempt::blocking");
+    }
+}
+
+/// Logs polls that hold the thread.
+struct Watched {
+    runtime: Arc<dyn Runtime>,
+    step: &'static str,
+    work: BoxFuture<'static, Result<Payload, StepError>>,
+}
+
+impl Future for Watched {
+    type Output = Result<Payload, StepError>;
+
+    fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
+        let before = self.runtime.monotonic();
+        let polled = self.work.poll_unpin(cx);
+        warn_if_slow(&*self.runtime, before, "", self.step);
+        polled
+    }
+}

@@ -1,0 +1,134 @@
+//! From a claim to a driver: the whole history, the whole inbox, the code.
+
+use std::collections::BTreeMap;
+use std::sync::{Arc, Mutex};
+
+use tokio::sync::mpsc;
+
+use super::{Driver, StoreTime, make_code};
+use crate::board::Board;
+use crate::event::StoredEvent;
+use crate::history::Record;
+use crate::id::{DefinitionHash, RunId, Seq};
+use crate::replay::Replay;
+use crate::seat::Seat;
+use crate::shell::Shell;
+use crate::store::{
+    Advance, CLAIMED_EVENTS, CLAIMED_RECORDS, Change, Claimed, InboxQuery, Next, StoreError, StoredRecord,
+};
+
+/// How much of a history or an inbox is read at once.
+const PAGE: usize = 1_000;
+
+/// Executes a claimed run until it is parked, ended, released or lost.
+pub(crate) async fn execute(shell: Arc<Shell>, seat: Arc<Seat>, claimed: Claimed) {
+    let run = claimed.run.id;
+    if !shell.definitions.contains_key(claimed.run.workflow.as_str()) {
+        return block_unknown(&shell, &claimed).await;
+    }
+    match load(&shell, &seat, claimed).await {
+        Ok(mut driver) => driver.drive().await,
+        Err(error) => {
+            tracing::error!(%run, %error, "a run could not be loaded; it is tried again when its lease has expired");
+        }
+    }
+}
+
+async fn load(shell: &Arc<Shell>, seat: &Arc<Seat>, claimed: Claimed) -> Result<Driver, StoreError> {
+    let Claimed { lease, run: row, records, events, now } = claimed;
+    let definition = shell.definitions[row.workflow.as_str()].clone();
+    let time = StoreTime { base: now, at: shell.runtime.monotonic() };
+    let records = complete_history(shell, row.id, records).await?;
+    let events = complete_inbox(shell, row.id, events).await?;
+    let replay = Replay::fold(&records, row.phase);
+    let board = Arc::new(Mutex::new(Board::new(definition.clone(), replay.steps)));
+    let code = make_code(&definition, &row, row.phase, board.clone());
+    let (send, receive) = mpsc::unbounded_channel();
+    Ok(Driver {
+        shell: shell.clone(),
+        seat: seat.clone(),
+        lease,
+        time,
+        phase: row.phase,
+        seq: row.seq,
+        inbox: row.inbox,
+        inbox_stale: false,
+        cancel_by: row.cancel_by.clone(),
+        events,
+        board,
+        code,
+        completions: replay.completions,
+        replayed: false,
+        ended: None,
+        pending: Vec::new(),
+        consumed: Vec::new(),
+        keys: Vec::new(),
+        to_start: Default::default(),
+        running: BTreeMap::new(),
+        waits: BTreeMap::new(),
+        sleeps: BTreeMap::new(),
+        delays: BTreeMap::new(),
+        attempts: BTreeMap::new(),
+        send,
+        receive,
+        definition,
+        row,
+    })
+}
+
+async fn complete_history(shell: &Shell, run: RunId, first: Vec<StoredRecord>) -> Result<Vec<Record>, StoreError> {
+    let mut all = first;
+    let mut full = all.len() >= CLAIMED_RECORDS;
+    while full {
+        let after = all.last().map_or(Seq(0), |stored| stored.seq);
+        let page = shell.store.history(run, after, PAGE).await?;
+        full = page.len() == PAGE;
+        all.extend(page);
+    }
+    Ok(all.into_iter().map(|stored| stored.record).collect())
+}
+
+async fn complete_inbox(
+    shell: &Shell,
+    run: RunId,
+    first: Vec<StoredEvent>,
+) -> Result<BTreeMap<u64, StoredEvent>, StoreError> {
+    let full = first.len() >= CLAIMED_EVENTS;
+    let mut all: BTreeMap<u64, StoredEvent> = first.into_iter().map(|event| (event.seq, event)).collect();
+    if full {
+        let after = all.last_key_value().map_or(0, |(seq, _)| *seq);
+        all.extend(read_events(shell, run, after).await?);
+    }
+    Ok(all)
+}
+
+/// All events of a run's inbox after a place, page by page.
+pub(super) async fn read_events(shell: &Shell, run: RunId, after: u64) -> Result<Vec<(u64, StoredEvent)>, StoreError> {
+    let mut all: Vec<(u64, StoredEvent)> = Vec::new();
+    loop {
+        let after = all.last().map_or(after, |(seq, _)| *seq);
+        let page = shell.store.inbox(InboxQuery { run: Some(run), after, limit: PAGE }).await?;
+        let full = page.events.len() == PAGE;
+        all.extend(page.events.into_iter().map(|event| (event.seq, event)));
+        if !full {
+            return Ok(all);
+        }
+    }
+}
+
+async fn block_unknown(shell: &Shell, claimed: &Claimed) {
+    let reason = format!("no workflow named {} is registered here", claimed.run.workflow);
+    tracing::error!(run = %claimed.run.id, reason, "a run is blocked");
+    let advance = Advance {
+        lease: claimed.lease,
+        seq: claimed.run.seq,
+        records: Vec::new(),
+        consumed: Vec::new(),
+        keys: Vec::new(),
+        guard: None,
+        next: Next::Block { reason, hash: DefinitionHash(0) },
+    };
+    if let Err(error) = shell.pipeline.submit(Change::Advance(advance).into()).await {
+        tracing::warn!(run = %claimed.run.id, %error, "the run could not be marked as blocked; it is claimed again later");
+    }
+}

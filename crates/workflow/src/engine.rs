@@ -1,0 +1,352 @@
+//! The front door: register workflows, start runs, send events, look.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+use std::time::Duration;
+
+use uuid::Uuid;
+
+use crate::error::Failure;
+use crate::event::NewEvent;
+use crate::id::{DefinitionHash, RunId, Seq};
+use crate::payload::{Payload, PayloadError};
+use crate::pipeline::Pipeline;
+use crate::runtime::Runtime;
+use crate::shell::Shell;
+use crate::step::Step;
+use crate::store::{
+    Attachment, Change, Command, CommandKind, Delivery, Inbox, InboxQuery, Member, NewRun, Outcome, Page, Refusal,
+    RunQuery, RunRow, RunStatus, Store, StoreError, StoredRecord,
+};
+use crate::worker::{Worker, WorkerOptions};
+use crate::workflow::{Definition, DefinitionError, Overrides, Workflow};
+
+/// No start key is longer: it holds an outside id.
+pub const START_KEY_LIMIT: usize = 200;
+
+/// What an engine could not do.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum EngineError {
+    /// The database did not take it.
+    #[error(transparent)]
+    Store(#[from] StoreError),
+    /// The database refused it.
+    #[error(transparent)]
+    Refused(#[from] Refusal),
+    /// A payload that does not fit.
+    #[error("the payload {0}")]
+    Payload(#[from] PayloadError),
+    /// A name, id or key that is too long or empty.
+    #[error("{0}")]
+    Invalid(String),
+    /// A workflow that this engine does not have.
+    #[error("no workflow named {0} is registered here")]
+    UnknownWorkflow(String),
+}
+
+/// How a run is started.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct StartOptions {
+    /// Starts it once for this key, whoever asks and however often.
+    pub key: Option<String>,
+    /// Higher runs first; 0 is ordinary.
+    pub priority: i16,
+    /// Not before this time has passed.
+    pub delay: Duration,
+}
+
+impl StartOptions {
+    /// With a start key.
+    #[must_use]
+    pub fn keyed(key: impl Into<String>) -> Self {
+        Self { key: Some(key.into()), ..Self::default() }
+    }
+
+    /// With a priority.
+    #[must_use]
+    pub fn priority(mut self, priority: i16) -> Self {
+        self.priority = priority;
+        self
+    }
+
+    /// With a delay.
+    #[must_use]
+    pub fn delay(mut self, delay: Duration) -> Self {
+        self.delay = delay;
+        self
+    }
+}
+
+/// What a start found or made.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Started {
+    /// A new run.
+    New(RunId),
+    /// The run that the start key had made before.
+    Existing {
+        /// That run.
+        run: RunId,
+        /// Whether it was started with the same input.
+        same_input: bool,
+    },
+}
+
+impl Started {
+    /// The run's id, in either case.
+    #[must_use]
+    pub fn run(self) -> RunId {
+        match self {
+            Self::New(run) | Self::Existing { run, .. } => run,
+        }
+    }
+}
+
+/// A workflow that an engine has, as data.
+#[derive(Debug, Clone, PartialEq)]
+pub struct DefinitionInfo {
+    /// Its name.
+    pub name: &'static str,
+    /// Its hash.
+    pub hash: DefinitionHash,
+    /// Its steps in the order of their declaration, with the durations that are in force.
+    pub steps: Vec<(Step, Option<Duration>)>,
+}
+
+/// Collects workflows for an [`Engine`].
+pub struct EngineBuilder {
+    store: Arc<dyn Store>,
+    runtime: Arc<dyn Runtime>,
+    definitions: BTreeMap<&'static str, Arc<Definition>>,
+}
+
+impl EngineBuilder {
+    /// Registers a workflow.
+    ///
+    /// # Errors
+    /// When its declaration cannot work; the error names the step.
+    pub fn register<W: Workflow>(self, workflow: W) -> Result<Self, DefinitionError> {
+        self.register_with(workflow, &Overrides::default())
+    }
+
+    /// Registers a workflow with durations from configuration.
+    ///
+    /// # Errors
+    /// As [`register`](Self::register).
+    pub fn register_with<W: Workflow>(mut self, workflow: W, overrides: &Overrides) -> Result<Self, DefinitionError> {
+        let definition = Definition::read(workflow, overrides)?;
+        if self.definitions.insert(W::NAME, Arc::new(definition)).is_some() {
+            return Err(DefinitionError::DuplicateWorkflow { workflow: W::NAME.to_owned() });
+        }
+        Ok(self)
+    }
+
+    /// The engine. It executes nothing until a worker is started.
+    ///
+    /// # Errors
+    /// When the store does not answer.
+    pub async fn build(self) -> Result<Engine, StoreError> {
+        let known_since = self.store.now().await?;
+        let pipeline = Pipeline::start(self.store.clone(), &self.runtime);
+        let (store, runtime, definitions) = (self.store, self.runtime, self.definitions);
+        Ok(Engine { shell: Arc::new(Shell { store, runtime, definitions, pipeline, known_since }) })
+    }
+}
+
+/// The engine. Clones are the same one.
+#[derive(Clone)]
+pub struct Engine {
+    shell: Arc<Shell>,
+}
+
+impl Engine {
+    /// Begins an engine on a store.
+    #[must_use]
+    pub fn builder(store: Arc<dyn Store>, runtime: Arc<dyn Runtime>) -> EngineBuilder {
+        EngineBuilder { store, runtime, definitions: BTreeMap::new() }
+    }
+
+    /// Starts a worker that executes runs of the registered workflows.
+    #[must_use]
+    pub fn start_worker(&self, options: WorkerOptions) -> Worker {
+        Worker::start(self.shell.clone(), options)
+    }
+
+    /// Starts a run. It is durable when this returns.
+    ///
+    /// # Errors
+    /// When the input does not fit into a payload, or the database does not take it.
+    pub async fn start<W: Workflow>(&self, input: &W::Input, options: StartOptions) -> Result<Started, EngineError> {
+        self.start_prepared(self.prepare::<W>(input, options)?).await
+    }
+
+    /// Makes a run without starting it, for a transaction of the caller's own: the store's
+    /// crate starts it there.
+    ///
+    /// # Errors
+    /// When the workflow is not registered here, or the input or the key do not fit.
+    pub fn prepare<W: Workflow>(&self, input: &W::Input, options: StartOptions) -> Result<NewRun, EngineError> {
+        let unknown = || EngineError::UnknownWorkflow(W::NAME.to_owned());
+        let definition = self.shell.definitions.get(W::NAME).ok_or_else(unknown)?;
+        if let Some(key) = options.key.as_ref().filter(|key| key.is_empty() || key.len() > START_KEY_LIMIT) {
+            let problem = format!("a start key must have 1 to {START_KEY_LIMIT} bytes, this has {}", key.len());
+            return Err(EngineError::Invalid(problem));
+        }
+        Ok(NewRun {
+            id: RunId(self.shell.runtime.new_id()),
+            workflow: W::NAME.to_owned(),
+            hash: definition.hash,
+            start_key: options.key,
+            input: Payload::encode(input)?,
+            priority: options.priority,
+            delay: options.delay,
+            known_since: self.shell.known_since,
+        })
+    }
+
+    /// Starts a prepared run.
+    ///
+    /// # Errors
+    /// When the database does not take it.
+    pub async fn start_prepared(&self, new: NewRun) -> Result<Started, EngineError> {
+        let run = new.id;
+        match self.submit(Change::Start(new).into()).await? {
+            Outcome::Existing { run, same_input } => Ok(Started::Existing { run, same_input }),
+            _ => Ok(Started::New(run)),
+        }
+    }
+
+    /// Sends an event. It is durable when this returns.
+    ///
+    /// # Errors
+    /// When a name is too long, or the database does not take it.
+    pub async fn emit(&self, event: NewEvent) -> Result<Delivery, EngineError> {
+        if let Some(problem) = event.problem() {
+            return Err(EngineError::Invalid(problem));
+        }
+        match self.submit(Change::Emit(event).into()).await? {
+            Outcome::Emitted(delivery) => Ok(delivery),
+            other => unreachable!("an emit is answered as one, not with {other:?}"),
+        }
+    }
+
+    /// Commits application writes through the pipeline, once per id however often it is asked.
+    ///
+    /// # Errors
+    /// When the attachment refuses, or the database does not take it.
+    pub async fn transact(&self, id: Uuid, attachment: Attachment) -> Result<Payload, EngineError> {
+        let member = Member { change: Change::Nothing { id }, attach: Some(attachment) };
+        match self.submit(member).await? {
+            Outcome::Done { payload } => Ok(payload.unwrap_or_else(Payload::null)),
+            other => unreachable!("an attachment alone is answered as one, not with {other:?}"),
+        }
+    }
+
+    /// Asks a run to end. Waits, sleeps and backoff end at once, attempts by themselves; then `on_failure`
+    /// runs. True when this was the first request.
+    ///
+    /// # Errors
+    /// When there is no such run, it has ended, or the database does not take it.
+    pub async fn cancel(&self, run: RunId, by: &str) -> Result<bool, EngineError> {
+        self.command(run, CommandKind::Cancel, by).await
+    }
+
+    /// Lets a blocked run try again.
+    ///
+    /// # Errors
+    /// When there is no such run, it is not blocked, or the database does not take it.
+    pub async fn retry(&self, run: RunId, by: &str) -> Result<bool, EngineError> {
+        self.command(run, CommandKind::Retry, by).await
+    }
+
+    async fn command(&self, run: RunId, what: CommandKind, by: &str) -> Result<bool, EngineError> {
+        match self.submit(Change::Command(Command { run, what, by: by.to_owned() }).into()).await? {
+            Outcome::Commanded { effective } => Ok(effective),
+            other => unreachable!("a command is answered as one, not with {other:?}"),
+        }
+    }
+
+    async fn submit(&self, member: Member) -> Result<Outcome, EngineError> {
+        Ok(self.shell.pipeline.submit(member).await??)
+    }
+
+    /// A run, if there is one with this id.
+    ///
+    /// # Errors
+    /// When the database does not answer.
+    pub async fn run(&self, id: RunId) -> Result<Option<RunRow>, StoreError> {
+        let query = RunQuery { id: Some(id), limit: 1, ..RunQuery::default() };
+        Ok(self.shell.store.runs(query).await?.items.into_iter().next())
+    }
+
+    /// Runs that fit, newest first.
+    ///
+    /// # Errors
+    /// When the database does not answer.
+    pub async fn runs(&self, query: RunQuery) -> Result<Page<RunRow>, StoreError> {
+        self.shell.store.runs(query).await
+    }
+
+    /// A run's history from after a place on, oldest first.
+    ///
+    /// # Errors
+    /// When the database does not answer.
+    pub async fn history(&self, run: RunId, after: Seq, limit: usize) -> Result<Vec<StoredRecord>, StoreError> {
+        self.shell.store.history(run, after, limit).await
+    }
+
+    /// Events that nobody has consumed: a run's, or for `None` those without a run.
+    ///
+    /// # Errors
+    /// When the database does not answer.
+    pub async fn inbox(&self, query: InboxQuery) -> Result<Inbox, StoreError> {
+        self.shell.store.inbox(query).await
+    }
+
+    /// The workflows that are registered here.
+    #[must_use]
+    pub fn definitions(&self) -> Vec<DefinitionInfo> {
+        let tell = |d: &Arc<Definition>| DefinitionInfo {
+            name: d.name,
+            hash: d.hash,
+            steps: d.order.iter().map(|step| (*step, d.steps[step.name].timeout)).collect(),
+        };
+        self.shell.definitions.values().map(tell).collect()
+    }
+
+    /// Waits until a run has ended, and tells how.
+    ///
+    /// # Errors
+    /// When there is no such run, or the database does not answer.
+    pub async fn wait_for_end(&self, run: RunId) -> Result<Result<Payload, Failure>, EngineError> {
+        let mut pause = Duration::from_millis(5);
+        loop {
+            let row = self.run(run).await?.ok_or(Refusal::UnknownRun(run))?;
+            match row.status {
+                RunStatus::Completed => return Ok(Ok(row.output.unwrap_or_else(Payload::null))),
+                RunStatus::Failed | RunStatus::Cancelled => {
+                    return Ok(Err(row.failure.unwrap_or_else(|| Failure::new("the cause was not recorded"))));
+                }
+                _ => self.shell.runtime.sleep(pause).await,
+            }
+            pause = (pause * 2).min(Duration::from_secs(1));
+        }
+    }
+
+    /// False while the database does not take what is written.
+    #[must_use]
+    pub fn is_healthy(&self) -> bool {
+        self.shell.pipeline.is_healthy()
+    }
+
+    /// The store.
+    #[must_use]
+    pub fn store(&self) -> &Arc<dyn Store> {
+        &self.shell.store
+    }
+
+    /// The runtime.
+    #[must_use]
+    pub fn runtime(&self) -> &Arc<dyn Runtime> {
+        &self.shell.runtime
+    }
+}

@@ -1,0 +1,117 @@
+//! Events: messages for runs, stored first and matched later.
+
+use std::time::Duration;
+
+use jiff::Timestamp;
+
+use crate::id::RunId;
+use crate::payload::Payload;
+
+/// No event, id or key name is longer.
+pub const EVENT_NAME_LIMIT: usize = 200;
+
+/// What nobody claims is kept this long unless said otherwise.
+pub const UNROUTED_KEPT: Duration = Duration::from_secs(30 * 24 * 3_600);
+
+/// A name of a run in somebody else's world: an order number, an enrichment id.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct CorrelationKey {
+    /// Keeps the ids of different outside worlds apart.
+    pub namespace: String,
+    /// The outside id.
+    pub key: String,
+}
+
+impl CorrelationKey {
+    /// A key in a namespace.
+    #[must_use]
+    pub fn new(namespace: impl Into<String>, key: impl Into<String>) -> Self {
+        Self { namespace: namespace.into(), key: key.into() }
+    }
+}
+
+/// Whom an event is for.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Target {
+    /// A run, which need not exist yet.
+    Run(RunId),
+    /// Whichever run holds this key, now or later.
+    Key(CorrelationKey),
+}
+
+impl From<RunId> for Target {
+    fn from(run: RunId) -> Self {
+        Self::Run(run)
+    }
+}
+
+impl From<CorrelationKey> for Target {
+    fn from(key: CorrelationKey) -> Self {
+        Self::Key(key)
+    }
+}
+
+/// An event on its way in.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct NewEvent {
+    /// Unique per target: the same id again is the same event, and is stored once.
+    pub id: String,
+    /// Whom it is for.
+    pub target: Target,
+    /// Its name, which waits match.
+    pub name: String,
+    /// A finer address within the run, which waits may match as well.
+    pub key: Option<String>,
+    /// Its JSON body.
+    pub payload: Payload,
+    /// How long it is kept while nobody claims it.
+    pub kept_for: Duration,
+}
+
+impl NewEvent {
+    /// An event without a key, kept for 30 days.
+    #[must_use]
+    pub fn new(id: impl Into<String>, target: impl Into<Target>, name: impl Into<String>, payload: Payload) -> Self {
+        Self {
+            id: id.into(),
+            target: target.into(),
+            name: name.into(),
+            key: None,
+            payload,
+            kept_for: UNROUTED_KEPT,
+        }
+    }
+
+    /// Adds the finer address.
+    #[must_use]
+    pub fn with_key(mut self, key: impl Into<String>) -> Self {
+        self.key = Some(key.into());
+        self
+    }
+
+    /// What is wrong with it, if anything: names and ids have a limit, since strangers choose them.
+    pub(crate) fn problem(&self) -> Option<String> {
+        let parts = [("id", self.id.as_str()), ("name", &self.name), ("key", self.key.as_deref().unwrap_or("-"))];
+        let wrong = parts.iter().find(|(_, text)| text.is_empty() || text.len() > EVENT_NAME_LIMIT)?;
+        Some(format!("an event's {} must have 1 to {EVENT_NAME_LIMIT} bytes, this has {}", wrong.0, wrong.1.len()))
+    }
+}
+
+/// An event in a run's inbox.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct StoredEvent {
+    /// Its place in the inbox: lower came first.
+    pub seq: u64,
+    /// Its id.
+    pub id: String,
+    /// Whom it was addressed to.
+    pub target: Target,
+    /// Its name.
+    pub name: String,
+    /// Its finer address.
+    pub key: Option<String>,
+    /// Its JSON body.
+    pub payload: Payload,
+    /// When it was stored.
+    pub received_at: Timestamp,
+}

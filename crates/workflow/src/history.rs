@@ -1,0 +1,260 @@
+//! What happened in a run, in order: the source of truth a resumed run is rebuilt from.
+
+use std::time::Duration;
+
+use jiff::Timestamp;
+use serde::{Deserialize, Serialize};
+
+use crate::error::{Failure, StepError};
+use crate::id::{Epoch, WorkerId};
+use crate::payload::Payload;
+use crate::step::{StepKey, StepKind};
+
+/// Which of a run's two functions a record belongs to. Each counts its steps for itself.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Phase {
+    /// [`Workflow::run`](crate::Workflow::run).
+    Main,
+    /// [`Workflow::on_failure`](crate::Workflow::on_failure).
+    OnFailure,
+}
+
+/// A step's identity within its phase, and the place of its first poll.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct StepRef {
+    /// The how-manieth first poll it was, from 1.
+    pub ordinal: u32,
+    /// The step's name.
+    pub name: String,
+    /// Its key.
+    pub key: StepKey,
+    /// Its kind.
+    pub kind: StepKind,
+}
+
+/// One entry of a run's history.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Record {
+    /// The function it happened in.
+    pub phase: Phase,
+    /// The step it belongs to; `None` for what concerns the run as a whole.
+    pub step: Option<StepRef>,
+    /// What happened.
+    pub what: What,
+    /// When it began, in the store's time.
+    pub started_at: Timestamp,
+    /// When it ended, in the store's time.
+    pub ended_at: Timestamp,
+    /// Who wrote it.
+    pub worker: WorkerId,
+    /// Under which lease.
+    pub epoch: Epoch,
+}
+
+/// What a [`Record`] says.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum What {
+    /// An outside effect is about to act: written and acknowledged before it does.
+    AttemptStarted {
+        /// From 1.
+        attempt: u32,
+    },
+    /// An attempt failed and another follows.
+    AttemptFailed {
+        /// From 1.
+        attempt: u32,
+        /// What went wrong.
+        error: StepError,
+        /// The delay that was chosen.
+        delay: Duration,
+        /// The earliest time of the next attempt.
+        next_at: Timestamp,
+        /// How the delay came about, in words.
+        reason: String,
+    },
+    /// The step has succeeded.
+    Completed {
+        /// The attempt that did it; 0 for a sleep.
+        attempt: u32,
+        /// Its result. `None` only on its way to the store: the attachment computes it.
+        payload: Option<Payload>,
+    },
+    /// The step has failed for good.
+    Failed {
+        /// What the workflow is told.
+        failure: Failure,
+        /// Why there was no further attempt.
+        reason: String,
+    },
+    /// A wait or a sleep has begun.
+    Opened {
+        /// When it ends by itself.
+        deadline: Timestamp,
+    },
+    /// A wait has taken its event.
+    Received {
+        /// The events' ids, in the order of the wait's filters.
+        events: Vec<String>,
+        /// The event's payload, or an array of them for a wait for all of several.
+        payload: Payload,
+    },
+    /// A wait's deadline passed.
+    TimedOut,
+    /// The code dropped the step before it had ended.
+    Abandoned,
+    /// Somebody asked the run to end.
+    CancelRequested {
+        /// Who.
+        by: String,
+    },
+    /// The run goes on after it was blocked or had failed.
+    Resumed {
+        /// Who asked.
+        by: String,
+    },
+    /// The main function ended in this failure; `on_failure` follows.
+    Failing {
+        /// The first terminal request that was committed.
+        failure: Failure,
+    },
+}
+
+/// The parts of a [`What`] as stores keep them: a word, a number, a payload and a JSON
+/// detail. Written by this crate, so that every store's rows read alike.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct WhatRow {
+    /// The kind of record, such as `completed`.
+    pub what: &'static str,
+    /// The attempt, where there is one.
+    pub attempt: u32,
+    /// The payload, where there is one.
+    pub payload: Option<Payload>,
+    /// All else, as JSON.
+    pub detail: Option<String>,
+}
+
+/// A stored row that cannot be read as a record.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("history row `{what}` cannot be read: {problem}; the database was written by another version or is damaged")]
+pub struct HistoryError {
+    /// The word in the row.
+    pub what: String,
+    /// What is wrong with it.
+    pub problem: String,
+}
+
+#[derive(Serialize, Deserialize)]
+struct FailedAttempt {
+    error: StepError,
+    delay_us: u64,
+    next_at: Timestamp,
+    reason: String,
+}
+
+#[derive(Serialize, Deserialize)]
+struct FailedStep {
+    failure: Failure,
+    reason: String,
+}
+
+impl What {
+    /// Takes it apart for a store.
+    #[must_use]
+    pub fn to_row(&self) -> WhatRow {
+        let row = |what, attempt, payload, detail| WhatRow { what, attempt, payload, detail };
+        match self {
+            Self::AttemptStarted { attempt } => row("attempt_started", *attempt, None, None),
+            Self::AttemptFailed { attempt, error, delay, next_at, reason } => {
+                let detail = FailedAttempt {
+                    error: error.clone(),
+                    delay_us: u64::try_from(delay.as_micros()).unwrap_or(u64::MAX),
+                    next_at: *next_at,
+                    reason: reason.clone(),
+                };
+                row("attempt_failed", *attempt, None, Some(json(&detail)))
+            }
+            Self::Completed { attempt, payload } => row("completed", *attempt, payload.clone(), None),
+            Self::Failed { failure, reason } => {
+                let detail = FailedStep { failure: failure.clone(), reason: reason.clone() };
+                row("failed", failure.attempts, None, Some(json(&detail)))
+            }
+            Self::Opened { deadline } => row("opened", 0, None, Some(json(deadline))),
+            Self::Received { events, payload } => row("received", 0, Some(payload.clone()), Some(json(events))),
+            Self::TimedOut => row("timed_out", 0, None, None),
+            Self::Abandoned => row("abandoned", 0, None, None),
+            Self::CancelRequested { by } => row("cancel_requested", 0, None, Some(json(by))),
+            Self::Resumed { by } => row("resumed", 0, None, Some(json(by))),
+            Self::Failing { failure } => row("failing", 0, None, Some(json(failure))),
+        }
+    }
+
+    /// Puts it together again.
+    ///
+    /// # Errors
+    /// When the word is unknown or a part is missing or unreadable.
+    pub fn from_row(
+        what: &str,
+        attempt: u32,
+        payload: Option<Payload>,
+        detail: Option<&str>,
+    ) -> Result<Self, HistoryError> {
+        let wrong = |problem: &str| HistoryError { what: what.to_owned(), problem: problem.to_owned() };
+        Ok(match what {
+            "attempt_started" => Self::AttemptStarted { attempt },
+            "attempt_failed" => {
+                let d: FailedAttempt = read(what, detail)?;
+                let delay = Duration::from_micros(d.delay_us);
+                Self::AttemptFailed { attempt, error: d.error, delay, next_at: d.next_at, reason: d.reason }
+            }
+            "completed" => Self::Completed { attempt, payload },
+            "failed" => {
+                let FailedStep { failure, reason } = read(what, detail)?;
+                Self::Failed { failure, reason }
+            }
+            "opened" => Self::Opened { deadline: read(what, detail)? },
+            "received" => {
+                let payload = payload.ok_or_else(|| wrong("it has no payload"))?;
+                Self::Received { events: read(what, detail)?, payload }
+            }
+            "timed_out" => Self::TimedOut,
+            "abandoned" => Self::Abandoned,
+            "cancel_requested" => Self::CancelRequested { by: read(what, detail)? },
+            "resumed" => Self::Resumed { by: read(what, detail)? },
+            "failing" => Self::Failing { failure: read(what, detail)? },
+            _ => return Err(wrong("this version does not know the word")),
+        })
+    }
+
+    /// The payload it carries.
+    #[must_use]
+    pub fn payload(&self) -> Option<&Payload> {
+        match self {
+            Self::Completed { payload, .. } => payload.as_ref(),
+            Self::Received { payload, .. } => Some(payload),
+            _ => None,
+        }
+    }
+
+    /// Whether the record ends its step as far as the workflow's code is concerned.
+    #[must_use]
+    pub fn is_completion(&self) -> bool {
+        matches!(self, Self::Completed { .. } | Self::Failed { .. } | Self::Received { .. } | Self::TimedOut)
+    }
+
+    /// Whether the record may wait for the next commit: what it says would be found out again
+    /// in the same way after a crash.
+    pub(crate) fn may_wait(&self) -> bool {
+        matches!(self, Self::Opened { .. } | Self::Received { .. } | Self::Abandoned)
+    }
+}
+
+fn json<T: Serialize>(value: &T) -> String {
+    serde_json::to_string(value).expect("plain data with string keys always has a JSON form")
+}
+
+fn read<T: serde::de::DeserializeOwned>(what: &str, detail: Option<&str>) -> Result<T, HistoryError> {
+    let wrong = |problem: String| HistoryError { what: what.to_owned(), problem };
+    let detail = detail.ok_or_else(|| wrong("its detail is missing".to_owned()))?;
+    serde_json::from_str(detail).map_err(|e| wrong(e.to_string()))
+}

@@ -1,0 +1,309 @@
+//! The handle that workflow code holds, and the futures it gives out.
+
+use std::any::Any;
+use std::future::Future;
+use std::marker::PhantomData;
+use std::pin::Pin;
+use std::sync::{Arc, Mutex, MutexGuard};
+use std::task::{Context, Poll};
+use std::time::Duration;
+
+use futures_util::future::BoxFuture;
+use jiff::Timestamp;
+use serde::Serialize;
+use serde::de::DeserializeOwned;
+
+use crate::attempt::Attempt;
+use crate::board::{ActCode, Board, Deadline, GateCode, Op};
+use crate::error::{Failure, FailureKind, StepError};
+use crate::id::RunId;
+use crate::payload::{PAYLOAD_SOFT_LIMIT, Payload, PayloadError};
+use crate::replay::Completion;
+use crate::step::{Step, StepAt};
+use crate::store::Attachment;
+
+/// A run, as its workflow's code sees it.
+pub struct Run {
+    id: RunId,
+    created_at: Timestamp,
+    board: Arc<Mutex<Board>>,
+}
+
+impl Run {
+    pub(crate) fn new(id: RunId, created_at: Timestamp, board: Arc<Mutex<Board>>) -> Self {
+        Self { id, created_at, board }
+    }
+
+    /// Its id.
+    #[must_use]
+    pub fn id(&self) -> RunId {
+        self.id
+    }
+
+    /// When it was started, in the store's time.
+    #[must_use]
+    pub fn created_at(&self) -> Timestamp {
+        self.created_at
+    }
+
+    /// Runs a step's code, unless history has its result. The code may run more than once
+    /// until its result is recorded; an [outside effect](Step::outside_effect) only as its
+    /// attempts say they did not happen.
+    ///
+    /// The future answers with the result, or with the [`Failure`] that the step ended in. For an
+    /// outside effect whose outcome is not known that is [`Failure::is_unknown`]: it is then
+    /// this code's decision how to find out.
+    pub fn step<T, F, Fut>(&self, step: impl Into<StepAt>, code: F) -> StepFuture<Result<T, Failure>>
+    where
+        T: Serialize + DeserializeOwned + Send + 'static,
+        F: Fn(Attempt) -> Fut + Send + Sync + 'static,
+        Fut: Future<Output = Result<T, StepError>> + Send + 'static,
+    {
+        let act: ActCode = Arc::new(move |attempt, _| encode_result(code(attempt)));
+        self.open(step.into(), Op::Act { gate: None, act }, decode_result)
+    }
+
+    /// Like [`step`](Self::step), for what must first be allowed: the gate takes a permit, a
+    /// slot or a budget before the attempt begins, and may [defer](StepError::defer) it
+    /// without using it up. What the gate answers is handed to the code.
+    pub fn gated_step<G, T, A, AF, F, Fut>(
+        &self,
+        step: impl Into<StepAt>,
+        gate: A,
+        code: F,
+    ) -> StepFuture<Result<T, Failure>>
+    where
+        G: Send + 'static,
+        T: Serialize + DeserializeOwned + Send + 'static,
+        A: Fn() -> AF + Send + Sync + 'static,
+        AF: Future<Output = Result<G, StepError>> + Send + 'static,
+        F: Fn(Attempt, G) -> Fut + Send + Sync + 'static,
+        Fut: Future<Output = Result<T, StepError>> + Send + 'static,
+    {
+        let gate: GateCode = Arc::new(move || {
+            let opening = gate();
+            Box::pin(async move { opening.await.map(|permit| Box::new(permit) as Box<dyn Any + Send>) })
+        });
+        let act: ActCode = Arc::new(move |attempt, permit| {
+            let permit = permit.and_then(|p| p.downcast::<G>().ok()).expect("the gate's own answer is handed on");
+            encode_result(code(attempt, *permit))
+        });
+        self.open(step.into(), Op::Act { gate: Some(gate), act }, decode_result)
+    }
+
+    /// Runs an attachment, which the store's crate makes, in the very transaction that
+    /// records the step: its writes happen exactly once. Its result is the step's.
+    pub fn step_in_tx<T>(&self, step: impl Into<StepAt>, attachment: Attachment) -> StepFuture<Result<T, Failure>>
+    where
+        T: DeserializeOwned + Send + 'static,
+    {
+        self.open(step.into(), Op::InTx(attachment), decode_result)
+    }
+
+    /// Waits for an event, and fails at the deadline.
+    pub fn wait<T>(&self, wait: impl Into<Wait>) -> StepFuture<Result<T, Failure>>
+    where
+        T: DeserializeOwned + Send + 'static,
+    {
+        let (at, op) = wait.into().opening();
+        self.open(at, op, |step, completion| match completion {
+            Completion::TimedOut => Ok(Err(timed_out(step))),
+            other => decode_result(step, other),
+        })
+    }
+
+    /// Waits for an event; `None` is the deadline's answer.
+    pub fn wait_or_timeout<T>(&self, wait: impl Into<Wait>) -> StepFuture<Result<Option<T>, Failure>>
+    where
+        T: DeserializeOwned + Send + 'static,
+    {
+        let (at, op) = wait.into().opening();
+        self.open(at, op, |step, completion| match completion {
+            Completion::TimedOut => Ok(Ok(None)),
+            other => Ok(decode_result(step, other)?.map(Some)),
+        })
+    }
+
+    /// Sleeps, durably: the run is a row until then.
+    pub fn sleep(&self, step: impl Into<StepAt>, duration: Duration) -> StepFuture<()> {
+        self.open(step.into(), Op::Sleep(Deadline::After(duration)), |_, _| Ok(()))
+    }
+
+    /// Sleeps until a time of the store's clock, durably.
+    pub fn sleep_until(&self, step: impl Into<StepAt>, time: Timestamp) -> StepFuture<()> {
+        self.open(step.into(), Op::Sleep(Deadline::At(time)), |_, _| Ok(()))
+    }
+
+    /// A step-level error handler: when the work fails, the handler's step runs with the
+    /// failure, durably and with its own policy; then the failure is returned as it was, with the handler's own error beside it.
+    ///
+    /// # Errors
+    /// The work's failure.
+    pub async fn or_handle<T, F, Fut>(
+        &self,
+        work: impl Future<Output = Result<T, Failure>>,
+        handler: impl Into<StepAt>,
+        code: F,
+    ) -> Result<T, Failure>
+    where
+        F: Fn(Attempt, Failure) -> Fut + Send + Sync + 'static,
+        Fut: Future<Output = Result<(), StepError>> + Send + 'static,
+    {
+        match work.await {
+            Ok(value) => Ok(value),
+            Err(mut failure) => {
+                let told = failure.clone();
+                let handled = self.step(handler, move |attempt| code(attempt, told.clone())).await;
+                failure.handler = handled.err().map(Box::new);
+                Err(failure)
+            }
+        }
+    }
+
+    fn open<R>(&self, at: StepAt, op: Op, answer: Answer<R>) -> StepFuture<R> {
+        let name = at.step.name;
+        StepFuture { board: self.board.clone(), name, opening: Some((at, op)), ordinal: None, answer, _made: PhantomData }
+    }
+}
+
+/// A wait where the run reaches it.
+#[derive(Debug, Clone)]
+pub struct Wait {
+    at: StepAt,
+    event_key: Option<String>,
+    deadline: Option<Deadline>,
+}
+
+impl<S: Into<StepAt>> From<S> for Wait {
+    fn from(step: S) -> Self {
+        Self { at: step.into(), event_key: None, deadline: None }
+    }
+}
+
+impl Wait {
+    /// Takes only events with this key.
+    #[must_use]
+    pub fn matching(mut self, event_key: impl Into<String>) -> Self {
+        self.event_key = Some(event_key.into());
+        self
+    }
+
+    /// Waits this long, instead of what was declared.
+    #[must_use]
+    pub fn within(mut self, duration: Duration) -> Self {
+        self.deadline = Some(Deadline::After(duration));
+        self
+    }
+
+    /// Waits until this time of the store's clock, instead of what was declared.
+    #[must_use]
+    pub fn until(mut self, time: Timestamp) -> Self {
+        self.deadline = Some(Deadline::At(time));
+        self
+    }
+
+    fn opening(self) -> (StepAt, Op) {
+        (self.at, Op::Wait { event_key: self.event_key, deadline: self.deadline })
+    }
+}
+
+impl Step {
+    /// Takes only events with this key.
+    #[must_use]
+    pub fn matching(self, event_key: impl Into<String>) -> Wait {
+        Wait::from(self).matching(event_key)
+    }
+
+    /// Waits this long, instead of what was declared.
+    #[must_use]
+    pub fn within(self, duration: Duration) -> Wait {
+        Wait::from(self).within(duration)
+    }
+
+    /// Waits until this time of the store's clock, instead of what was declared.
+    #[must_use]
+    pub fn until(self, time: Timestamp) -> Wait {
+        Wait::from(self).until(time)
+    }
+}
+
+type Answer<R> = fn(&'static str, Completion) -> Result<R, PayloadError>;
+
+/// A step that was reached. Nothing happens before it is awaited; dropping it abandons it.
+#[must_use = "a step does nothing unless it is awaited"]
+pub struct StepFuture<R> {
+    board: Arc<Mutex<Board>>,
+    name: &'static str,
+    opening: Option<(StepAt, Op)>,
+    ordinal: Option<u32>,
+    answer: Answer<R>,
+    _made: PhantomData<fn() -> R>,
+}
+
+impl<R> Unpin for StepFuture<R> {}
+
+impl<R> Future for StepFuture<R> {
+    type Output = R;
+
+    fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<R> {
+        let this = self.get_mut();
+        let mut board = lock(&this.board);
+        if let Some((at, op)) = this.opening.take() {
+            this.ordinal = board.open(at, op);
+        }
+        let Some(completion) = this.ordinal.and_then(|ordinal| board.take(ordinal, cx.waker())) else {
+            return Poll::Pending;
+        };
+        match (this.answer)(this.name, completion) {
+            Ok(answer) => {
+                this.ordinal = None;
+                Poll::Ready(answer)
+            }
+            Err(problem) => {
+                board.fault(format!("step {}: what history has of it {problem}", this.name));
+                Poll::Pending
+            }
+        }
+    }
+}
+
+impl<R> Drop for StepFuture<R> {
+    fn drop(&mut self) {
+        if let Some(ordinal) = self.ordinal {
+            lock(&self.board).abandon(ordinal);
+        }
+    }
+}
+
+pub(crate) fn lock(board: &Mutex<Board>) -> MutexGuard<'_, Board> {
+    board.lock().unwrap_or_else(std::sync::PoisonError::into_inner)
+}
+
+fn timed_out(step: &str) -> Failure {
+    let mut failure = Failure::of_kind(FailureKind::TimedOut, "its event did not come before the deadline");
+    failure.step = Some(step.to_owned());
+    failure
+}
+
+fn decode_result<T: DeserializeOwned>(step: &'static str, completion: Completion) -> Result<Result<T, Failure>, PayloadError> {
+    match completion {
+        Completion::Value(payload) => payload.decode().map(Ok),
+        Completion::Failed(failure) => Ok(Err(failure)),
+        Completion::TimedOut => Ok(Err(timed_out(step))),
+    }
+}
+
+fn encode_result<T, Fut>(work: Fut) -> BoxFuture<'static, Result<Payload, StepError>>
+where
+    T: Serialize + Send + 'static,
+    Fut: Future<Output = Result<T, StepError>> + Send + 'static,
+{
+    Box::pin(async move {
+        let value = work.await?;
+        let payload = Payload::encode(&value).map_err(|problem| StepError::unknown(format!("the result {problem}")))?;
+        if payload.len() > PAYLOAD_SOFT_LIMIT {
+            tracing::warn!(bytes = payload.len(), "a step's result is large; history should hold references, not bulk data");
+        }
+        Ok(payload)
+    })
+}

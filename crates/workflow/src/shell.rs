@@ -1,0 +1,20 @@
+//! What all parts of an engine share.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use jiff::Timestamp;
+
+use crate::pipeline::Pipeline;
+use crate::runtime::Runtime;
+use crate::store::Store;
+use crate::workflow::Definition;
+
+pub(crate) struct Shell {
+    pub store: Arc<dyn Store>,
+    pub runtime: Arc<dyn Runtime>,
+    pub definitions: BTreeMap<&'static str, Arc<Definition>>,
+    pub pipeline: Pipeline,
+    /// When the engine was built, in the store's time: newer code knows better than older.
+    pub known_since: Timestamp,
+}

@@ -1,0 +1,618 @@
+//! What the engine needs of a database: one narrow trait, each guarantee written out.
+//!
+//! All decisions are made above it. A store applies changes, refuses those whose guard no
+//! longer holds, and answers questions. [`memory`] is the reference model; the suite in
+//! `conformance` is what every other store must pass.
+
+use std::any::Any;
+use std::fmt;
+use std::sync::Arc;
+use std::time::Duration;
+
+use futures_util::future::BoxFuture;
+use futures_util::stream::BoxStream;
+use jiff::Timestamp;
+use serde::{Deserialize, Serialize};
+use uuid::Uuid;
+
+use crate::error::{Failure, StepError};
+use crate::event::{CorrelationKey, NewEvent, StoredEvent};
+use crate::history::{Phase, Record};
+use crate::id::{DefinitionHash, Epoch, RunId, Seq, WorkerId};
+use crate::payload::Payload;
+
+mod hints;
+pub mod memory;
+
+pub use hints::{Hint, Hints};
+
+/// A group holds at most this many members, so that one commit stays short.
+pub const GROUP_MEMBERS: usize = 500;
+
+/// A group holds at most this many bytes of payload, for the same reason.
+pub const GROUP_BYTES: usize = 8 * 1024 * 1024;
+
+/// The database of runs.
+///
+/// Rules for all methods:
+/// - Times are the store's own: it is given durations, or times that were derived from an
+///   earlier answer of [`now`](Self::now) or [`Claimed::now`]. They have microseconds.
+/// - A returned future may be dropped; the call then still takes effect, or does not.
+pub trait Store: Send + Sync + 'static {
+    /// Applies the members in order, in one durable transaction, and answers for each.
+    ///
+    /// A member that is refused leaves no trace and does not disturb the others. When the
+    /// answer is an error, either nothing was applied ([`StoreError::Unavailable`]), or nobody
+    /// knows ([`StoreError::OutcomeUnknown`]): applying the same members again is always safe
+    /// and gives the answers that the first time would have given. A run is the subject of at
+    /// most one member.
+    fn commit(&self, batch: Arc<[Member]>) -> BoxFuture<'_, Result<Vec<MemberResult>, StoreError>>;
+
+    /// Takes over up to `limit` runs that are ready, whose timer is due, or whose lease has
+    /// expired: status `running`, epoch one higher, lease from now on. Higher priority first,
+    /// then who became ready first. Only such as [`Claim`] describes. The run's `known_since`
+    /// becomes the claimer's, and its hash that of the claimer's definition of the workflow, if it has one.
+    fn claim(&self, claim: Claim) -> BoxFuture<'_, Result<Vec<Claimed>, StoreError>>;
+
+    /// Extends the leases by `lease` from now, and names those that are lost: whose epoch is no
+    /// longer current, or that are no longer running.
+    fn renew(&self, held: Vec<Lease>, lease: Duration) -> BoxFuture<'_, Result<Vec<RunId>, StoreError>>;
+
+    /// A run's records after `after`, oldest first, at most `limit`.
+    fn history(&self, run: RunId, after: Seq, limit: usize) -> BoxFuture<'_, Result<Vec<StoredRecord>, StoreError>>;
+
+    /// Runs that fit, newest first.
+    fn runs(&self, query: RunQuery) -> BoxFuture<'_, Result<Page<RunRow>, StoreError>>;
+
+    /// Events that nobody has consumed, lowest sequence first.
+    fn inbox(&self, query: InboxQuery) -> BoxFuture<'_, Result<Inbox, StoreError>>;
+
+    /// The earliest time at which a parked run's timer, or a lease, is due. Runs that are
+    /// ready already count as due now.
+    fn next_due(&self) -> BoxFuture<'_, Result<Option<Timestamp>, StoreError>>;
+
+    /// The store's clock.
+    fn now(&self) -> BoxFuture<'_, Result<Timestamp, StoreError>>;
+
+    /// Deletes finished runs with all that belongs to them that ended before `before`, and
+    /// unrouted events and answers of [`Change::Nothing`] whose time is over; at most `limit`
+    /// of each. Answers how many rows it deleted.
+    fn purge(&self, before: Timestamp, limit: usize) -> BoxFuture<'_, Result<usize, StoreError>>;
+
+    /// A stream that speaks up when something may have become ready, from this process or,
+    /// where the database can tell, from another. Hints may be merged and may be wrong; they are never
+    /// the only way to find work.
+    fn hints(&self) -> BoxStream<'static, Hint>;
+}
+
+/// One change of a group, with the application's own writes that belong to it.
+#[derive(Debug, Clone)]
+pub struct Member {
+    /// The change.
+    pub change: Change,
+    /// Runs in the same transaction, before the change's records are inserted.
+    pub attach: Option<Attachment>,
+}
+
+impl From<Change> for Member {
+    fn from(change: Change) -> Self {
+        Self { change, attach: None }
+    }
+}
+
+impl Member {
+    /// The bytes of payload it carries.
+    #[must_use]
+    pub fn size(&self) -> usize {
+        match &self.change {
+            Change::Start(new) => new.input.len(),
+            Change::Emit(event) => event.payload.len(),
+            Change::Advance(advance) => {
+                advance.records.iter().filter_map(|record| record.what.payload()).map(Payload::len).sum()
+            }
+            Change::Nothing { .. } | Change::Command(_) => 0,
+        }
+    }
+
+    /// The run that it changes, when it names one.
+    #[must_use]
+    pub fn subject(&self) -> Option<RunId> {
+        match &self.change {
+            Change::Start(new) => Some(new.id),
+            Change::Advance(advance) => Some(advance.lease.run),
+            Change::Command(command) => Some(command.run),
+            Change::Nothing { .. } | Change::Emit(_) => None,
+        }
+    }
+}
+
+/// What a [`Member`] changes.
+#[derive(Debug, Clone)]
+pub enum Change {
+    /// Only the attachment. The id is the caller's: when it was applied before, the stored
+    /// result is the answer and the attachment does not run. Kept for a day at least.
+    Nothing {
+        /// Made by the caller, once per intent.
+        id: Uuid,
+    },
+    /// Makes a run, or finds the one that its start key made. Events that wait for its id are
+    /// put into its inbox.
+    Start(NewRun),
+    /// Writes records of a run and says how it goes on. See [`Advance`].
+    Advance(Advance),
+    /// Stores an event, once per id and target. When the target is a run that exists and has not ended, or a key
+    /// that such a run holds, the event is in that run's inbox, and the run's inbox counter is
+    /// one higher; a waiting run is ready. Else it is unrouted.
+    Emit(NewEvent),
+    /// Somebody wants something of a run. See [`CommandKind`].
+    Command(Command),
+}
+
+/// A run to be made.
+#[derive(Debug, Clone)]
+pub struct NewRun {
+    /// Its id.
+    pub id: RunId,
+    /// The workflow's name.
+    pub workflow: String,
+    /// The hash of the definition that the starter knows.
+    pub hash: DefinitionHash,
+    /// Starts it once for this key and workflow, when given.
+    pub start_key: Option<String>,
+    /// Its input.
+    pub input: Payload,
+    /// Higher runs first; 0 is ordinary.
+    pub priority: i16,
+    /// Not before this time has passed.
+    pub delay: Duration,
+    /// When the starting engine was built; see [`Claim`].
+    pub known_since: Timestamp,
+}
+
+/// The right of a worker to one run.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Lease {
+    /// The run.
+    pub run: RunId,
+    /// The fencing number. A write is accepted when it is the run's current one, whatever the time.
+    pub epoch: Epoch,
+}
+
+/// A step forward in a run.
+///
+/// Guards, in this order: the epoch is current, else [`Refusal::LeaseLost`]; when the run's
+/// sequence is already `seq + records.len()` (with at least one record) and those records are equal (payloads that the
+/// attachment computed aside), the answer is the one of the first time, with its stored
+/// payload, and nothing is applied; the run's sequence is `seq`, else
+/// [`Refusal::OutOfSequence`]; with `guard`, the run's inbox counter is that, else
+/// [`Refusal::InboxChanged`]; the keys are free, or this run's own, else
+/// [`Refusal::KeyTaken`]. Then the attachment runs, and all else follows.
+#[derive(Debug, Clone)]
+pub struct Advance {
+    /// Whose right it is.
+    pub lease: Lease,
+    /// The run's sequence before.
+    pub seq: Seq,
+    /// What is added to the history, in order. With an attachment, the record whose
+    /// [`Completed`](crate::What::Completed) payload is `None` takes the attachment's result.
+    pub records: Vec<Record>,
+    /// Inbox sequences of the events that the records consume: never found again by `inbox`,
+    /// their ids still known.
+    pub consumed: Vec<u64>,
+    /// Keys that the run holds from now on, until it ends. Unrouted events for them move into
+    /// its inbox, and each adds one to its counter.
+    pub keys: Vec<CorrelationKey>,
+    /// When given, the inbox counter that the decision is based on.
+    pub guard: Option<u64>,
+    /// How the run goes on.
+    pub next: Next,
+}
+
+/// How a run goes on after an [`Advance`].
+#[derive(Debug, Clone, PartialEq)]
+pub enum Next {
+    /// It is still being executed under the same lease.
+    Running,
+    /// It waits, and nobody executes it; ready at this time by itself, when given. Ready at once when,
+    /// after all else of this change was applied, the inbox counter is no longer `guard`: the
+    /// keys or the attachment have brought something in.
+    Park {
+        /// The earliest of its deadlines and timers.
+        wake_at: Option<Timestamp>,
+    },
+    /// It is ready at once for whoever claims it.
+    Release,
+    /// `on_failure` begins, under the same lease, for this failure. The cause and the time are kept in the row.
+    Failing {
+        /// The first terminal request.
+        cause: Failure,
+    },
+    /// It has ended. Its keys are free again; what is left in its inbox is unrouted.
+    Finish(Ending),
+    /// Its code does not fit its history. Claimed only by a worker with another definition
+    /// hash, once per hash, or after [`CommandKind::Retry`].
+    Block {
+        /// What differed, in words.
+        reason: String,
+        /// The hash of the definition it was executed with; 0 when its worker had none.
+        hash: DefinitionHash,
+    },
+}
+
+/// How a run ended.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Ending {
+    /// With this output.
+    Completed(Payload),
+    /// With this failure.
+    Failed(Failure),
+    /// On somebody's request.
+    Cancelled(Failure),
+}
+
+/// A wish about a run, recorded with who wished it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Command {
+    /// The run.
+    pub run: RunId,
+    /// The wish.
+    pub what: CommandKind,
+    /// Who: a person's or a program's name.
+    pub by: String,
+}
+
+/// What can be wished of a run.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum CommandKind {
+    /// End it. Kept in the row if the run has not ended, is not failing, and was not asked before; the
+    /// inbox counter is one higher, a waiting or blocked run is ready.
+    Cancel,
+    /// Let a blocked run try again: it is ready, whatever its definition hash. Refused for others.
+    Retry,
+}
+
+/// The application's writes in the same transaction. Opaque to the engine: only the store's
+/// own crate makes it and opens it. It may run more than once, since a group may be repeated
+/// after it was rolled back, so it must be a function of the database alone.
+#[derive(Clone)]
+pub struct Attachment(Arc<dyn Any + Send + Sync>);
+
+impl Attachment {
+    /// Wraps what the store's crate knows how to open.
+    pub fn new<T: Any + Send + Sync>(inner: T) -> Self {
+        Self(Arc::new(inner))
+    }
+
+    /// Opens it again, if it is of this type.
+    #[must_use]
+    pub fn open<T: Any + Send + Sync>(&self) -> Option<&T> {
+        self.0.downcast_ref()
+    }
+}
+
+impl fmt::Debug for Attachment {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Attachment")
+    }
+}
+
+/// A store's answer for one member.
+pub type MemberResult = Result<Outcome, Refusal>;
+
+/// A member that was applied.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Outcome {
+    /// [`Change::Nothing`]: what its attachment returned, now or the first time.
+    Done {
+        /// The attachment's result.
+        payload: Option<Payload>,
+    },
+    /// [`Change::Start`]: the run is new.
+    Started,
+    /// [`Change::Start`]: the run was there already, with this start key or this very id.
+    Existing {
+        /// The run that the key belongs to.
+        run: RunId,
+        /// Whether its input is the same text.
+        same_input: bool,
+    },
+    /// [`Change::Advance`].
+    Advanced {
+        /// The run's inbox counter afterwards.
+        inbox: u64,
+        /// What the attachment returned.
+        payload: Option<Payload>,
+    },
+    /// [`Change::Emit`].
+    Emitted(Delivery),
+    /// [`Change::Command`]: whether it changed anything.
+    Commanded {
+        /// False when the run had been asked before or was failing already.
+        effective: bool,
+    },
+}
+
+/// Where an event went.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Delivery {
+    /// Into this run's inbox.
+    Routed(RunId),
+    /// Nobody has claimed it yet.
+    Unrouted,
+    /// Its id was known already.
+    Duplicate,
+}
+
+/// A member that was not applied, and why.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum Refusal {
+    /// Another worker has the run.
+    #[error("the lease of run {0} was lost: another worker has it")]
+    LeaseLost(RunId),
+    /// The history has grown in another way.
+    #[error("the history of run {run} is at {found:?}, not where this worker left it")]
+    OutOfSequence {
+        /// The run.
+        run: RunId,
+        /// Its sequence.
+        found: Seq,
+    },
+    /// Something came in since.
+    #[error("something came in for the run since it was last looked at")]
+    InboxChanged {
+        /// The counter now.
+        inbox: u64,
+    },
+    /// Two live runs cannot hold one key.
+    #[error("{}/{} is registered for run {by}, which has not ended", key.namespace, key.key)]
+    KeyTaken {
+        /// The key.
+        key: CorrelationKey,
+        /// Who holds it.
+        by: RunId,
+    },
+    /// There is no such run.
+    #[error("there is no run {0}")]
+    UnknownRun(RunId),
+    /// The run's status does not allow it.
+    #[error("run {run} is {status}: {problem}")]
+    WrongStatus {
+        /// The run.
+        run: RunId,
+        /// Its status.
+        status: RunStatus,
+        /// What cannot be done, in words.
+        problem: &'static str,
+    },
+    /// The attachment said no.
+    #[error("{0}")]
+    Attachment(StepError),
+}
+
+/// A call that failed as a whole.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum StoreError {
+    /// Nothing was applied. It may work later.
+    #[error("the database cannot be used now: {0}")]
+    Unavailable(String),
+    /// The commit may or may not have happened. Apply it again.
+    #[error("the database did not say whether it committed: {0}")]
+    OutcomeUnknown(String),
+    /// What is stored cannot be read, or a caller broke the rules of this trait.
+    #[error("{0}")]
+    Broken(String),
+}
+
+/// Who claims, and what it can execute.
+#[derive(Debug, Clone)]
+pub struct Claim {
+    /// The worker.
+    pub worker: WorkerId,
+    /// How long the lease is.
+    pub lease: Duration,
+    /// At most this many runs.
+    pub limit: usize,
+    /// The definitions that the worker has. A run whose (workflow, hash) is not among them is
+    /// claimed only when `known_since` is later than the run's own: then its worker is newer
+    /// code, and says what does not fit.
+    pub definitions: Arc<[(String, DefinitionHash)]>,
+    /// When the worker's engine was built.
+    pub known_since: Timestamp,
+    /// Takes over every lease as if it had expired: for the one executing process of a file
+    /// that has just started.
+    pub takeover: bool,
+}
+
+/// A run that now belongs to the claimer.
+#[derive(Debug, Clone)]
+pub struct Claimed {
+    /// The right to it.
+    pub lease: Lease,
+    /// The row, as it is now.
+    pub run: RunRow,
+    /// Its first records, at most [`CLAIMED_RECORDS`].
+    pub records: Vec<StoredRecord>,
+    /// The first of its inbox, at most [`CLAIMED_EVENTS`].
+    pub events: Vec<StoredEvent>,
+    /// The store's time of the claim.
+    pub now: Timestamp,
+}
+
+/// How many records come along with a claim; longer histories are paged.
+pub const CLAIMED_RECORDS: usize = 200;
+
+/// How many events come along with a claim.
+pub const CLAIMED_EVENTS: usize = 100;
+
+/// A record with its place.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct StoredRecord {
+    /// Its place.
+    pub seq: Seq,
+    /// The record.
+    pub record: Record,
+}
+
+/// What a run is doing.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum RunStatus {
+    /// Never executed yet.
+    Pending,
+    /// A worker executes it.
+    Running,
+    /// Parked: it waits for an event, a timer, or its turn to go on.
+    Waiting,
+    /// Held by a person.
+    Paused,
+    /// Its code does not fit its history.
+    Blocked,
+    /// Ended well.
+    Completed,
+    /// Ended in a failure.
+    Failed,
+    /// Ended on request.
+    Cancelled,
+}
+
+impl RunStatus {
+    /// All of them.
+    pub const ALL: [Self; 8] = [
+        Self::Pending,
+        Self::Running,
+        Self::Waiting,
+        Self::Paused,
+        Self::Blocked,
+        Self::Completed,
+        Self::Failed,
+        Self::Cancelled,
+    ];
+
+    /// The word on the wire and in databases.
+    #[must_use]
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Pending => "pending",
+            Self::Running => "running",
+            Self::Waiting => "waiting",
+            Self::Paused => "paused",
+            Self::Blocked => "blocked",
+            Self::Completed => "completed",
+            Self::Failed => "failed",
+            Self::Cancelled => "cancelled",
+        }
+    }
+
+    /// Reads the word.
+    #[must_use]
+    pub fn parse(word: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|status| status.as_str() == word)
+    }
+
+    /// Whether it will never change again.
+    #[must_use]
+    pub fn is_end(self) -> bool {
+        matches!(self, Self::Completed | Self::Failed | Self::Cancelled)
+    }
+}
+
+impl fmt::Display for RunStatus {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.as_str())
+    }
+}
+
+/// A run as the database shows it.
+#[derive(Debug, Clone, PartialEq)]
+pub struct RunRow {
+    /// Its id.
+    pub id: RunId,
+    /// The workflow's name.
+    pub workflow: String,
+    /// The definition it was started with, or last executed with.
+    pub hash: DefinitionHash,
+    /// The key it was started with.
+    pub start_key: Option<String>,
+    /// What it is doing.
+    pub status: RunStatus,
+    /// Which function executes: the main one, or `on_failure` for `failure`.
+    pub phase: Phase,
+    /// Its input.
+    pub input: Payload,
+    /// Its output, once completed.
+    pub output: Option<Payload>,
+    /// What it fails or failed with.
+    pub failure: Option<Failure>,
+    /// When `on_failure` began.
+    pub failing_since: Option<Timestamp>,
+    /// Why it is blocked.
+    pub blocked: Option<String>,
+    /// Who asked it to end, when somebody did and the run has not acted on it yet or has ended so.
+    pub cancel_by: Option<String>,
+    /// Higher runs first.
+    pub priority: i16,
+    /// How many records its history has.
+    pub seq: Seq,
+    /// Its inbox counter: one higher for each event and command.
+    pub inbox: u64,
+    /// The fencing number of its last lease.
+    pub epoch: Epoch,
+    /// Who executes it, or did last.
+    pub worker: Option<WorkerId>,
+    /// When its timer is due, or its lease ends.
+    pub due_at: Option<Timestamp>,
+    /// When it was started.
+    pub created_at: Timestamp,
+    /// When it last changed.
+    pub updated_at: Timestamp,
+    /// When it ended.
+    pub finished_at: Option<Timestamp>,
+}
+
+/// Which runs are asked for. All given parts must fit.
+#[derive(Debug, Clone, Default)]
+pub struct RunQuery {
+    /// This run.
+    pub id: Option<RunId>,
+    /// The run that holds this key.
+    pub key: Option<CorrelationKey>,
+    /// Runs of this workflow.
+    pub workflow: Option<String>,
+    /// Runs with one of these statuses; empty means any.
+    pub statuses: Vec<RunStatus>,
+    /// Runs older than this one: where the last page ended.
+    pub before: Option<RunId>,
+    /// At most this many.
+    pub limit: usize,
+}
+
+/// A part of an answer.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Page<T> {
+    /// The items.
+    pub items: Vec<T>,
+    /// Where to go on, if there is more.
+    pub next: Option<RunId>,
+}
+
+/// Which events are asked for.
+#[derive(Debug, Clone)]
+pub struct InboxQuery {
+    /// A run's inbox, or, for `None`, what is unrouted.
+    pub run: Option<RunId>,
+    /// Only events after this sequence.
+    pub after: u64,
+    /// At most this many.
+    pub limit: usize,
+}
+
+/// A run's inbox, read at one moment.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Inbox {
+    /// The run's counter at that moment; 0 for unrouted events.
+    pub counter: u64,
+    /// Who has asked the run to end.
+    pub cancel_by: Option<String>,
+    /// The events.
+    pub events: Vec<StoredEvent>,
+}

@@ -1,0 +1,39 @@
+//! Questions about runs.
+
+use std::ops::Bound;
+
+use super::state::{Run, State};
+use crate::id::{RunId, Seq};
+use crate::store::{Page, RunQuery, RunRow, StoredRecord};
+
+impl State {
+    pub fn history(&self, run: RunId, after: Seq, limit: usize) -> Vec<StoredRecord> {
+        let range = (run, Seq(after.0.saturating_add(1)))..=(run, Seq(u64::MAX));
+        let stored = self
+            .records
+            .range(range)
+            .map(|((_, seq), record)| (*seq, record.clone()));
+        stored
+            .take(limit)
+            .map(|(seq, record)| StoredRecord { seq, record })
+            .collect()
+    }
+
+    pub fn runs_page(&self, query: &RunQuery) -> Page<RunRow> {
+        let end = query.before.map_or(Bound::Unbounded, Bound::Excluded);
+        let fitting = self.runs.range((Bound::Unbounded, end)).rev().map(|(_, run)| run);
+        let mut fitting = fitting.filter(|run| self.is_asked_for(run, query));
+        let items: Vec<_> = fitting.by_ref().take(query.limit).map(Run::view).collect();
+        let next = items.last().map(|run| run.id).filter(|_| fitting.next().is_some());
+        Page { items, next }
+    }
+
+    fn is_asked_for(&self, run: &Run, query: &RunQuery) -> bool {
+        let row = &run.row;
+        let holds = |key| self.keys.get(key) == Some(&row.id);
+        query.id.is_none_or(|id| id == row.id)
+            && query.key.as_ref().is_none_or(holds)
+            && query.workflow.as_ref().is_none_or(|workflow| *workflow == row.workflow)
+            && (query.statuses.is_empty() || query.statuses.contains(&row.status))
+    }
+}

@@ -1,0 +1,269 @@
+//! A worker: claims runs, has them executed, keeps their leases, and goes down in order.
+
+use std::collections::BTreeMap;
+use std::sync::atomic::Ordering;
+use std::sync::{Arc, Mutex, MutexGuard};
+use std::time::Duration;
+
+use futures_util::{FutureExt, StreamExt};
+use tokio::sync::Notify;
+
+use crate::driver::execute;
+use crate::id::{DefinitionHash, RunId, WorkerId};
+use crate::seat::{Desk, Seat, Stopping};
+use crate::shell::Shell;
+use crate::store::{Claim, Claimed, Hint, Lease};
+
+/// How a worker works.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct WorkerOptions {
+    /// How many runs it executes at once. Parked ones do not count.
+    pub max_in_flight: usize,
+    /// How long a run is its own without renewal. It is renewed every third of that.
+    pub lease: Duration,
+    /// Takes over all open leases when it starts: right for the one executing process of a
+    /// database file, wrong everywhere else.
+    pub takeover: bool,
+}
+
+impl Default for WorkerOptions {
+    fn default() -> Self {
+        Self { max_in_flight: 256, lease: Duration::from_secs(15), takeover: false }
+    }
+}
+
+/// Claims look for work at least this often, should a hint have been missed.
+const IDLE_LOOK: Duration = Duration::from_secs(5);
+
+/// After a failed claim.
+const CLAIM_PAUSE: Duration = Duration::from_millis(500);
+
+/// No claim takes more at once, so that one transaction stays short.
+const CLAIM_LIMIT: usize = 250;
+
+/// A running worker. Dropping the handle does not stop it.
+pub struct Worker {
+    inner: Arc<Inner>,
+}
+
+struct Inner {
+    shell: Arc<Shell>,
+    id: WorkerId,
+    options: WorkerOptions,
+    desk: Arc<Desk>,
+    seats: Mutex<BTreeMap<RunId, SeatOf>>,
+    /// Something may be ready, a seat is free, or the worker stops.
+    look: Notify,
+    /// A run has left its seat.
+    left: Notify,
+    definitions: Arc<[(String, DefinitionHash)]>,
+}
+
+struct SeatOf {
+    lease: Lease,
+    seat: Arc<Seat>,
+}
+
+impl Worker {
+    pub(crate) fn start(shell: Arc<Shell>, options: WorkerOptions) -> Self {
+        let definitions = shell.definitions.values().map(|d| (d.name.to_owned(), d.hash)).collect();
+        let inner = Arc::new(Inner {
+            id: WorkerId(shell.runtime.new_id()),
+            options,
+            desk: Arc::new(Desk::new(options.lease)),
+            seats: Mutex::default(),
+            look: Notify::new(),
+            left: Notify::new(),
+            definitions,
+            shell,
+        });
+        let runtime = inner.shell.runtime.clone();
+        runtime.spawn(Box::pin(inner.clone().claim_runs()));
+        runtime.spawn(Box::pin(inner.clone().renew_leases()));
+        runtime.spawn(Box::pin(inner.clone().pass_on_hints()));
+        Self { inner }
+    }
+
+    /// Its id.
+    #[must_use]
+    pub fn id(&self) -> WorkerId {
+        self.inner.id
+    }
+
+    /// How many runs it executes now.
+    #[must_use]
+    pub fn in_flight(&self) -> usize {
+        self.inner.seats().len()
+    }
+
+    /// Claims nothing more, lets attempts end within `grace`, gives the leases back, and
+    /// returns when no run is executed any more. What was not finished is taken up by the next
+    /// worker.
+    pub async fn shutdown(&self, grace: Duration) {
+        let inner = &self.inner;
+        inner.stop(Stopping::Draining);
+        let mut timer = inner.shell.runtime.sleep(grace).fuse();
+        while !inner.seats().is_empty() {
+            let mut left = std::pin::pin!(inner.left.notified().fuse());
+            futures_util::select_biased! {
+                () = left => {}
+                () = timer => inner.stop(Stopping::Abandoning),
+            }
+        }
+    }
+}
+
+impl Inner {
+    fn seats(&self) -> MutexGuard<'_, BTreeMap<RunId, SeatOf>> {
+        self.seats.lock().expect("nobody panics while holding it")
+    }
+
+    fn is_stopping(&self) -> bool {
+        self.desk.stopping.load(Ordering::Acquire) != Stopping::No as u8
+    }
+
+    fn stop(&self, how: Stopping) {
+        self.desk.stopping.fetch_max(how as u8, Ordering::AcqRel);
+        self.look.notify_one();
+        self.seats().values().for_each(|held| held.seat.nudge());
+    }
+
+    async fn claim_runs(self: Arc<Self>) {
+        let mut takeover = self.options.takeover;
+        while !self.is_stopping() {
+            let limit = self.options.max_in_flight.saturating_sub(self.seats().len()).min(CLAIM_LIMIT);
+            if limit == 0 {
+                self.look.notified().await;
+                continue;
+            }
+            match self.claim(limit, takeover).await {
+                Ok(claimed) if claimed == limit => {}
+                Ok(_) => {
+                    takeover = false;
+                    self.wait_for_work().await;
+                }
+                Err(error) => {
+                    tracing::warn!(%error, "no runs could be claimed; tried again");
+                    self.shell.runtime.sleep(CLAIM_PAUSE).await;
+                }
+            }
+        }
+    }
+
+    async fn claim(self: &Arc<Self>, limit: usize, takeover: bool) -> Result<usize, crate::store::StoreError> {
+        let sent = self.shell.runtime.monotonic();
+        let claim = Claim {
+            worker: self.id,
+            lease: self.options.lease,
+            limit,
+            definitions: self.definitions.clone(),
+            known_since: self.shell.known_since,
+            takeover,
+        };
+        let claimed = self.shell.store.claim(claim).await?;
+        let count = claimed.len();
+        for run in claimed {
+            self.seat(run, sent);
+        }
+        Ok(count)
+    }
+
+    /// A lease counts from before the claim was sent.
+    fn seat(self: &Arc<Self>, claimed: Claimed, sent: Duration) {
+        let (run, lease) = (claimed.run.id, claimed.lease);
+        let seat = Arc::new(Seat::new(self.id, self.desk.clone(), sent + self.options.lease));
+        if let Some(former) = self.seats().insert(run, SeatOf { lease, seat: seat.clone() }) {
+            former.seat.flag_lost();
+        }
+        let worker = self.clone();
+        let work = execute(self.shell.clone(), seat, claimed);
+        self.shell.runtime.spawn(Box::pin(async move {
+            let leaving = Leaving { worker, run, lease };
+            work.await;
+            drop(leaving);
+        }));
+    }
+
+    /// Until a hint, a free seat, the next due time, or for safety a while.
+    async fn wait_for_work(&self) {
+        let wait = match self.shell.store.next_due().await {
+            Ok(Some(due)) => match self.shell.store.now().await {
+                Ok(now) => Duration::try_from(due.duration_since(now)).unwrap_or_default().min(IDLE_LOOK),
+                Err(_) => CLAIM_PAUSE,
+            },
+            Ok(None) => IDLE_LOOK,
+            Err(_) => CLAIM_PAUSE,
+        };
+        let mut look = std::pin::pin!(self.look.notified().fuse());
+        futures_util::select_biased! {
+            () = look => {}
+            () = self.shell.runtime.sleep(wait).fuse() => {}
+        }
+    }
+
+    async fn renew_leases(self: Arc<Self>) {
+        while !(self.is_stopping() && self.seats().is_empty()) {
+            self.shell.runtime.sleep(self.options.lease / 3).await;
+            let held: Vec<Lease> = self.seats().values().map(|held| held.lease).collect();
+            if held.is_empty() {
+                continue;
+            }
+            let sent = self.shell.runtime.monotonic();
+            match self.shell.store.renew(held.clone(), self.options.lease).await {
+                Ok(lost) => self.note_renewal(&held, &lost, sent),
+                Err(error) => tracing::warn!(%error, "leases could not be renewed; tried again"),
+            }
+        }
+    }
+
+    fn note_renewal(&self, held: &[Lease], lost: &[RunId], sent: Duration) {
+        let seats = self.seats();
+        for lease in held {
+            let Some(held) = seats.get(&lease.run).filter(|held| held.lease == *lease) else { continue };
+            if lost.contains(&lease.run) {
+                held.seat.flag_lost();
+            } else {
+                held.seat.renewed(sent);
+            }
+        }
+    }
+
+    async fn pass_on_hints(self: Arc<Self>) {
+        let mut hints = self.shell.store.hints();
+        while let Some(hint) = hints.next().await {
+            match hint {
+                Hint::Ready => self.look.notify_one(),
+                Hint::Inbox(run) => {
+                    if let Some(held) = self.seats().get(&run) {
+                        held.seat.flag_inbox();
+                    }
+                }
+            }
+            if self.is_stopping() && self.seats().is_empty() {
+                return;
+            }
+        }
+    }
+}
+
+/// Frees the seat, even when the task is dropped.
+struct Leaving {
+    worker: Arc<Inner>,
+    run: RunId,
+    lease: Lease,
+}
+
+impl Drop for Leaving {
+    fn drop(&mut self) {
+        let mut seats = self.worker.seats();
+        if seats.get(&self.run).is_some_and(|held| held.lease == self.lease) {
+            seats.remove(&self.run);
+        }
+        let was_full = seats.len() + 1 >= self.worker.options.max_in_flight;
+        drop(seats);
+        if was_full {
+            self.worker.look.notify_one();
+        }
+        self.worker.left.notify_one();
+    }
+}
