@@ -1,3 +1,3 @@
-//! Lumina finds the people behind a newsletter's personal email addresses.
+//! The binary.
 
 fn main() {}

@@ -1,0 +1,119 @@
+//! Everything composed: store, records, provider, engine.
+
+use std::num::NonZeroU32;
+use std::path::PathBuf;
+use std::sync::Arc;
+
+use anyhow::{Context as _, bail};
+use lumina_enrichment::email::Classifier;
+use lumina_enrichment::icp::IcpProfile;
+use lumina_fullenrich::{Client, Limiter, Transport};
+use lumina_workflow::{Engine, Runtime, StoreClock};
+use lumina_workflow_sqlite::{Mode, Options, Role, Script, SqliteStore};
+use secrecy::SecretString;
+
+use crate::records::sqlite::MIGRATIONS;
+use crate::records::{People, Records};
+use crate::workflows::{self, Context, PipelineSettings, Provider};
+
+/// What an application is made of.
+pub struct Parts {
+    /// The database file.
+    pub database: PathBuf,
+    /// Whether it executes runs, or is a client beside the process that does.
+    pub role: Role,
+    /// Threads in production; inline on a deterministic executor.
+    pub mode: Mode,
+    /// Tasks, time, randomness.
+    pub runtime: Arc<dyn Runtime>,
+    /// The way to the provider.
+    pub provider: ProviderParts,
+    /// Times and limits.
+    pub settings: PipelineSettings,
+    /// What a good lead is.
+    pub profile: IcpProfile,
+    /// What addresses are.
+    pub classifier: Classifier,
+    /// Whose people the database is for; `None` takes either.
+    pub people: Option<People>,
+}
+
+/// The way to the provider.
+pub struct ProviderParts {
+    /// What carries the calls.
+    pub transport: Arc<dyn Transport>,
+    /// Where it is.
+    pub base_url: String,
+    /// The key.
+    pub api_key: SecretString,
+    /// Calls a minute, all together.
+    pub calls_per_minute: NonZeroU32,
+    /// Where it calls back, if it can.
+    pub callback: Option<String>,
+}
+
+/// The application. Clones are the same one.
+#[derive(Clone)]
+pub struct App {
+    /// The engine.
+    pub engine: Engine,
+    /// The application's tables.
+    pub records: Records,
+    /// What the workflows work with.
+    pub context: Arc<Context>,
+    /// What addresses are.
+    pub classifier: Arc<Classifier>,
+    /// The database.
+    pub store: Arc<SqliteStore>,
+}
+
+impl App {
+    /// Opens the database, brings it up to date, and builds the engine. Nothing is executed
+    /// until a worker is started.
+    ///
+    /// # Errors
+    /// When the database cannot be opened, belongs to another process or to other people, or
+    /// the configuration does not work.
+    pub async fn open(parts: Parts) -> anyhow::Result<Self> {
+        let clock = StoreClock::of(parts.runtime.clone());
+        let options = Options::new(&parts.database).clock(clock).mode(parts.mode).role(parts.role);
+        let store = Arc::new(SqliteStore::open(options)?);
+        let scripts: Vec<Script> = MIGRATIONS.iter().map(|(name, sql)| Script { name, sql }).collect();
+        store.migrate("lumina", &scripts).await?;
+        let records = Records::new(store.clone());
+        let provider = make_provider(&parts.provider)?;
+        let runtime = parts.runtime;
+        let context = Context::new(records.clone(), runtime.clone(), provider, parts.settings, parts.profile);
+        let context = Arc::new(context);
+        let builder = workflows::register(Engine::builder(store.clone(), runtime), &context)?;
+        let engine = builder.build().await?;
+        context.attach_engine(&engine);
+        let app = Self { engine, records, context, classifier: Arc::new(parts.classifier), store };
+        if let Some(people) = parts.people {
+            app.settle_people(people).await?;
+        }
+        Ok(app)
+    }
+
+    /// Invented people never meet real addresses.
+    async fn settle_people(&self, wanted: People) -> anyhow::Result<()> {
+        if self.records.people().await?.as_deref() == Some(wanted.as_str()) {
+            return Ok(());
+        }
+        let found = self.engine.transact(self.context.runtime.new_id(), Records::stamp(wanted)).await?;
+        let found: String = found.decode().context("the database's stamp cannot be read")?;
+        if found != wanted.as_str() {
+            bail!(
+                "this database holds {found} people, and this command works with {} ones: use another database (database.url)",
+                wanted.as_str()
+            );
+        }
+        Ok(())
+    }
+}
+
+fn make_provider(parts: &ProviderParts) -> anyhow::Result<Provider> {
+    let limiter = Arc::new(Limiter::new(parts.calls_per_minute));
+    let client = Client::new(parts.transport.clone(), &parts.base_url, &parts.api_key, limiter)?;
+    Ok(Provider { client, callback: parts.callback.clone() })
+}

@@ -1,0 +1,22 @@
+use std::time::Duration;
+
+use super::Key;
+use super::values::Values;
+
+pub(super) const KEYS: &[Key] =
+    &[Key::text("retention.raw", "30d", "How long the bodies of valid deliveries are kept; at least 1s.")];
+
+const MIN_RETENTION: Duration = Duration::from_secs(1);
+
+/// How long things are kept.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct RetentionConfig {
+    /// The bodies of valid deliveries.
+    pub raw: Duration,
+}
+
+impl RetentionConfig {
+    pub(super) fn read(values: &mut Values) -> Self {
+        Self { raw: values.duration("retention.raw", MIN_RETENTION) }
+    }
+}

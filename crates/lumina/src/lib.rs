@@ -1,0 +1,9 @@
+//! Lumina, composed: the library behind the one binary.
+
+pub mod app;
+pub mod config;
+pub mod importing;
+pub mod ingest;
+pub mod records;
+pub mod sweeper;
+pub mod workflows;

@@ -1,0 +1,279 @@
+//! Batches: the open one, the turn among what is out, what a run may take, and its end.
+
+use std::time::Duration;
+
+use lumina_enrichment::job::{JobEvent, JobStatus};
+use lumina_workflow::store::{Attachment, NewRun, Outcome, RunStatus};
+use lumina_workflow::{RunId, StepError};
+use lumina_workflow_sqlite::Tx;
+use rusqlite::{OptionalExtension, params};
+use uuid::Uuid;
+
+use super::intake::own;
+use super::{Records, Written, micros, pack_jobs, run_id, writes};
+use crate::records::{Allowance, Applied, BATCH_SIZE, Intake, PauseReason, Taken};
+
+/// A run that found no place asks again after this time, should nobody have told it.
+const SLOT_FALLBACK: Duration = Duration::from_secs(30 * 60);
+
+impl Records {
+    /// Takes a place among the batches that may be out at once, or defers.
+    #[must_use]
+    pub fn take_slot(run: RunId, max_in_flight: u32) -> Attachment {
+        writes(move |tx| take_slot(tx, run, max_in_flight))
+    }
+
+    /// Closes the open batch and takes its jobs, as far as budget and balance allow. The
+    /// result is [`Taken`].
+    #[must_use]
+    pub fn take_batch(run: RunId, allowance: Allowance) -> Attachment {
+        writes(move |tx| take_batch(tx, run, allowance))
+    }
+
+    /// Ends a run's batch: what was never sent is free again, what is out and unanswered is
+    /// stale. The result is [`Applied`].
+    #[must_use]
+    pub fn close_batch(run: RunId, reason: String) -> Attachment {
+        writes(move |tx| close_batch(tx, run, &reason))
+    }
+
+    /// Hands a refused batch to two new runs, half each; a single job is failed. The result
+    /// is how many runs were started.
+    #[must_use]
+    pub fn split_batch(run: RunId, halves: [NewRun; 2], reason: String) -> Attachment {
+        writes(move |tx| split_batch(tx, run, &halves, &reason))
+    }
+}
+
+/// Starts a run of the enrichment workflow, and puts it in line for a place.
+pub(super) fn start_batch_run(tx: &Tx<'_>, new: &NewRun) -> Written<()> {
+    if let Outcome::Existing { .. } = tx.start(new)? {
+        return Ok(());
+    }
+    let mut insert =
+        tx.connection().prepare_cached("INSERT INTO batch (run, state, priority) VALUES (?, 'waiting', ?)")?;
+    insert.execute(params![new.id.0, new.priority])?;
+    Ok(())
+}
+
+/// Lets jobs join the open batch of their channel, as many as fit; the rest opens the next.
+pub(super) fn join_open_batch<'a>(
+    tx: &Tx<'_>,
+    intake: &Intake,
+    jobs: &[Uuid],
+    spare: &mut impl FnMut() -> &'a NewRun,
+) -> Written<RunId> {
+    let slot = intake.channel.slot();
+    let (mut run, mut joined) = find_open_batch(tx, slot)?.unwrap_or((Uuid::nil(), BATCH_SIZE));
+    let mut left = jobs;
+    while !left.is_empty() {
+        if joined >= BATCH_SIZE {
+            let new = NewRun { delay: intake.linger, priority: intake.channel.priority(), ..spare().clone() };
+            start_batch_run(tx, &new)?;
+            (run, joined) = (new.id.0, 0);
+        }
+        let (fitting, rest) = left.split_at(left.len().min(BATCH_SIZE - joined));
+        own(tx, fitting, run)?;
+        joined += fitting.len();
+        write_open_batch(tx, slot, run, joined)?;
+        left = rest;
+    }
+    Ok(run_id(run))
+}
+
+/// The batch that can be joined: its run must be able to take what joins.
+fn find_open_batch(tx: &Tx<'_>, slot: &str) -> Written<Option<(Uuid, usize)>> {
+    let mut find = tx.connection().prepare_cached("SELECT run, jobs FROM open_batch WHERE slot = ?")?;
+    let found: Option<(Uuid, usize)> = find.query_row([slot], |row| Ok((row.get(0)?, row.get(1)?))).optional()?;
+    let Some((run, jobs)) = found else { return Ok(None) };
+    let takes = match tx.run_status(run_id(run))? {
+        None | Some(RunStatus::Blocked) => false,
+        Some(status) => !status.is_end(),
+    };
+    Ok(takes.then_some((run, jobs)))
+}
+
+/// A full batch is closed, and does not linger.
+fn write_open_batch(tx: &Tx<'_>, slot: &str, run: Uuid, jobs: usize) -> Written<()> {
+    let connection = tx.connection();
+    if jobs >= BATCH_SIZE {
+        connection.prepare_cached("DELETE FROM open_batch WHERE slot = ?")?.execute([slot])?;
+        tx.make_due(run_id(run))?;
+        return Ok(());
+    }
+    let mut upsert = connection.prepare_cached(
+        "INSERT INTO open_batch (slot, run, jobs) VALUES (?, ?, ?)
+         ON CONFLICT (slot) DO UPDATE SET run = excluded.run, jobs = excluded.jobs",
+    )?;
+    upsert.execute(params![slot, run, jobs])?;
+    Ok(())
+}
+
+fn take_slot(tx: &Tx<'_>, run: RunId, max: u32) -> Written<()> {
+    let connection = tx.connection();
+    let mut find = connection.prepare_cached("SELECT state FROM batch WHERE run = ?")?;
+    let state: Option<String> = find.query_row([run.0], |row| row.get(0)).optional()?;
+    if state.as_deref() == Some("holding") {
+        return Ok(());
+    }
+    if let Some(pause) = super::sweep::find_pause(connection)? {
+        return Err(StepError::defer(SLOT_FALLBACK, pause.message).into());
+    }
+    let out = count_out(tx)?;
+    if out >= u64::from(max) {
+        return Err(StepError::defer(SLOT_FALLBACK, format!("{out} batches are out, and {max} may be")).into());
+    }
+    connection
+        .prepare_cached(
+            "INSERT INTO batch (run, state, priority) VALUES (?, 'holding', 0)
+             ON CONFLICT (run) DO UPDATE SET state = 'holding', slot_until = NULL",
+        )?
+        .execute([run.0])?;
+    Ok(())
+}
+
+/// Batches whose place is taken: those that hold one whose time is not over.
+pub(super) fn count_out(tx: &Tx<'_>) -> Written<u64> {
+    let mut count = tx.connection().prepare_cached(
+        "SELECT count(*) FROM batch WHERE state = 'holding' AND (slot_until IS NULL OR slot_until > ?)",
+    )?;
+    Ok(count.query_row([micros(tx.now())], |row| row.get(0))?)
+}
+
+/// Gives a run's place to whoever is first in line.
+pub(super) fn release_slot(tx: &Tx<'_>, run: Uuid) -> Written<()> {
+    let mut release = tx
+        .connection()
+        .prepare_cached("UPDATE batch SET state = 'released', slot_until = NULL WHERE run = ? AND state <> 'released'")?;
+    if release.execute([run])? > 0 {
+        hasten_waiting(tx, 1)?;
+    }
+    Ok(())
+}
+
+/// Lets the first in line ask again now.
+pub(super) fn hasten_waiting(tx: &Tx<'_>, count: u64) -> Written<()> {
+    let mut first = tx.connection().prepare_cached(
+        "SELECT run FROM batch INDEXED BY batch_waiting WHERE state = 'waiting' ORDER BY priority DESC, run LIMIT ?",
+    )?;
+    let runs: Vec<Uuid> = first.query_map([count], |row| row.get(0))?.collect::<rusqlite::Result<_>>()?;
+    for run in runs {
+        tx.make_due(run_id(run))?;
+    }
+    Ok(())
+}
+
+fn take_batch(tx: &Tx<'_>, run: RunId, allowance: Allowance) -> Written<Taken> {
+    let connection = tx.connection();
+    // First nobody can join any more, then the jobs are read: one that joined is seen.
+    connection.prepare_cached("DELETE FROM open_batch WHERE run = ?")?.execute([run.0])?;
+    let mut find = connection
+        .prepare_cached("SELECT id FROM enrichment_job WHERE run = ? AND status = 'pending' ORDER BY id LIMIT ?")?;
+    let mut jobs: Vec<Uuid> =
+        find.query_map(params![run.0, BATCH_SIZE], |row| row.get(0))?.collect::<rusqlite::Result<_>>()?;
+    let day = tx.now().strftime("%Y-%m-%d").to_string();
+    let (allowed, reason) = allow(tx, allowance, &day)?;
+    let left = jobs.split_off(jobs.len().min(usize::try_from(allowed).unwrap_or(usize::MAX)));
+    if !left.is_empty() {
+        leave(tx, &left, reason)?;
+    }
+    if !jobs.is_empty() {
+        connection
+            .prepare_cached("UPDATE batch SET jobs = ?, reserved = ?, day = ? WHERE run = ?")?
+            .execute(params![jobs.len(), jobs.len(), day, run.0])?;
+        super::posts::open_post(tx, run, 1, &pack_jobs(&jobs))?;
+    }
+    Ok(Taken { jobs: jobs.len() as u64, left: left.len() as u64 })
+}
+
+/// How many credits may still be spent, and what bounds them.
+fn allow(tx: &Tx<'_>, allowance: Allowance, day: &str) -> Written<(u64, PauseReason)> {
+    let budget = match allowance.per_day {
+        Some(per_day) => per_day.saturating_sub(spent_on(tx.connection(), day)?),
+        None => u64::MAX,
+    };
+    let out: u64 = tx
+        .connection()
+        .prepare_cached("SELECT coalesce(sum(reserved), 0) FROM batch WHERE day IS NOT NULL AND cost IS NULL AND closed_at IS NULL")?
+        .query_row([], |row| row.get(0))?;
+    let balance = allowance.balance.saturating_sub(out);
+    Ok(match balance < budget {
+        true => (balance, PauseReason::Credits),
+        false => (budget, PauseReason::Budget),
+    })
+}
+
+/// Credits of a day: what was charged, and for what is unanswered its upper bound.
+pub(super) fn spent_on(connection: &rusqlite::Connection, day: &str) -> rusqlite::Result<u64> {
+    let mut sum =
+        connection.prepare_cached("SELECT coalesce(sum(coalesce(cost, reserved)), 0) FROM batch WHERE day = ?")?;
+    sum.query_row([day], |row| row.get(0))
+}
+
+/// What budget or balance do not allow is free for a later run, and nothing starts one until then.
+fn leave(tx: &Tx<'_>, jobs: &[Uuid], bound: PauseReason) -> Written<()> {
+    let reason = match bound {
+        PauseReason::Credits => "waits for credits: the provider's balance is used up",
+        _ => "waits for the next day's budget (enrichment.budget.per_day)",
+    };
+    let mut update = tx.connection().prepare_cached("UPDATE enrichment_job SET run = NULL, reason = ? WHERE id = ?")?;
+    for job in jobs {
+        update.execute(params![reason, job])?;
+    }
+    super::sweep::pause(tx, bound, reason)
+}
+
+pub(super) fn close_batch(tx: &Tx<'_>, run: RunId, reason: &str) -> Written<Applied> {
+    let connection = tx.connection();
+    connection.prepare_cached("DELETE FROM open_batch WHERE run = ?")?.execute([run.0])?;
+    connection
+        .prepare_cached("UPDATE enrichment_job SET run = NULL, reason = ? WHERE run = ? AND status = ?")?
+        .execute(params![reason, run.0, JobStatus::Pending.as_str()])?;
+    let stale = JobStatus::Submitted.apply(JobEvent::RunEnded).expect("a submitted job can be given up");
+    let stale = connection
+        .prepare_cached("UPDATE enrichment_job SET status = ?, reason = ?, finished_at = ? WHERE run = ? AND status = ?")?
+        .execute(params![stale.as_str(), reason, micros(tx.now()), run.0, JobStatus::Submitted.as_str()])?;
+    let sent: bool = connection
+        .prepare_cached("SELECT EXISTS (SELECT 1 FROM enrichment_post WHERE run = ? AND state IN ('accepted', 'unknown'))")?
+        .query_row([run.0], |row| row.get(0))?;
+    connection
+        .prepare_cached("UPDATE enrichment_post SET state = 'closed' WHERE run = ? AND state = 'open'")?
+        .execute([run.0])?;
+    connection
+        .prepare_cached("UPDATE batch SET closed_at = ?, reserved = iif(?, reserved, 0) WHERE run = ?")?
+        .execute(params![micros(tx.now()), sent, run.0])?;
+    release_slot(tx, run.0)?;
+    Ok(Applied { stale: stale as u64, ..Applied::default() })
+}
+
+fn split_batch(tx: &Tx<'_>, run: RunId, halves: &[NewRun; 2], reason: &str) -> Written<usize> {
+    let connection = tx.connection();
+    let mut find =
+        connection.prepare_cached("SELECT id FROM enrichment_job WHERE run = ? AND status = 'pending' ORDER BY id")?;
+    let jobs: Vec<Uuid> = find.query_map([run.0], |row| row.get(0))?.collect::<rusqlite::Result<_>>()?;
+    let started = match jobs.as_slice() {
+        [] => 0,
+        [alone] => {
+            refuse(tx, *alone, reason)?;
+            0
+        }
+        many => {
+            let (first, second) = many.split_at(many.len() / 2);
+            for (half, new) in [first, second].into_iter().zip(halves) {
+                start_batch_run(tx, new)?;
+                own(tx, half, new.id.0)?;
+            }
+            2
+        }
+    };
+    close_batch(tx, run, "its batch was divided")?;
+    Ok(started)
+}
+
+fn refuse(tx: &Tx<'_>, job: Uuid, reason: &str) -> Written<()> {
+    let failed = JobStatus::Pending.apply(JobEvent::Refused).expect("a pending job can be refused");
+    tx.connection()
+        .prepare_cached("UPDATE enrichment_job SET status = ?, reason = ?, finished_at = ? WHERE id = ?")?
+        .execute(params![failed.as_str(), reason, micros(tx.now()), job])?;
+    Ok(())
+}

@@ -1,0 +1,176 @@
+//! The sweep: what nobody works off gets a run; what waits in line is told; pauses.
+
+use std::time::Duration;
+
+use jiff::Timestamp;
+use lumina_workflow::store::{Attachment, NewRun};
+use lumina_workflow_sqlite::Tx;
+use rusqlite::{Connection, OptionalExtension, params};
+use serde::{Deserialize, Serialize};
+use uuid::Uuid;
+
+use super::batches::{close_batch, count_out, hasten_waiting, spent_on, start_batch_run};
+use super::intake::own;
+use super::{Records, ReadError, Written, bad_word, from_micros, micros, run_id, span, writes};
+use crate::records::{BATCH_SIZE, Pause, PauseReason, SWEEP_JOBS};
+
+/// Between two looks at whether what is in the way has gone.
+const PROBE_EVERY: Duration = Duration::from_secs(15 * 60);
+
+/// How many runs that ended without letting go of their jobs one sweep cleans up after.
+const ORPHANS_AT_ONCE: usize = 100;
+
+/// What a sweep works with.
+#[derive(Debug, Clone)]
+pub struct Sweep {
+    /// Prepared runs: one for each hundred of [`SWEEP_JOBS`].
+    pub runs: Vec<NewRun>,
+    /// How many batches may be out.
+    pub max_in_flight: u32,
+    /// Credits per UTC day.
+    pub per_day: Option<u64>,
+}
+
+/// What a sweep did.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Swept {
+    /// Runs that were started.
+    pub started: Vec<Uuid>,
+    /// Jobs that they took up.
+    pub jobs: u64,
+    /// What is in the way, if anything.
+    pub paused: Option<String>,
+}
+
+impl Records {
+    /// Starts runs for pending jobs that nobody owns, unless something is in the way. The result is [`Swept`].
+    #[must_use]
+    pub fn sweep(sweep: Sweep) -> Attachment {
+        writes(move |tx| run_sweep(tx, &sweep))
+    }
+
+    /// Something is in the way: nothing is bought until a probe says otherwise.
+    #[must_use]
+    pub fn pause(reason: PauseReason, message: String) -> Attachment {
+        writes(move |tx| pause(tx, reason, &message))
+    }
+
+    /// What was in the way has gone. Whoever is in line is told.
+    #[must_use]
+    pub fn resume(reason: PauseReason, max_in_flight: u32) -> Attachment {
+        writes(move |tx| {
+            tx.connection().prepare_cached("DELETE FROM pause WHERE reason = ?")?.execute([reason.as_str()])?;
+            hasten_waiting(tx, u64::from(max_in_flight))
+        })
+    }
+
+    /// A probe has found that it is still in the way.
+    #[must_use]
+    pub fn postpone_probe(reason: PauseReason) -> Attachment {
+        writes(move |tx| {
+            let at = micros(tx.now()).saturating_add(span(PROBE_EVERY));
+            tx.connection()
+                .prepare_cached("UPDATE pause SET probe_at = ? WHERE reason = ?")?
+                .execute(params![at, reason.as_str()])?;
+            Ok(())
+        })
+    }
+
+    /// What is in the way now.
+    ///
+    /// # Errors
+    /// When the database cannot be read.
+    pub async fn pauses(&self) -> Result<Vec<Pause>, ReadError> {
+        self.read(|connection| {
+            let mut find = connection.prepare_cached("SELECT reason, message, probe_at FROM pause ORDER BY since")?;
+            find.query_map([], read_pause)?.collect()
+        })
+        .await
+    }
+}
+
+fn read_pause(row: &rusqlite::Row<'_>) -> rusqlite::Result<Pause> {
+    let word: String = row.get(0)?;
+    let reason = PauseReason::parse(&word).ok_or_else(|| bad_word(0, &word))?;
+    let probe_at: Timestamp = from_micros(2, row.get(2)?)?;
+    Ok(Pause { reason, message: row.get(1)?, probe_at })
+}
+
+pub(super) fn find_pause(connection: &Connection) -> rusqlite::Result<Option<Pause>> {
+    let mut find = connection.prepare_cached("SELECT reason, message, probe_at FROM pause ORDER BY since LIMIT 1")?;
+    find.query_row([], read_pause).optional()
+}
+
+pub(super) fn pause(tx: &Tx<'_>, reason: PauseReason, message: &str) -> Written<()> {
+    let now = micros(tx.now());
+    tx.connection()
+        .prepare_cached(
+            "INSERT INTO pause (reason, message, since, probe_at) VALUES (?, ?, ?, ?)
+             ON CONFLICT (reason) DO UPDATE SET message = excluded.message",
+        )?
+        .execute(params![reason.as_str(), message, now, now.saturating_add(span(PROBE_EVERY))])?;
+    Ok(())
+}
+
+fn run_sweep(tx: &Tx<'_>, sweep: &Sweep) -> Written<Swept> {
+    clean_up(tx)?;
+    lift_budget_pause(tx, sweep.per_day)?;
+    if let Some(pause) = find_pause(tx.connection())? {
+        return Ok(Swept { paused: Some(pause.message), ..Swept::default() });
+    }
+    let free = u64::from(sweep.max_in_flight).saturating_sub(count_out(tx)?);
+    if free > 0 {
+        hasten_waiting(tx, free)?;
+    }
+    start_unowned(tx, sweep)
+}
+
+/// A new day, or a larger budget.
+fn lift_budget_pause(tx: &Tx<'_>, per_day: Option<u64>) -> Written<()> {
+    let day = tx.now().strftime("%Y-%m-%d").to_string();
+    let left = match per_day {
+        Some(per_day) => spent_on(tx.connection(), &day)? < per_day,
+        None => true,
+    };
+    if left {
+        let reason = PauseReason::Budget.as_str();
+        tx.connection().prepare_cached("DELETE FROM pause WHERE reason = ?")?.execute([reason])?;
+    }
+    Ok(())
+}
+
+/// Runs let go of their jobs when they end. One whose own error handling failed could not: it
+/// is done here.
+fn clean_up(tx: &Tx<'_>) -> Written<()> {
+    let mut find = tx.connection().prepare_cached(
+        "SELECT DISTINCT run FROM enrichment_job WHERE run IS NOT NULL AND status IN ('pending', 'submitted')",
+    )?;
+    let owners: Vec<Uuid> = find.query_map([], |row| row.get(0))?.collect::<rusqlite::Result<_>>()?;
+    let mut cleaned = 0;
+    for run in owners {
+        let ended = tx.run_status(run_id(run))?.is_none_or(|status| status.is_end());
+        if ended && cleaned < ORPHANS_AT_ONCE {
+            close_batch(tx, run_id(run), "its run ended without letting go of it")?;
+            cleaned += 1;
+        }
+    }
+    Ok(())
+}
+
+fn start_unowned(tx: &Tx<'_>, sweep: &Sweep) -> Written<Swept> {
+    let mut find = tx.connection().prepare_cached(
+        "SELECT id, priority FROM enrichment_job INDEXED BY enrichment_job_unowned
+         WHERE run IS NULL AND status = 'pending' ORDER BY priority DESC, id LIMIT ?",
+    )?;
+    let jobs: Vec<(Uuid, i16)> =
+        find.query_map([SWEEP_JOBS], |row| Ok((row.get(0)?, row.get(1)?)))?.collect::<rusqlite::Result<_>>()?;
+    let mut swept = Swept { jobs: jobs.len() as u64, ..Swept::default() };
+    for (hundred, new) in jobs.chunks(BATCH_SIZE).zip(&sweep.runs) {
+        let priority = hundred.iter().map(|(_, priority)| *priority).max().unwrap_or(0);
+        let ids: Vec<Uuid> = hundred.iter().map(|(id, _)| *id).collect();
+        start_batch_run(tx, &NewRun { priority, ..new.clone() })?;
+        own(tx, &ids, new.id.0)?;
+        swept.started.push(new.id.0);
+    }
+    Ok(swept)
+}

@@ -1,0 +1,156 @@
+//! What the workflows work with, and the provider's answers on their way into the records.
+
+use std::sync::{Arc, OnceLock};
+use std::time::Duration;
+
+use bytes::Bytes;
+use lumina_enrichment::icp::IcpProfile;
+use lumina_fullenrich::{Answer, Client, Permit};
+use lumina_workflow::store::NewRun;
+use lumina_workflow::{Engine, EngineError, RunId, Runtime, StartOptions, StepError, WeakEngine, Workflow};
+use uuid::Uuid;
+
+use super::LateAnswer;
+use crate::records::{AnswerId, AnswerSource, NewAnswer, Records};
+
+/// The keys under `custom` that come back with each record, signed.
+pub(super) const RUN_TAG: &str = "lumina_run";
+pub(super) const JOB_TAG: &str = "lumina_job";
+pub(super) const ATTEMPT_TAG: &str = "lumina_attempt";
+
+/// The configured times and limits of the pipeline.
+#[derive(Debug, Clone)]
+pub struct PipelineSettings {
+    /// How long a batch may take, from its POST.
+    pub deadline: Duration,
+    /// How long an open batch waits for more.
+    pub linger: Duration,
+    /// How long a callback may still prove that a POST of unknown outcome was accepted.
+    pub reconcile_window: Duration,
+    /// How many batches may be out at once.
+    pub max_in_flight: u32,
+    /// Between two questions, when there is no callback.
+    pub poll_without_webhook: Duration,
+    /// The first question, when there is one.
+    pub poll_first: Duration,
+    /// The further ones.
+    pub poll_every: Duration,
+    /// Credits per UTC day; `None` is unlimited.
+    pub per_day: Option<u64>,
+    /// A lookup that is older may be made again.
+    pub refresh_after: Duration,
+}
+
+/// The provider, and how it reaches us.
+pub struct Provider {
+    /// The client.
+    pub client: Client,
+    /// The public URL of the batch callback; without one, results are polled.
+    pub callback: Option<String>,
+}
+
+/// What the workflows work with.
+pub struct Context {
+    /// The application's tables.
+    pub records: Records,
+    /// Tasks, time, randomness.
+    pub runtime: Arc<dyn Runtime>,
+    /// The provider.
+    pub provider: Provider,
+    /// Times and limits.
+    pub settings: PipelineSettings,
+    /// What a good lead is.
+    pub profile: IcpProfile,
+    engine: OnceLock<WeakEngine>,
+}
+
+impl Context {
+    /// A context whose engine is still to be built.
+    #[must_use]
+    pub fn new(
+        records: Records,
+        runtime: Arc<dyn Runtime>,
+        provider: Provider,
+        settings: PipelineSettings,
+        profile: IcpProfile,
+    ) -> Self {
+        Self { records, runtime, provider, settings, profile, engine: OnceLock::new() }
+    }
+
+    /// Gives it its engine.
+    ///
+    /// # Panics
+    /// When it has one.
+    pub fn attach_engine(&self, engine: &Engine) {
+        assert!(self.engine.set(engine.downgrade()).is_ok(), "a context belongs to one engine");
+    }
+
+    /// Its engine.
+    ///
+    /// # Errors
+    /// When it has been shut down.
+    pub fn engine(&self) -> Result<Engine, StepError> {
+        let engine = self.engine.get().and_then(WeakEngine::upgrade);
+        engine.ok_or_else(|| StepError::retry("the engine is being shut down"))
+    }
+
+    /// Makes runs without starting them, for a transaction.
+    ///
+    /// # Errors
+    /// As [`Engine::prepare`], or when the engine has been shut down.
+    pub fn prepare<W: Workflow>(&self, input: &W::Input, count: usize) -> Result<Vec<NewRun>, EngineError> {
+        let gone = |error: StepError| EngineError::Invalid(error.message);
+        let engine = self.engine().map_err(gone)?;
+        (0..count).map(|_| engine.prepare::<W>(input, StartOptions::default())).collect()
+    }
+
+    /// A call's permit, or the time to ask again: it is taken before the attempt, and waiting
+    /// for it uses none up.
+    pub(super) fn permit(&self) -> Result<Permit, StepError> {
+        let now = self.runtime.now();
+        let limiter = self.provider.client.limiter();
+        limiter.try_acquire(now).map_err(|at| StepError::defer(at.delay(now), "this minute's calls are used up"))
+    }
+
+    /// An answer, ready to be stored.
+    ///
+    /// # Errors
+    /// When its late run cannot be prepared.
+    pub fn make_answer(&self, answer: &Answer, source: AnswerSource) -> Result<Option<NewAnswer>, EngineError> {
+        let result = answer.result();
+        let Some(enrichment) = &result.id else { return Ok(None) };
+        let id = AnswerId(self.runtime.new_id());
+        let gone = |error: StepError| EngineError::Invalid(error.message);
+        let options = StartOptions::keyed(id.0.to_string()).priority(20);
+        let late_run = self.engine().map_err(gone)?.prepare::<LateAnswer>(&id, options)?;
+        Ok(Some(NewAnswer {
+            id,
+            enrichment: enrichment.as_str().to_owned(),
+            status: result.status.as_ref().map(|status| status.as_str().to_owned()),
+            is_final: source != AnswerSource::Contact && result.is_final(),
+            source,
+            cost: result.credits(),
+            named: find_named(answer),
+            body: answer.raw().clone(),
+            late_run,
+            deadline: self.settings.deadline,
+        }))
+    }
+}
+
+/// The run and attempt that the records' own tags name: part of the signed body.
+fn find_named(answer: &Answer) -> Option<(RunId, u32)> {
+    answer.result().data.iter().find_map(|record| {
+        let run: Uuid = record.custom.get(RUN_TAG)?.parse().ok()?;
+        let attempt = record.custom.get(ATTEMPT_TAG)?.parse().ok()?;
+        Some((RunId(run), attempt))
+    })
+}
+
+/// Reads a body that came in.
+///
+/// # Errors
+/// When it is no result at all.
+pub fn answer_of(body: Bytes) -> Result<Answer, lumina_fullenrich::result::UnreadableResult> {
+    Answer::parse(body)
+}
