@@ -99,7 +99,10 @@ pub enum TokenError {
 pub fn load(path: &Path) -> Result<Token, TokenError> {
     let failed = |cause: io::Error| match cause.kind() {
         io::ErrorKind::NotFound => TokenError::Missing { path: path.to_owned() },
-        _ => TokenError::Unreadable { path: path.to_owned(), cause },
+        _ => TokenError::Unreadable {
+            path: path.to_owned(),
+            cause,
+        },
     };
     let file = File::open(path).map_err(failed)?;
     // Asked of the opened file, so that it cannot be another one by then.
@@ -107,7 +110,9 @@ pub fn load(path: &Path) -> Result<Token, TokenError> {
         return Err(TokenError::OpenToOthers { path: path.to_owned() });
     }
     let mut bytes = Vec::new();
-    file.take(2 * MAX_CHARS as u64).read_to_end(&mut bytes).map_err(failed)?;
+    file.take(2 * MAX_CHARS as u64)
+        .read_to_end(&mut bytes)
+        .map_err(failed)?;
     let token = String::from_utf8(bytes).ok().and_then(|text| Token::parse(&text));
     token.ok_or_else(|| TokenError::Malformed { path: path.to_owned() })
 }
@@ -133,7 +138,10 @@ pub fn load_or_create(path: &Path, random: &dyn Fn() -> [u8; 32]) -> Result<(Tok
         Err(cause) if cause.kind() == io::ErrorKind::AlreadyExists && path.exists() => {
             load(path).map(|token| (token, false))
         }
-        Err(cause) => Err(TokenError::Unwritable { path: path.to_owned(), cause }),
+        Err(cause) => Err(TokenError::Unwritable {
+            path: path.to_owned(),
+            cause,
+        }),
     }
 }
 
@@ -172,7 +180,9 @@ mod tests {
 
     fn names_in(folder: &Path) -> Vec<String> {
         let entries = fs::read_dir(folder).unwrap();
-        entries.map(|entry| entry.unwrap().file_name().into_string().unwrap()).collect()
+        entries
+            .map(|entry| entry.unwrap().file_name().into_string().unwrap())
+            .collect()
     }
 
     fn write(path: &Path, text: &[u8], mode: u32) {
@@ -207,7 +217,10 @@ mod tests {
             fs::set_permissions(&path, fs::Permissions::from_mode(mode)).unwrap();
             let error = load_or_create(&path, &counting(0)).unwrap_err();
             assert!(matches!(error, TokenError::OpenToOthers { .. }), "{mode:o}: {error}");
-            assert!(error.to_string().contains(&format!("chmod 600 {}", path.display())), "{error}");
+            assert!(
+                error.to_string().contains(&format!("chmod 600 {}", path.display())),
+                "{error}"
+            );
         }
     }
 
@@ -285,7 +298,11 @@ mod tests {
             let threads: Vec<_> = (0..8).map(|number| scope.spawn(run(number))).collect();
             threads.into_iter().map(|thread| thread.join().unwrap()).collect()
         });
-        assert_eq!(all.iter().map(|(token, _)| token).collect::<BTreeSet<_>>().len(), 1, "{all:?}");
+        assert_eq!(
+            all.iter().map(|(token, _)| token).collect::<BTreeSet<_>>().len(),
+            1,
+            "{all:?}"
+        );
         assert_eq!(all.iter().filter(|(_, created)| *created).count(), 1, "{all:?}");
         assert_eq!(names_in(folder.path()), ["token"]);
     }

@@ -158,7 +158,25 @@ pub struct Engine {
     shell: Arc<Shell>,
 }
 
+/// An engine that may have been dropped: for what the engine itself holds on to, such as workflows.
+#[derive(Clone)]
+pub struct WeakEngine(std::sync::Weak<Shell>);
+
+impl WeakEngine {
+    /// The engine, if it is still there.
+    #[must_use]
+    pub fn upgrade(&self) -> Option<Engine> {
+        self.0.upgrade().map(|shell| Engine { shell })
+    }
+}
+
 impl Engine {
+    /// A handle that does not keep it alive.
+    #[must_use]
+    pub fn downgrade(&self) -> WeakEngine {
+        WeakEngine(Arc::downgrade(&self.shell))
+    }
+
     /// Begins an engine on a store.
     #[must_use]
     pub fn builder(store: Arc<dyn Store>, runtime: Arc<dyn Runtime>) -> EngineBuilder {

@@ -12,7 +12,11 @@ use crate::config::{Config, ConfigError, Finding, Origin, Setting, Severity, Sho
 /// unset, and what follows from other settings.
 #[must_use]
 pub fn print(config: &Config, json: bool) -> String {
-    if json { print_json(config.settings()) } else { print_toml(config.settings()) }
+    if json {
+        print_json(config.settings())
+    } else {
+        print_toml(config.settings())
+    }
 }
 
 fn print_toml(settings: &[Setting]) -> String {
@@ -76,7 +80,14 @@ pub fn check_failed(error: &ConfigError, json: bool) -> (String, u8) {
         message: problem.to_string(),
     });
     let findings: Vec<Finding> = findings.collect();
-    if json { render(&findings, true) } else { (lines(findings.iter().map(|f| format!("{}: {}", f.severity, f.message))), 1) }
+    if json {
+        render(&findings, true)
+    } else {
+        (
+            lines(findings.iter().map(|f| format!("{}: {}", f.severity, f.message))),
+            1,
+        )
+    }
 }
 
 fn render(findings: &[Finding], json: bool) -> (String, u8) {
@@ -108,6 +119,32 @@ fn lines(all: impl Iterator<Item = String>) -> String {
 
 fn pretty(value: &serde_json::Value) -> String {
     format!("{value:#}\n")
+}
+
+/// What is done with the configuration.
+#[derive(clap::Args)]
+pub(super) struct ConfigArgs {
+    #[command(subcommand)]
+    command: ConfigCommand,
+}
+
+#[derive(clap::Subcommand)]
+enum ConfigCommand {
+    /// Says what is wrong or risky; exit code 1 when something is wrong.
+    Check,
+    /// Prints every setting with where it comes from; secrets are hidden.
+    Print,
+}
+
+pub(super) fn run(global: &super::Global, args: &ConfigArgs) -> anyhow::Result<std::process::ExitCode> {
+    let loaded = Config::load(super::sources(global)?);
+    let (text, code) = match (&args.command, &loaded) {
+        (ConfigCommand::Print, Ok(config)) => (print(config, global.json), 0),
+        (ConfigCommand::Check, Ok(config)) => check(config, global.json),
+        (_, Err(error)) => check_failed(error, global.json),
+    };
+    super::output::print_line(text.trim_end())?;
+    Ok(code.into())
 }
 
 #[cfg(test)]
@@ -163,7 +200,10 @@ email = "/a~1b/0"
             ("LUMINA_WORKER__MAX_IN_FLIGHT", "7"),
             ("LUMINA_ADDRESSES__PERSONAL", "isp.example, other.example"),
             ("LUMINA_SERVER__TOKEN_FILE", "a \"quoted\" path\twith\na break"),
-            ("DATABASE_URL", "postgres://ann:database-password-nobody-may-see@db.internal/lumina"),
+            (
+                "DATABASE_URL",
+                "postgres://ann:database-password-nobody-may-see@db.internal/lumina",
+            ),
         ];
         all.map(|(name, value)| (name.to_owned(), value.to_owned())).into()
     }
@@ -175,7 +215,12 @@ email = "/a~1b/0"
     }
 
     fn load(file: PathBuf, environment: Vec<(String, String)>) -> Config {
-        Config::load(Sources { file: ConfigFile::At(file), environment, flags: Vec::new() }).unwrap()
+        Config::load(Sources {
+            file: ConfigFile::At(file),
+            environment,
+            flags: Vec::new(),
+        })
+        .unwrap()
     }
 
     fn full(folder: &Path) -> Config {
@@ -195,18 +240,30 @@ email = "/a~1b/0"
             ("poll.first = \"20m\" # ", line_of(5)),
             ("poll.every = \"15m\" # default", String::new()),
             ("address = \"127.0.0.1:8080\" # environment PORT", String::new()),
-            ("max_in_flight = 7 # environment LUMINA_WORKER__MAX_IN_FLIGHT", String::new()),
+            (
+                "max_in_flight = 7 # environment LUMINA_WORKER__MAX_IN_FLIGHT",
+                String::new(),
+            ),
             ("# api_key = \"***\" # ", line_of(9)),
             ("# extra_signing_keys = [\"***\"] # ", line_of(10)),
-            ("# secret = \"***\" # environment NEWSLETTER_WEBHOOK_SECRET", String::new()),
-            ("# url = \"postgres://***@db.internal/lumina\" # environment DATABASE_URL", String::new()),
+            (
+                "# secret = \"***\" # environment NEWSLETTER_WEBHOOK_SECRET",
+                String::new(),
+            ),
+            (
+                "# url = \"postgres://***@db.internal/lumina\" # environment DATABASE_URL",
+                String::new(),
+            ),
             ("# webhook_address is not set", String::new()),
             ("[newsletters.beehiiv]", String::new()),
             ("email = \"/a~1b/0\" # ", line_of(29)),
         ];
         for (start, end) in rows {
             let line = format!("{start}{end}");
-            assert!(printed.lines().any(|printed| printed == line), "{line}\nis not in\n{printed}");
+            assert!(
+                printed.lines().any(|printed| printed == line),
+                "{line}\nis not in\n{printed}"
+            );
         }
     }
 
@@ -217,13 +274,24 @@ email = "/a~1b/0"
         for config in [empty, full(folder.path())] {
             let printed = print(&config, false);
             let again = load(write(folder.path(), &printed), Vec::new());
-            let plain = |config: &Config| -> Vec<_> {
-                let settings = config.settings().iter();
-                let settings = settings.filter(|setting| matches!(setting.shown, Shown::Plain(_)));
-                settings.map(|setting| (setting.key.clone(), setting.shown.clone())).collect()
+            let shown = |config: &Config, key: &str| {
+                let mut settings = config.settings().iter();
+                settings
+                    .find(|setting| setting.key == key)
+                    .map(|setting| setting.shown.clone())
             };
-            assert_eq!(plain(&again).iter().filter(|(key, _)| key != "database.url").collect::<Vec<_>>(),
-                       plain(&config).iter().filter(|(key, _)| key != "database.url").collect::<Vec<_>>());
+            for setting in config
+                .settings()
+                .iter()
+                .filter(|setting| matches!(setting.shown, Shown::Plain(_)))
+            {
+                assert_eq!(
+                    shown(&again, &setting.key).as_ref(),
+                    Some(&setting.shown),
+                    "{}",
+                    setting.key
+                );
+            }
             assert_eq!(again.icp, config.icp);
             assert_eq!(again.enrichment, config.enrichment);
             assert_eq!(again.addresses, config.addresses);
@@ -253,9 +321,18 @@ email = "/a~1b/0"
         let folder = tempfile::tempdir().unwrap();
         let printed: serde_json::Value = serde_json::from_str(&print(&full(folder.path()), true)).unwrap();
         let rows = [
-            ("enrichment.linger", json!({"value": "2s", "origin": "default", "isSet": false})),
-            ("server.address", json!({"value": "127.0.0.1:8080", "origin": "environment PORT", "isSet": true})),
-            ("server.webhook_address", json!({"value": null, "origin": "default", "isSet": false})),
+            (
+                "enrichment.linger",
+                json!({"value": "2s", "origin": "default", "isSet": false}),
+            ),
+            (
+                "server.address",
+                json!({"value": "127.0.0.1:8080", "origin": "environment PORT", "isSet": true}),
+            ),
+            (
+                "server.webhook_address",
+                json!({"value": null, "origin": "default", "isSet": false}),
+            ),
             (
                 "webhooks.secret",
                 json!({"value": "***", "origin": "environment NEWSLETTER_WEBHOOK_SECRET", "isSet": true}),
@@ -269,14 +346,21 @@ email = "/a~1b/0"
     #[test]
     fn the_exit_code_tells_errors_from_warnings() {
         let folder = tempfile::tempdir().unwrap();
-        let secret = ("NEWSLETTER_WEBHOOK_SECRET", "sixteen-bytes-or-more");
-        let rows: [(&[(&str, &str)], u8, &str); 3] = [
+        const SECRET: (&str, &str) = ("NEWSLETTER_WEBHOOK_SECRET", "sixteen-bytes-or-more");
+        type Row = (&'static [(&'static str, &'static str)], u8, &'static str);
+        let rows: [Row; 3] = [
             (&[], 1, "error: fullenrich.api_key: no API key"),
-            (&[("FULLENRICH_API_KEY", "k")], 0, "warning: webhooks.secret: no webhook secret"),
-            (&[("FULLENRICH_API_KEY", "k"), secret], 0, "The configuration is sound."),
+            (
+                &[("FULLENRICH_API_KEY", "k")],
+                0,
+                "warning: webhooks.secret: no webhook secret",
+            ),
+            (&[("FULLENRICH_API_KEY", "k"), SECRET], 0, "The configuration is sound."),
         ];
         for (environment, code, start) in rows {
-            let environment = environment.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned()));
+            let environment = environment
+                .iter()
+                .map(|(name, value)| ((*name).to_owned(), (*value).to_owned()));
             let config = load(write(folder.path(), ""), environment.collect());
             let (text, exit) = check(&config, false);
             assert!(text.starts_with(start), "{text}");
@@ -290,7 +374,10 @@ email = "/a~1b/0"
     fn a_configuration_that_cannot_be_loaded_is_a_finding_too() {
         let folder = tempfile::tempdir().unwrap();
         let file = write(folder.path(), "enrichment.deadlin = \"1h\"\nlog.format = \"xml\"");
-        let sources = Sources { file: ConfigFile::At(file), ..Sources::default() };
+        let sources = Sources {
+            file: ConfigFile::At(file),
+            ..Sources::default()
+        };
         let error = Config::load(sources).unwrap_err();
         let (text, exit) = check_failed(&error, false);
         assert_eq!((text.lines().count(), exit), (2, 1), "{text}");

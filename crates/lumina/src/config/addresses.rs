@@ -4,8 +4,14 @@ use super::Key;
 use super::values::Values;
 
 pub(super) const KEYS: &[Key] = &[
-    Key::list("addresses.personal", "Domains whose addresses are looked up, whatever the built-in lists say."),
-    Key::list("addresses.corporate", "Domains of companies: their addresses are not looked up."),
+    Key::list(
+        "addresses.personal",
+        "Domains whose addresses are looked up, whatever the built-in lists say.",
+    ),
+    Key::list(
+        "addresses.corporate",
+        "Domains of companies: their addresses are not looked up.",
+    ),
     Key::list("addresses.relay", "Domains that forward to hidden addresses."),
     Key::list("addresses.disposable", "Domains of throw-away mailboxes."),
 ];

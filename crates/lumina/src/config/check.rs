@@ -54,7 +54,11 @@ impl Findings {
     }
 
     fn add(&mut self, severity: Severity, key: &str, message: &str) {
-        self.0.push(Finding { severity, key: key.to_owned(), message: message.to_owned() });
+        self.0.push(Finding {
+            severity,
+            key: key.to_owned(),
+            message: message.to_owned(),
+        });
     }
 }
 
@@ -74,7 +78,9 @@ impl Config {
             findings.error("addresses", &error.to_string());
         }
         self.webhooks.check(&mut findings);
-        self.newsletters.iter().for_each(|(source, newsletter)| newsletter.check(source, &mut findings));
+        self.newsletters
+            .iter()
+            .for_each(|(source, newsletter)| newsletter.check(source, &mut findings));
         self.check_file(&mut findings);
         findings.0.sort_by_key(|finding| finding.severity);
         findings.0
@@ -82,7 +88,10 @@ impl Config {
 
     /// A file with secrets is for its owner alone.
     fn check_file(&self, findings: &mut Findings) {
-        let masked = self.settings().iter().filter(|setting| matches!(setting.shown, Shown::Masked(_)));
+        let masked = self
+            .settings()
+            .iter()
+            .filter(|setting| matches!(setting.shown, Shown::Masked(_)));
         let mut in_file = masked.filter_map(|setting| match &setting.origin {
             Origin::File { path, .. } => Some((setting, path)),
             _ => None,

@@ -3,9 +3,9 @@ use std::path::{Path, PathBuf};
 use secrecy::SecretString;
 use toml::Value;
 
+use super::Key;
 use super::check::Findings;
 use super::read::{FromValue, text};
-use super::Key;
 
 pub(super) const KEYS: &[Key] = &[Key::text(
     "database.url",
@@ -40,7 +40,11 @@ impl Database {
 
     /// `./lumina.db.token` for `./lumina.db`, so that two databases in one folder have tokens of their own.
     pub(super) fn token_file(&self) -> PathBuf {
-        let mut name = self.sqlite_path().unwrap_or(Path::new("./lumina")).as_os_str().to_owned();
+        let mut name = self
+            .sqlite_path()
+            .unwrap_or(Path::new("./lumina"))
+            .as_os_str()
+            .to_owned();
         name.push(".token");
         PathBuf::from(name)
     }
@@ -59,7 +63,9 @@ impl FromValue for Database {
     fn from_value(value: &Value) -> Result<Self, String> {
         let url = text(value, "`sqlite:PATH` or a path in quotes")?;
         if url.starts_with("postgres://") || url.starts_with("postgresql://") {
-            return Ok(Self::Postgres { url: SecretString::from(url) });
+            return Ok(Self::Postgres {
+                url: SecretString::from(url),
+            });
         }
         let path = url.strip_prefix("sqlite://").or_else(|| url.strip_prefix("sqlite:"));
         match path {
@@ -73,7 +79,10 @@ impl FromValue for Database {
 /// A word of two letters or more before a colon; one letter is a drive.
 fn has_scheme(url: &str) -> bool {
     let scheme = url.split_once(':').map_or("", |(scheme, _)| scheme);
-    scheme.len() > 1 && scheme.bytes().all(|b| b.is_ascii_alphanumeric() || matches!(b, b'+' | b'-'))
+    scheme.len() > 1
+        && scheme
+            .bytes()
+            .all(|b| b.is_ascii_alphanumeric() || matches!(b, b'+' | b'-'))
 }
 
 fn file_at(path: &str) -> Result<Database, String> {
@@ -86,5 +95,7 @@ fn file_at(path: &str) -> Result<Database, String> {
     if path.is_empty() || path.ends_with(['/', '\\']) {
         return Err("write the path of a file, such as sqlite:./lumina.db".to_owned());
     }
-    Ok(Database::Sqlite { path: PathBuf::from(path) })
+    Ok(Database::Sqlite {
+        path: PathBuf::from(path),
+    })
 }

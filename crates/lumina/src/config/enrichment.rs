@@ -15,7 +15,11 @@ pub(super) const KEYS: &[Key] = &[
         "24h",
         "How long an answer is waited for, from the request on; at least 1s. A later one is still applied.",
     ),
-    Key::text("enrichment.linger", "2s", "How long a batch that is not full waits for more subscribers."),
+    Key::text(
+        "enrichment.linger",
+        "2s",
+        "How long a batch that is not full waits for more subscribers.",
+    ),
     Key::text(
         "enrichment.reconcile_window",
         "2h",
@@ -37,7 +41,11 @@ pub(super) const KEYS: &[Key] = &[
         "10m",
         "With a callback URL: when an answer that has not come is first asked for; the same limits.",
     ),
-    Key::text("enrichment.poll.every", "15m", "With a callback URL: how often after that; the same limits."),
+    Key::text(
+        "enrichment.poll.every",
+        "15m",
+        "With a callback URL: how often after that; the same limits.",
+    ),
     Key::text(
         "enrichment.schedule",
         "15m",
@@ -171,7 +179,10 @@ impl EnrichmentConfig {
                 "nothing limits what a day costs but the account's balance; write a number of credits",
             ),
             Budget::PerDay(Credits::ZERO) => {
-                findings.warning("enrichment.budget.per_day", "a budget of 0 credits: nothing is looked up");
+                findings.warning(
+                    "enrichment.budget.per_day",
+                    "a budget of 0 credits: nothing is looked up",
+                );
             }
             Budget::PerDay(_) => {}
         }

@@ -24,19 +24,29 @@ pub(super) fn read(path: &Path) -> Result<Vec<Found>, Problem> {
     };
     let lines = DeTable::parse(&text).map_err(|error| syntax(&error))?;
     let values: toml::Table = toml::from_str(&text).map_err(|error| syntax(&error))?;
-    let mut walk = Walk { path, text: &text, found: Vec::new() };
+    let mut walk = Walk {
+        path,
+        text: &text,
+        found: Vec::new(),
+    };
     walk.table("", values, lines.get_ref());
     Ok(walk.found)
 }
 
 fn read_text(path: &Path) -> Result<String, Problem> {
-    let unreadable = |detail: String| Problem::Unreadable { path: path.to_owned(), detail };
+    let unreadable = |detail: String| Problem::Unreadable {
+        path: path.to_owned(),
+        detail,
+    };
     let file = File::open(path).map_err(|error| unreadable(error.to_string()))?;
     let mut text = String::new();
     let read = file.take(MAX_FILE_BYTES + 1).read_to_string(&mut text);
     let bytes = read.map_err(|error| unreadable(error.to_string()))?;
     if bytes as u64 > MAX_FILE_BYTES {
-        return Err(unreadable(format!("it is larger than {} MiB", MAX_FILE_BYTES / (1024 * 1024))));
+        return Err(unreadable(format!(
+            "it is larger than {} MiB",
+            MAX_FILE_BYTES / (1024 * 1024)
+        )));
     }
     Ok(text)
 }
@@ -56,8 +66,14 @@ struct Walk<'a> {
 impl Walk<'_> {
     fn table(&mut self, above: &str, values: toml::Table, lines: &DeTable<'_>) {
         for (name, value) in values {
-            let path = if above.is_empty() { name.clone() } else { format!("{above}.{name}") };
-            let (at, place) = lines.get_key_value(name.as_str()).expect("both were read from one text");
+            let path = if above.is_empty() {
+                name.clone()
+            } else {
+                format!("{above}.{name}")
+            };
+            let (at, place) = lines
+                .get_key_value(name.as_str())
+                .expect("both were read from one text");
             match (value, place.get_ref()) {
                 (Value::Table(below), DeValue::Table(lines)) if goes_deeper(&path, &below) => {
                     self.table(&path, below, lines);
@@ -73,8 +89,15 @@ impl Walk<'_> {
         if is_empty && keys::is_section(&path) {
             return;
         }
-        let origin = Origin::File { path: self.path.to_owned(), line: line_at(self.text, &at.span()) };
-        self.found.push(Found { path, written: Written::Toml(value), origin });
+        let origin = Origin::File {
+            path: self.path.to_owned(),
+            line: line_at(self.text, &at.span()),
+        };
+        self.found.push(Found {
+            path,
+            written: Written::Toml(value),
+            origin,
+        });
     }
 }
 

@@ -90,7 +90,11 @@ pub struct CallbackUrl(HttpUrl);
 impl CallbackUrl {
     fn parse(text: &str) -> Result<Self, String> {
         let url = HttpUrl::parse(text)?;
-        if url.has_path() { Ok(Self(url)) } else { Self::parse(&format!("{}{DEFAULT_CALLBACK_PATH}", url.as_str())) }
+        if url.has_path() {
+            Ok(Self(url))
+        } else {
+            Self::parse(&format!("{}{DEFAULT_CALLBACK_PATH}", url.as_str()))
+        }
     }
 
     /// For the answer of a whole batch.
@@ -108,7 +112,10 @@ impl CallbackUrl {
 
 impl FromValue for CallbackUrl {
     fn from_value(value: &Value) -> Result<Self, String> {
-        Self::parse(text(value, "the full public URL in quotes, such as \"https://lumina.example.com\"")?)
+        Self::parse(text(
+            value,
+            "the full public URL in quotes, such as \"https://lumina.example.com\"",
+        )?)
     }
 }
 
@@ -133,7 +140,9 @@ impl FullenrichConfig {
     /// How answers come back.
     #[must_use]
     pub fn callback_mode(&self) -> CallbackMode {
-        self.webhook_url.clone().map_or(CallbackMode::Polling, |url| CallbackMode::Webhook { url })
+        self.webhook_url
+            .clone()
+            .map_or(CallbackMode::Polling, |url| CallbackMode::Webhook { url })
     }
 
     /// Whether lookups go to FullEnrich itself and cost money, and not to a sandbox.
@@ -157,7 +166,10 @@ impl FullenrichConfig {
             );
         }
         if !self.base_url.is_https() && !self.base_url.is_loopback() {
-            findings.warning("fullenrich.base_url", "the API key and all addresses travel unencrypted; use https://");
+            findings.warning(
+                "fullenrich.base_url",
+                "the API key and all addresses travel unencrypted; use https://",
+            );
         }
         if self.is_real_provider() {
             self.check_against_provider(findings);
@@ -169,7 +181,9 @@ impl FullenrichConfig {
             let message = "FullEnrich refuses more than 60 calls a minute; above that calls are wasted on refusals";
             findings.warning("fullenrich.calls_per_minute", message);
         }
-        let Some(CallbackUrl(url)) = &self.webhook_url else { return };
+        let Some(CallbackUrl(url)) = &self.webhook_url else {
+            return;
+        };
         if url.is_loopback() {
             let message = "FullEnrich cannot reach this machine under a loopback name; give the public URL of a tunnel \
                            or proxy, or leave it out to poll";

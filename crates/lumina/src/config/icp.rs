@@ -1,14 +1,24 @@
-use lumina_enrichment::icp::{
-    HeadcountProfile, IcpProfile, IndustryPoints, IndustryProfile, SeniorityPoints, Weights,
-};
+use lumina_enrichment::icp::{HeadcountProfile, IcpProfile, IndustryPoints, IndustryProfile, SeniorityPoints, Weights};
 
 use super::Key;
 use super::values::Values;
 
 pub(super) const KEYS: &[Key] = &[
-    Key::literal("icp.weights.headcount", "40", "How much the company's size counts, in percent; the three add up to 100."),
-    Key::literal("icp.weights.industry", "30", "How much its industry counts, in percent."),
-    Key::literal("icp.weights.seniority", "30", "How much the person's seniority counts, in percent."),
+    Key::literal(
+        "icp.weights.headcount",
+        "40",
+        "How much the company's size counts, in percent; the three add up to 100.",
+    ),
+    Key::literal(
+        "icp.weights.industry",
+        "30",
+        "How much its industry counts, in percent.",
+    ),
+    Key::literal(
+        "icp.weights.seniority",
+        "30",
+        "How much the person's seniority counts, in percent.",
+    ),
     Key::literal(
         "icp.headcount.bands",
         "[{ from = 1, to = 9, points = 10 }, { from = 10, to = 24, points = 40 }, { from = 25, to = 49, points = 70 }, \
@@ -21,14 +31,35 @@ pub(super) const KEYS: &[Key] = &[
         "{}",
         "What a range such as \"51-200\" is worth where only that is known; else the band of its lower end decides.",
     ),
-    Key::literal("icp.industry.points.full", "100", "What an industry that fits fully is worth, 0 to 100."),
+    Key::literal(
+        "icp.industry.points.full",
+        "100",
+        "What an industry that fits fully is worth, 0 to 100.",
+    ),
     Key::literal("icp.industry.points.related", "50", "What a related industry is worth."),
     Key::literal("icp.industry.points.other", "20", "What any other industry is worth."),
-    Key::literal("icp.industry.builtin", "true", "Whether the built-in table of LinkedIn's industries counts."),
-    Key::list("icp.industry.full", "Industries that fit fully, before the built-in table."),
-    Key::list("icp.industry.related", "Industries that are related, before the built-in table."),
-    Key::list("icp.industry.other", "Industries that are neither, whatever the table says."),
-    Key::literal("icp.seniority.c_level", "100", "What a C-level person is worth, 0 to 100."),
+    Key::literal(
+        "icp.industry.builtin",
+        "true",
+        "Whether the built-in table of LinkedIn's industries counts.",
+    ),
+    Key::list(
+        "icp.industry.full",
+        "Industries that fit fully, before the built-in table.",
+    ),
+    Key::list(
+        "icp.industry.related",
+        "Industries that are related, before the built-in table.",
+    ),
+    Key::list(
+        "icp.industry.other",
+        "Industries that are neither, whatever the table says.",
+    ),
+    Key::literal(
+        "icp.seniority.c_level",
+        "100",
+        "What a C-level person is worth, 0 to 100.",
+    ),
     Key::literal("icp.seniority.founder", "100", "What a founder is worth."),
     Key::literal("icp.seniority.owner", "100", "What an owner is worth."),
     Key::literal("icp.seniority.vp", "90", "What a vice president is worth."),

@@ -2,9 +2,7 @@
 
 use toml::Value;
 
-use super::{
-    addresses, database, enrichment, fullenrich, icp, log, newsletters, retention, server, webhooks, worker,
-};
+use super::{addresses, database, enrichment, fullenrich, icp, log, newsletters, retention, server, webhooks, worker};
 
 /// One setting, as its section declares it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -33,7 +31,13 @@ enum Kind {
 
 impl Key {
     const fn new(kind: Kind, path: &'static str, default: Option<&'static str>, summary: &'static str) -> Self {
-        Self { path, default, summary, is_secret: false, kind }
+        Self {
+            path,
+            default,
+            summary,
+            is_secret: false,
+            kind,
+        }
     }
 
     pub(super) const fn text(path: &'static str, default: &'static str, summary: &'static str) -> Self {
@@ -53,11 +57,17 @@ impl Key {
     }
 
     pub(super) const fn secret(path: &'static str, summary: &'static str) -> Self {
-        Self { is_secret: true, ..Self::optional(path, summary) }
+        Self {
+            is_secret: true,
+            ..Self::optional(path, summary)
+        }
     }
 
     pub(super) const fn secrets(path: &'static str, summary: &'static str) -> Self {
-        Self { is_secret: true, ..Self::list(path, summary) }
+        Self {
+            is_secret: true,
+            ..Self::list(path, summary)
+        }
     }
 
     /// The environment variable that sets it, such as `LUMINA_ENRICHMENT__BUDGET__PER_DAY`.
@@ -101,15 +111,49 @@ impl Key {
     fn is_within(&self, path: &str) -> bool {
         let depth = path.split('.').count();
         let own: Vec<&str> = self.path.split('.').collect();
-        own.len() > depth && own.iter().zip(path.split('.')).all(|(own, given)| *own == "*" || *own == given)
+        own.len() > depth
+            && own
+                .iter()
+                .zip(path.split('.'))
+                .all(|(own, given)| *own == "*" || *own == given)
     }
 
-    /// Its path, with the chosen parts of `path` in their places.
+    /// Its path; in a section of chosen names with the name that `path` has.
     fn named_like(&self, path: &str) -> String {
-        let given: Vec<&str> = path.split('.').collect();
-        let fill = |(index, own)| if own == "*" { given.get(index).copied().unwrap_or("name") } else { own };
-        self.path.split('.').enumerate().map(fill).collect::<Vec<_>>().join(".")
+        let chosen = self.path.split_once("*").and_then(|(section, rest)| {
+            let name = path.strip_prefix(section)?.split('.').next()?;
+            Some(format!("{section}{name}{rest}"))
+        });
+        chosen.unwrap_or_else(|| self.path.to_owned())
     }
+
+    /// How far a mistyped path is from this setting; see [`nearest`].
+    fn distance(&self, path: &str) -> usize {
+        let own = self.named_like(path);
+        let whole = strsim::damerau_levenshtein(&own, path);
+        if self.is_pattern() {
+            return whole;
+        }
+        let depth = path.split('.').count();
+        let section = own
+            .match_indices('.')
+            .nth(depth - 1)
+            .map_or(own.as_str(), |(at, _)| &own[..at]);
+        let in_section = strsim::damerau_levenshtein(section, path);
+        let word = strsim::damerau_levenshtein(last(&own), last(path));
+        let by_word = if word <= ONE_SLIP { word + WRONG_PLACE } else { whole };
+        whole.min(in_section).min(by_word)
+    }
+}
+
+/// What a word in the wrong section counts, in mistyped letters.
+const WRONG_PLACE: usize = 2;
+
+/// A word that is further away is another word.
+const ONE_SLIP: usize = 1;
+
+fn last(path: &str) -> &str {
+    path.rsplit('.').next().unwrap_or(path)
 }
 
 fn read_literal(text: &str) -> Option<Value> {
@@ -155,14 +199,11 @@ pub(super) fn is_section(path: &str) -> bool {
     keys().any(|key| key.is_within(path))
 }
 
-/// The path of the setting that was most likely meant. One with the same last word goes first, for a word in the
-/// wrong section is many letters from the right place.
+/// The path of the setting that was most likely meant: by its letters, by those of its section where only that was
+/// written, or by its last word, since a word in the wrong section is many letters from the right place.
 pub(super) fn nearest(path: &str) -> String {
-    let last = |path: &str| path.rsplit('.').next().map(str::to_owned);
-    let candidates = keys().map(|key| key.named_like(path));
-    candidates
-        .min_by_key(|known| (last(known) != last(path), strsim::damerau_levenshtein(known, path)))
-        .expect("there are settings")
+    let nearest = keys().min_by_key(|key| key.distance(path));
+    nearest.expect("there are settings").named_like(path)
 }
 
 /// The environment variable of a path.

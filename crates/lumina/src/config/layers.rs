@@ -25,7 +25,9 @@ pub struct Sources {
 /// The environment and the flags may hold secrets.
 impl std::fmt::Debug for Sources {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("Sources").field("file", &self.file).finish_non_exhaustive()
+        f.debug_struct("Sources")
+            .field("file", &self.file)
+            .finish_non_exhaustive()
     }
 }
 
@@ -67,11 +69,23 @@ pub(super) type Entries = BTreeMap<String, Entry>;
 pub(super) fn merge(sources: Sources) -> Result<(Entries, Vec<Problem>), ConfigError> {
     let (mut entries, mut problems) = (Entries::new(), Vec::new());
     lay(read_file(sources.file)?, &mut entries, &mut problems);
-    lay(environment::seed_names(&sources.environment), &mut entries, &mut problems);
+    lay(
+        environment::seed_names(&sources.environment),
+        &mut entries,
+        &mut problems,
+    );
     environment::lay_port(&sources.environment, &mut entries);
-    lay(environment::own_names(&sources.environment), &mut entries, &mut problems);
+    lay(
+        environment::own_names(&sources.environment),
+        &mut entries,
+        &mut problems,
+    );
     let flags = sources.flags.into_iter();
-    let flags = flags.map(|(path, text)| Found { path, written: Written::Text(text), origin: Origin::Flag });
+    let flags = flags.map(|(path, text)| Found {
+        path,
+        written: Written::Text(text),
+        origin: Origin::Flag,
+    });
     lay(flags.collect(), &mut entries, &mut problems);
     Ok((entries, problems))
 }
@@ -106,5 +120,9 @@ fn unknown(path: String, origin: Origin) -> Problem {
         Origin::Environment { name } => (name.clone(), keys::environment_name(&nearest)),
         _ => (path, nearest),
     };
-    if is_section { Problem::Section { key, origin, nearest } } else { Problem::UnknownKey { key, origin, nearest } }
+    if is_section {
+        Problem::Section { key, origin, nearest }
+    } else {
+        Problem::UnknownKey { key, origin, nearest }
+    }
 }

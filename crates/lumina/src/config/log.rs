@@ -35,7 +35,10 @@ pub enum LogFormat {
 impl LogConfig {
     pub(super) fn read(values: &mut Values) -> Self {
         let Filter(filter) = values.get("log.filter");
-        Self { filter, format: values.get("log.format") }
+        Self {
+            filter,
+            format: values.get("log.format"),
+        }
     }
 }
 

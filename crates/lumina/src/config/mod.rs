@@ -113,7 +113,11 @@ impl Config {
         let mut values = Values::new(entries, problems);
         let config = Self::read(&mut values);
         let (settings, problems) = values.finish();
-        if problems.is_empty() { Ok(Self { settings, ..config }) } else { Err(ConfigError { problems }) }
+        if problems.is_empty() {
+            Ok(Self { settings, ..config })
+        } else {
+            Err(ConfigError { problems })
+        }
     }
 
     fn read(values: &mut Values) -> Self {
@@ -144,6 +148,9 @@ impl Config {
     /// Where a setting's value came from; nothing when no setting is called so.
     #[must_use]
     pub fn origin(&self, key: &str) -> Option<&Origin> {
-        self.settings.iter().find(|setting| setting.key == key).map(|setting| &setting.origin)
+        self.settings
+            .iter()
+            .find(|setting| setting.key == key)
+            .map(|setting| &setting.origin)
     }
 }

@@ -46,7 +46,11 @@ impl FromValue for String {
 impl FromValue for PathBuf {
     fn from_value(value: &Value) -> Result<Self, String> {
         let path = text(value, "a path in quotes")?;
-        if path.is_empty() { Err("write a path; this is empty".to_owned()) } else { Ok(Self::from(path)) }
+        if path.is_empty() {
+            Err("write a path; this is empty".to_owned())
+        } else {
+            Ok(Self::from(path))
+        }
     }
 }
 
@@ -84,7 +88,9 @@ impl FromValue for SecretString {
 
 impl<T: FromValue> FromValue for Vec<T> {
     fn from_value(value: &Value) -> Result<Self, String> {
-        let all = value.as_array().ok_or_else(|| refuse(value, "a list, such as [\"a\", \"b\"]"))?;
+        let all = value
+            .as_array()
+            .ok_or_else(|| refuse(value, "a list, such as [\"a\", \"b\"]"))?;
         let one = |(index, value): (usize, &Value)| {
             T::from_value(value).map_err(|why| format!("entry {} of the list: {why}", index + 1))
         };
@@ -98,13 +104,18 @@ impl FromValue for SocketAddr {
         let text = text(value, EXPECTED)?;
         let localhost = text.strip_prefix("localhost:").and_then(|port| port.parse().ok());
         let localhost = localhost.map(|port: u16| Self::from((Ipv4Addr::LOCALHOST, port)));
-        localhost.or_else(|| text.parse().ok()).ok_or_else(|| format!("write {EXPECTED}"))
+        localhost
+            .or_else(|| text.parse().ok())
+            .ok_or_else(|| format!("write {EXPECTED}"))
     }
 }
 
 impl FromValue for CreditPrice {
     fn from_value(value: &Value) -> Result<Self, String> {
-        value.clone().try_into().map_err(|error: toml::de::Error| error.message().to_owned())
+        value
+            .clone()
+            .try_into()
+            .map_err(|error: toml::de::Error| error.message().to_owned())
     }
 }
 
@@ -113,13 +124,18 @@ impl FromValue for HeadcountBand {
         if !value.is_table() {
             return Err(refuse(value, "a band, such as { from = 50, to = 500, points = 100 }"));
         }
-        value.clone().try_into().map_err(|error: toml::de::Error| error.message().to_owned())
+        value
+            .clone()
+            .try_into()
+            .map_err(|error: toml::de::Error| error.message().to_owned())
     }
 }
 
 impl<T: FromValue> FromValue for BTreeMap<String, T> {
     fn from_value(value: &Value) -> Result<Self, String> {
-        let table = value.as_table().ok_or_else(|| refuse(value, "a table, such as { \"51-200\" = 100 }"))?;
+        let table = value
+            .as_table()
+            .ok_or_else(|| refuse(value, "a table, such as { \"51-200\" = 100 }"))?;
         let one = |(name, value): (&String, &Value)| {
             let read = T::from_value(value).map_err(|why| format!("\"{name}\": {why}"));
             read.map(|read| (name.clone(), read))

@@ -3,8 +3,11 @@ use std::time::Duration;
 use super::Key;
 use super::values::Values;
 
-pub(super) const KEYS: &[Key] =
-    &[Key::text("retention.raw", "30d", "How long the bodies of valid deliveries are kept; at least 1s.")];
+pub(super) const KEYS: &[Key] = &[Key::text(
+    "retention.raw",
+    "30d",
+    "How long the bodies of valid deliveries are kept; at least 1s.",
+)];
 
 const MIN_RETENTION: Duration = Duration::from_secs(1);
 
@@ -17,6 +20,8 @@ pub struct RetentionConfig {
 
 impl RetentionConfig {
     pub(super) fn read(values: &mut Values) -> Self {
-        Self { raw: values.duration("retention.raw", MIN_RETENTION) }
+        Self {
+            raw: values.duration("retention.raw", MIN_RETENTION),
+        }
     }
 }

@@ -41,7 +41,10 @@ impl ServerConfig {
         };
         // Port 0 asks for any free one.
         if server.address.port() != 0 && server.webhook_address == Some(server.address) {
-            values.refuse("server.webhook_address", "give it another port than server.address".to_owned());
+            values.refuse(
+                "server.webhook_address",
+                "give it another port than server.address".to_owned(),
+            );
         }
         server
     }

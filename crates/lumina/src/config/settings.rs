@@ -40,7 +40,9 @@ fn chosen(section: &str, entries: &Entries) -> Vec<Setting> {
 }
 
 pub(super) fn names_in(entries: &Entries, section: &str) -> Vec<String> {
-    let below = entries.keys().filter_map(|path| path.strip_prefix(section)?.strip_prefix('.'));
+    let below = entries
+        .keys()
+        .filter_map(|path| path.strip_prefix(section)?.strip_prefix('.'));
     let names: BTreeSet<&str> = below.filter_map(|rest| rest.split('.').next()).collect();
     names.into_iter().map(str::to_owned).collect()
 }
@@ -48,11 +50,9 @@ pub(super) fn names_in(entries: &Entries, section: &str) -> Vec<String> {
 fn setting(key: &Key, path: &str, entries: &Entries) -> Setting {
     let entry = entries.get(path);
     let value = entry.map(|entry| entry.value.clone()).or_else(|| key.default_value());
-    // A list of secrets that nobody set hides nothing.
-    let is_secret = key.is_secret && entry.is_some();
     Setting {
         key: path.to_owned(),
-        shown: value.map_or(Shown::Unset, |value| Shown::of(&value, is_secret)),
+        shown: value.map_or(Shown::Unset, |value| Shown::of(&value, key.is_secret)),
         origin: entry.map_or(Origin::Default, |entry| entry.origin.clone()),
     }
 }

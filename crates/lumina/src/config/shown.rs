@@ -24,8 +24,16 @@ pub enum Shown {
 
 impl Shown {
     pub(super) fn of(value: &Value, is_secret: bool) -> Self {
-        let masked = if is_secret { mask_all(value) } else { mask_passwords(value) };
-        if is_secret || masked != *value { Self::Masked(masked) } else { Self::Plain(masked) }
+        let masked = if is_secret {
+            mask_all(value)
+        } else {
+            mask_passwords(value)
+        };
+        if masked == *value {
+            Self::Plain(masked)
+        } else {
+            Self::Masked(masked)
+        }
     }
 
     /// The value, if there is one to show.
@@ -59,17 +67,24 @@ fn mask_passwords(value: &Value) -> Value {
     match value {
         Value::String(text) => Value::String(mask_password(text)),
         Value::Array(all) => Value::Array(all.iter().map(mask_passwords).collect()),
-        Value::Table(table) => {
-            Value::Table(table.iter().map(|(name, value)| (name.clone(), mask_passwords(value))).collect())
-        }
+        Value::Table(table) => Value::Table(
+            table
+                .iter()
+                .map(|(name, value)| (name.clone(), mask_passwords(value)))
+                .collect(),
+        ),
         other => other.clone(),
     }
 }
 
 /// `postgres://ann:secret@host/db?password=secret` as `postgres://***@host/db?***`; what is no such URL stays.
 fn mask_password(text: &str) -> String {
-    let Some((scheme, rest)) = text.split_once("://") else { return text.to_owned() };
-    let (before_query, query) = rest.split_once('?').map_or((rest, None), |(before, query)| (before, Some(query)));
+    let Some((scheme, rest)) = text.split_once("://") else {
+        return text.to_owned();
+    };
+    let (before_query, query) = rest
+        .split_once('?')
+        .map_or((rest, None), |(before, query)| (before, Some(query)));
     // The last one: a password may hold an unescaped @.
     let shown = before_query.rsplit_once('@').map(|(_, host)| format!("{MASK}@{host}"));
     let shown = shown.unwrap_or_else(|| before_query.to_owned());
@@ -80,7 +95,9 @@ fn mask_password(text: &str) -> String {
 /// Checks a secret's text: at least so many bytes, and none of the slips of copying.
 pub(super) fn check_secret(text: &str, at_least: usize) -> Result<SecretString, String> {
     if text == MASK {
-        return Err(format!("{MASK} is what is shown in a secret's place; write the secret itself"));
+        return Err(format!(
+            "{MASK} is what is shown in a secret's place; write the secret itself"
+        ));
     }
     if text.trim() != text {
         return Err("it begins or ends with a blank or a line break; remove it".to_owned());

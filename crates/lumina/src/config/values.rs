@@ -9,7 +9,7 @@ use toml::Value;
 
 use super::layers::Entries;
 use super::read::FromValue;
-use super::{Origin, Problem, Setting, Shown, keys, settings, shown};
+use super::{Key, Origin, Problem, Setting, Shown, keys, settings, shown};
 
 /// The longest duration that a setting takes: ten years. What is longer is a slip, and would not fit a date.
 const MAX_DURATION: Duration = Duration::from_secs(3650 * 24 * 3600);
@@ -23,7 +23,11 @@ pub(super) struct Values {
 
 impl Values {
     pub(super) fn new(entries: Entries, problems: Vec<Problem>) -> Self {
-        Self { entries, problems, derived: BTreeMap::new() }
+        Self {
+            entries,
+            problems,
+            derived: BTreeMap::new(),
+        }
     }
 
     /// A setting that may be unset.
@@ -59,7 +63,10 @@ impl Values {
         {
             return count;
         }
-        self.refuse(path, format!("write a whole number from {} to {}", limits.start(), limits.end()));
+        self.refuse(
+            path,
+            format!("write a whole number from {} to {}", limits.start(), limits.end()),
+        );
         NonZeroU32::new(default_of(path)).expect("a default is within its limits")
     }
 
@@ -103,14 +110,20 @@ impl Values {
 }
 
 fn default_of<T: FromValue>(path: &str) -> T {
-    let default = keys::find(path).and_then(|key| key.default_value());
+    let default = keys::find(path).and_then(Key::default_value);
     let default = default.expect("a setting that is read with a default has one");
     T::from_value(&default).expect("a default is valid")
 }
 
 /// The way limits are written: in the largest unit that leaves no rest.
 fn in_words(duration: Duration) -> String {
-    let units = [(24 * 3600 * 1000, "d"), (3600 * 1000, "h"), (60 * 1000, "m"), (1000, "s"), (1, "ms")];
+    let units = [
+        (24 * 3600 * 1000, "d"),
+        (3600 * 1000, "h"),
+        (60 * 1000, "m"),
+        (1000, "s"),
+        (1, "ms"),
+    ];
     let millis = duration.as_millis();
     let unit = units.into_iter().find(|(length, _)| millis.is_multiple_of(*length));
     unit.map_or_else(String::new, |(length, name)| format!("{}{name}", millis / length))

@@ -12,7 +12,10 @@ pub(super) const KEYS: &[Key] = &[
         "webhooks.secret",
         "Signs the bodies of /api/webhooks/subscribe; at least 16 bytes. Also `NEWSLETTER_WEBHOOK_SECRET`.",
     ),
-    Key::secret("webhooks.previous_secret", "Believed as well, while senders change over to a new secret."),
+    Key::secret(
+        "webhooks.previous_secret",
+        "Believed as well, while senders change over to a new secret.",
+    ),
 ];
 
 /// A shorter secret can be guessed.
@@ -31,7 +34,9 @@ impl WebhooksConfig {
     pub(super) fn read(values: &mut Values) -> Self {
         let config = Self {
             secret: values.optional("webhooks.secret").map(|WebhookSecret(secret)| secret),
-            previous_secret: values.optional("webhooks.previous_secret").map(|WebhookSecret(secret)| secret),
+            previous_secret: values
+                .optional("webhooks.previous_secret")
+                .map(|WebhookSecret(secret)| secret),
         };
         if config.previous_secret.is_some() && config.secret.is_none() {
             let detail = "set webhooks.secret too: a previous secret alone opens nothing".to_owned();

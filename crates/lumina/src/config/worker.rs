@@ -21,6 +21,8 @@ pub struct WorkerConfig {
 
 impl WorkerConfig {
     pub(super) fn read(values: &mut Values) -> Self {
-        Self { max_in_flight: values.count("worker.max_in_flight", 1..=MAX_IN_FLIGHT) }
+        Self {
+            max_in_flight: values.count("worker.max_in_flight", 1..=MAX_IN_FLIGHT),
+        }
     }
 }

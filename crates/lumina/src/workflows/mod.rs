@@ -9,7 +9,7 @@ mod submission;
 mod subscriber_enrichment;
 mod waiting;
 
-pub use context::{Context, PipelineSettings, Provider, answer_of};
+pub use context::{Context, PipelineSettings, Provider, RuntimeClock, answer_of};
 pub use late_answer::LateAnswer;
 pub use subscriber_enrichment::{SubscriberEnrichment, Summary, Trigger, WAIT};
 

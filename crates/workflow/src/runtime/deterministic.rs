@@ -1,7 +1,7 @@
 //! A single-threaded executor with a virtual clock: the same seed and the same program give
 //! the same execution, and time passes only when nobody has anything to do.
 
-use std::collections::{BTreeMap, VecDeque};
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::future::Future;
 use std::pin::Pin;
 use std::sync::{Arc, Mutex, MutexGuard};
@@ -30,6 +30,10 @@ struct State {
     next_task: u64,
     tasks: BTreeMap<u64, Option<BoxFuture<'static, ()>>>,
     ready: VecDeque<u64>,
+    /// What is in `ready`, so that a task is in it once.
+    queued: BTreeSet<u64>,
+    /// Polls since time last passed.
+    polls: u64,
     next_timer: u64,
     timers: BTreeMap<(Duration, u64), Waker>,
 }
@@ -40,6 +44,25 @@ struct State {
 pub struct Stuck;
 
 const MAIN: u64 = 0;
+
+/// So many polls in one moment of virtual time are no work but a loop that never rests: a
+/// hundred thousand runs that are all ready at once need a tenth of it.
+const POLLS_PER_MOMENT: u64 = 10_000_000;
+
+impl State {
+    fn enqueue(&mut self, task: u64) {
+        if self.queued.insert(task) {
+            self.ready.push_back(task);
+        }
+    }
+
+    fn next_ready(&mut self) -> Option<u64> {
+        let task = self.ready.pop_front()?;
+        self.queued.remove(&task);
+        self.polls += 1;
+        Some(task)
+    }
+}
 
 impl DeterministicRuntime {
     /// An executor whose clock starts at 2026-01-01T00:00:00Z.
@@ -53,6 +76,8 @@ impl DeterministicRuntime {
             next_task: MAIN + 1,
             tasks: BTreeMap::new(),
             ready: VecDeque::new(),
+            queued: BTreeSet::new(),
+            polls: 0,
             next_timer: 0,
             timers: BTreeMap::new(),
         };
@@ -64,12 +89,17 @@ impl DeterministicRuntime {
     ///
     /// # Errors
     /// [`Stuck`] when the future cannot end any more.
+    ///
+    /// # Panics
+    /// When tasks wake each other without end, so that time never passes.
     pub fn block_on<T>(&self, future: impl Future<Output = T>) -> Result<T, Stuck> {
         let mut future = std::pin::pin!(future);
         let waker = self.waker(MAIN);
-        self.state().ready.push_back(MAIN);
+        self.state().enqueue(MAIN);
         loop {
-            let next = self.state().ready.pop_front();
+            let next = self.state().next_ready();
+            let polls = self.state().polls;
+            assert!(polls < POLLS_PER_MOMENT, "tasks wake each other without end, and no time passes");
             match next {
                 Some(MAIN) => {
                     if let Poll::Ready(value) = future.as_mut().poll(&mut Context::from_waker(&waker)) {
@@ -86,6 +116,12 @@ impl DeterministicRuntime {
     pub fn drop_tasks(&self) {
         let tasks = std::mem::take(&mut self.state().tasks);
         drop(tasks);
+    }
+
+    /// How many tasks there are that have not ended.
+    #[must_use]
+    pub fn tasks(&self) -> usize {
+        self.state().tasks.len()
     }
 
     /// Time that has passed since the start.
@@ -117,6 +153,7 @@ impl DeterministicRuntime {
     fn pass_time(&self) -> Result<(), Stuck> {
         let mut state = self.state();
         let ((due, _), first) = state.timers.pop_first().ok_or(Stuck)?;
+        state.polls = 0;
         state.elapsed = state.elapsed.max(due);
         let mut wakers = vec![first];
         while let Some(entry) = state.timers.first_entry() {
@@ -137,7 +174,7 @@ impl Runtime for DeterministicRuntime {
         let id = state.next_task;
         state.next_task += 1;
         state.tasks.insert(id, Some(task));
-        state.ready.push_back(id);
+        state.enqueue(id);
     }
 
     fn blocking(&self, code: Box<dyn FnOnce() + Send>) -> BoxFuture<'static, ()> {
@@ -146,7 +183,7 @@ impl Runtime for DeterministicRuntime {
 
     fn sleep(&self, duration: Duration) -> BoxFuture<'static, ()> {
         let due = self.state().elapsed.saturating_add(duration);
-        Box::pin(Sleep { due, timer: None, runtime: self.clone() })
+        Box::pin(Sleep { due, timer: None, rested: false, runtime: self.clone() })
     }
 
     fn now(&self) -> Timestamp {
@@ -176,16 +213,14 @@ struct TaskWaker {
 
 impl Wake for TaskWaker {
     fn wake(self: Arc<Self>) {
-        let mut state = self.shared.state.lock().expect("nobody panics while holding it");
-        if !state.ready.contains(&self.task) {
-            state.ready.push_back(self.task);
-        }
+        self.shared.state.lock().expect("nobody panics while holding it").enqueue(self.task);
     }
 }
 
 struct Sleep {
     due: Duration,
     timer: Option<u64>,
+    rested: bool,
     runtime: DeterministicRuntime,
 }
 
@@ -196,8 +231,15 @@ impl Future for Sleep {
         let runtime = self.runtime.clone();
         let mut state = runtime.state();
         if state.elapsed >= self.due {
-            return Poll::Ready(());
+            // Even a sleep of no time lets the others have their turn, as timers elsewhere do.
+            if std::mem::replace(&mut self.rested, true) {
+                return Poll::Ready(());
+            }
+            drop(state);
+            cx.waker().wake_by_ref();
+            return Poll::Pending;
         }
+        self.rested = true;
         let timer = *self.timer.get_or_insert_with(|| {
             state.next_timer += 1;
             state.next_timer

@@ -89,6 +89,19 @@ impl MemoryStore {
         self.lock().app.get(&key.to_owned()).cloned()
     }
 
+    /// The runs that a claim would get if it had no limit, in their order, with what decides
+    /// it: priority, and since when they are ready.
+    #[cfg(feature = "conformance")]
+    pub(crate) fn turns(&self, claim: &Claim) -> Vec<(i16, Timestamp, RunId)> {
+        self.call(|state, now| {
+            state
+                .turns(claim, now)
+                .into_iter()
+                .map(|(rank, since, _, id)| (rank.0, since, id))
+                .collect()
+        })
+    }
+
     fn lock(&self) -> MutexGuard<'_, State> {
         self.state
             .lock()

@@ -10,43 +10,93 @@ const SOUND: [(&str, &str); 3] = [
 
 fn findings(more: &[(&str, &str)]) -> Vec<(Severity, String)> {
     let flags: Vec<(&str, &str)> = SOUND.iter().chain(more).copied().collect();
-    let config = Layers { flags: &flags, ..Layers::default() }.load();
-    config.check().into_iter().map(|finding| (finding.severity, finding.key)).collect()
+    let config = Layers {
+        flags: &flags,
+        ..Layers::default()
+    }
+    .load();
+    config
+        .check()
+        .into_iter()
+        .map(|finding| (finding.severity, finding.key))
+        .collect()
 }
+
+/// What is set beside [`SOUND`], and what is found.
+type Row = (
+    &'static [(&'static str, &'static str)],
+    &'static [(Severity, &'static str)],
+);
 
 #[test]
 fn each_thing_to_know_is_found_and_nothing_else() {
     use Severity::{Error, Warning};
-    let sandbox = ("fullenrich.base_url", "http://127.0.0.1:9");
-    let rows: [(&[(&str, &str)], &[(Severity, &str)]); 22] = [
+    const SANDBOX: (&str, &str) = ("fullenrich.base_url", "http://127.0.0.1:9");
+    let rows: [Row; 22] = [
         (&[], &[]),
-        (&[sandbox], &[]),
+        (&[SANDBOX], &[]),
         (&[("database.url", "postgres://db/lumina")], &[(Error, "database.url")]),
         (&[("server.address", "0.0.0.0:80")], &[(Warning, "server.address")]),
         (&[("server.webhook_address", "0.0.0.0:80")], &[]),
-        (&[("fullenrich.base_url", "http://app.fullenrich.com")], &[(Warning, "fullenrich.base_url")]),
-        (&[("fullenrich.calls_per_minute", "61")], &[(Warning, "fullenrich.calls_per_minute")]),
-        (&[sandbox, ("fullenrich.calls_per_minute", "600")], &[]),
+        (
+            &[("fullenrich.base_url", "http://app.fullenrich.com")],
+            &[(Warning, "fullenrich.base_url")],
+        ),
+        (
+            &[("fullenrich.calls_per_minute", "61")],
+            &[(Warning, "fullenrich.calls_per_minute")],
+        ),
+        (&[SANDBOX, ("fullenrich.calls_per_minute", "600")], &[]),
         (&[("fullenrich.webhook_url", "https://lumina.example.com")], &[]),
-        (&[("fullenrich.webhook_url", "http://lumina.example.com")], &[(Warning, "fullenrich.webhook_url")]),
-        (&[("fullenrich.webhook_url", "http://localhost:7878")], &[(Error, "fullenrich.webhook_url")]),
-        (&[("fullenrich.webhook_url", "https://[::1]:7878")], &[(Error, "fullenrich.webhook_url")]),
-        (&[sandbox, ("fullenrich.webhook_url", "http://127.0.0.1:7878")], &[]),
-        (&[("enrichment.budget.per_day", "unlimited")], &[(Warning, "enrichment.budget.per_day")]),
-        (&[("enrichment.budget.per_day", "0")], &[(Warning, "enrichment.budget.per_day")]),
-        (&[("enrichment.reconcile_window", "10s")], &[(Warning, "enrichment.reconcile_window")]),
-        (&[sandbox, ("enrichment.reconcile_window", "10s")], &[]),
+        (
+            &[("fullenrich.webhook_url", "http://lumina.example.com")],
+            &[(Warning, "fullenrich.webhook_url")],
+        ),
+        (
+            &[("fullenrich.webhook_url", "http://localhost:7878")],
+            &[(Error, "fullenrich.webhook_url")],
+        ),
+        (
+            &[("fullenrich.webhook_url", "https://[::1]:7878")],
+            &[(Error, "fullenrich.webhook_url")],
+        ),
+        (&[SANDBOX, ("fullenrich.webhook_url", "http://127.0.0.1:7878")], &[]),
+        (
+            &[("enrichment.budget.per_day", "unlimited")],
+            &[(Warning, "enrichment.budget.per_day")],
+        ),
+        (
+            &[("enrichment.budget.per_day", "0")],
+            &[(Warning, "enrichment.budget.per_day")],
+        ),
+        (
+            &[("enrichment.reconcile_window", "10s")],
+            &[(Warning, "enrichment.reconcile_window")],
+        ),
+        (&[SANDBOX, ("enrichment.reconcile_window", "10s")], &[]),
         (&[("enrichment.deadline", "10m")], &[(Warning, "enrichment.deadline")]),
         (&[("icp.weights.headcount", "41")], &[(Error, "icp")]),
-        (&[("addresses.personal", "a.example"), ("addresses.relay", "a.example")], &[(Error, "addresses")]),
-        (&[("newsletters.zine.email", "/email")], &[(Warning, "newsletters.zine.secret")]),
         (
-            &[("enrichment.budget.per_day", "unlimited"), ("icp.weights.headcount", "41")],
+            &[("addresses.personal", "a.example"), ("addresses.relay", "a.example")],
+            &[(Error, "addresses")],
+        ),
+        (
+            &[("newsletters.zine.email", "/email")],
+            &[(Warning, "newsletters.zine.secret")],
+        ),
+        (
+            &[
+                ("enrichment.budget.per_day", "unlimited"),
+                ("icp.weights.headcount", "41"),
+            ],
             &[(Error, "icp"), (Warning, "enrichment.budget.per_day")],
         ),
     ];
     for (more, expected) in rows {
-        let expected: Vec<_> = expected.iter().map(|(severity, key)| (*severity, (*key).to_owned())).collect();
+        let expected: Vec<_> = expected
+            .iter()
+            .map(|(severity, key)| (*severity, (*key).to_owned()))
+            .collect();
         assert_eq!(findings(more), expected, "{more:?}");
     }
 }
@@ -55,7 +105,10 @@ fn each_thing_to_know_is_found_and_nothing_else() {
 fn what_is_missing_is_said() {
     let config = Layers::default().load();
     let said: Vec<String> = config.check().iter().map(ToString::to_string).collect();
-    let starts = ["error: fullenrich.api_key: no API key", "warning: webhooks.secret: no webhook secret"];
+    let starts = [
+        "error: fullenrich.api_key: no API key",
+        "warning: webhooks.secret: no webhook secret",
+    ];
     assert_eq!(said.len(), starts.len(), "{said:?}");
     for (said, start) in said.iter().zip(starts) {
         assert!(said.starts_with(start), "{said}");
@@ -75,7 +128,12 @@ fn files_with_secrets_are_for_their_owner_alone() {
         ("fullenrich.api_key = \"k\"", 0o640, 0o600, &["fullenrich.api_key"]),
         ("log.format = \"text\"", 0o644, 0o600, &[]),
         ("log.format = \"text\"", 0o644, 0o604, &["server.token_file"]),
-        ("database.url = \"postgres://a:b@c/d\"", 0o644, 0o600, &["database.url", "database.url"]),
+        (
+            "database.url = \"postgres://a:b@c/d\"",
+            0o644,
+            0o600,
+            &["database.url", "database.url"],
+        ),
     ];
     for (text, file_mode, token_mode, expected) in rows {
         std::fs::write(&file, text).unwrap();
@@ -87,7 +145,11 @@ fn files_with_secrets_are_for_their_owner_alone() {
         if !text.contains("api_key") {
             environment.extend(owned(&[("FULLENRICH_API_KEY", "k")]));
         }
-        let sources = Sources { file: ConfigFile::At(file.clone()), environment, flags: Vec::new() };
+        let sources = Sources {
+            file: ConfigFile::At(file.clone()),
+            environment,
+            flags: Vec::new(),
+        };
         let findings = Config::load(sources).unwrap().check();
         let keys: Vec<&str> = findings.iter().map(|finding| finding.key.as_str()).collect();
         assert_eq!(keys, expected, "{text} {file_mode:o} {token_mode:o}");

@@ -40,7 +40,10 @@ fn nothing_set_is_the_documented_configuration() {
     assert!(config.fullenrich.api_key.is_none());
     assert!(config.webhooks.secret.is_none());
     assert!(config.newsletters.is_empty());
-    assert_eq!((config.log.filter.as_str(), config.log.format), ("info", LogFormat::Text));
+    assert_eq!(
+        (config.log.filter.as_str(), config.log.format),
+        ("info", LogFormat::Text)
+    );
     assert_eq!(config.worker.max_in_flight.get(), 256);
 }
 
@@ -50,7 +53,10 @@ fn defaults_are_those_of_the_crates_that_use_them() {
     assert_eq!(config.icp, IcpProfile::default());
     assert_eq!(config.addresses, ClassOverrides::default());
     assert_eq!(config.fullenrich.base_url.as_str(), lumina_fullenrich::DEFAULT_BASE_URL);
-    assert_eq!(config.fullenrich.calls_per_minute, lumina_fullenrich::DEFAULT_CALLS_PER_MINUTE);
+    assert_eq!(
+        config.fullenrich.calls_per_minute,
+        lumina_fullenrich::DEFAULT_CALLS_PER_MINUTE
+    );
     assert!(config.fullenrich.is_real_provider());
 }
 
@@ -59,8 +65,17 @@ fn every_setting_is_declared_once_and_explained() {
     let mut paths = BTreeSet::new();
     for key in keys() {
         assert!(paths.insert(key.path), "{} is declared twice", key.path);
-        assert!(key.summary.ends_with('.') && key.summary.len() > 15, "{}: {}", key.path, key.summary);
-        assert!(!(key.is_secret && key.default.is_some_and(|default| !default.is_empty())), "{}", key.path);
+        assert!(
+            key.summary.ends_with('.') && key.summary.len() > 15,
+            "{}: {}",
+            key.path,
+            key.summary
+        );
+        assert!(
+            !(key.is_secret && key.default.is_some_and(|default| !default.is_empty())),
+            "{}",
+            key.path
+        );
     }
 }
 
@@ -71,21 +86,27 @@ fn every_setting_is_read() {
         let path = key.path.replace('*', "beehiiv");
         let refusal = from_file(&format!("{path} = 1979-05-27")).refusal();
         assert!(refusal.contains(&path), "{path}: {refusal}");
-        assert!(refusal.contains("this is a date or time"), "{path}: {refusal}");
     }
 }
 
 #[test]
 fn every_setting_has_its_environment_variable() {
+    let email = ("LUMINA_NEWSLETTERS__BEEHIIV__EMAIL", "/email");
     for key in keys() {
         let path = key.path.replace('*', "beehiiv");
         let name = key.environment_name().replace('*', "BEEHIIV");
         // No text is a value of every type; what is refused was understood as this setting.
-        let (_folder, config) = from_environment(&[(&name, "{ no = 1979-05-27 }")]).load_from();
+        let (_folder, config) = from_environment(&[email, (&name, "{ no = 1979-05-27 }")]).load_from();
         match config {
             Ok(config) => assert_eq!(config.origin(&path).unwrap().to_string(), format!("environment {name}")),
             Err(error) => {
-                assert!(error.problems.iter().any(|problem| problem.key() == Some(path.as_str())), "{name}: {error}");
+                assert!(
+                    error
+                        .problems
+                        .iter()
+                        .any(|problem| problem.key() == Some(path.as_str())),
+                    "{name}: {error}"
+                );
             }
         }
     }

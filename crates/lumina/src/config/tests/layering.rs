@@ -6,7 +6,11 @@ use super::*;
 use crate::config::{CallbackMode, CallbackUrl, Database, LogFormat};
 
 /// (file, environment, flags) -> the value of `enrichment.deadline` and where it is from.
-type Row = (&'static str, &'static [(&'static str, &'static str)], &'static [(&'static str, &'static str)]);
+type Row = (
+    &'static str,
+    &'static [(&'static str, &'static str)],
+    &'static [(&'static str, &'static str)],
+);
 
 #[test]
 fn later_layers_win_key_by_key() {
@@ -16,17 +20,33 @@ fn later_layers_win_key_by_key() {
     let rows: [(Row, &str, &str); 6] = [
         (("", &[], &[]), "24h", "default"),
         ((FILE, &[], &[]), "1h", "line 3"),
-        ((FILE, ENVIRONMENT, &[]), "2h", "environment LUMINA_ENRICHMENT__DEADLINE"),
+        (
+            (FILE, ENVIRONMENT, &[]),
+            "2h",
+            "environment LUMINA_ENRICHMENT__DEADLINE",
+        ),
         ((FILE, ENVIRONMENT, FLAGS), "3h", "flag"),
         (("", &[], FLAGS), "3h", "flag"),
         ((FILE, &[("LUMINA_ENRICHMENT__DEADLINE", "")], &[]), "1h", "line 3"),
     ];
     for ((file, environment, flags), value, from) in rows {
-        let config = Layers { file, environment, flags }.load();
+        let config = Layers {
+            file,
+            environment,
+            flags,
+        }
+        .load();
         assert_eq!(shown(&config, "enrichment.deadline"), format!("\"{value}\""));
         assert_eq!(origin(&config, "enrichment.deadline"), from);
-        assert_eq!(config.enrichment.deadline, lumina_workflow::parse_duration(value).unwrap());
-        assert_eq!(config.enrichment.linger, Duration::from_secs(2), "the others keep their values");
+        assert_eq!(
+            config.enrichment.deadline,
+            lumina_workflow::parse_duration(value).unwrap()
+        );
+        assert_eq!(
+            config.enrichment.linger,
+            Duration::from_secs(2),
+            "the others keep their values"
+        );
     }
 }
 
@@ -35,9 +55,24 @@ fn the_names_of_the_old_world_work() {
     let rows = [
         ("DATABASE_URL", "other.db", "database.url", "\"other.db\""),
         ("FULLENRICH_API_KEY", "abc", "fullenrich.api_key", "\"***\""),
-        ("FULLENRICH_BASE_URL", "http://localhost:9/", "fullenrich.base_url", "\"http://localhost:9/\""),
-        ("FULLENRICH_WEBHOOK_URL", "https://a.example", "fullenrich.webhook_url", "\"https://a.example\""),
-        ("NEWSLETTER_WEBHOOK_SECRET", "sixteen bytes ok", "webhooks.secret", "\"***\""),
+        (
+            "FULLENRICH_BASE_URL",
+            "http://localhost:9/",
+            "fullenrich.base_url",
+            "\"http://localhost:9/\"",
+        ),
+        (
+            "FULLENRICH_WEBHOOK_URL",
+            "https://a.example",
+            "fullenrich.webhook_url",
+            "\"https://a.example\"",
+        ),
+        (
+            "NEWSLETTER_WEBHOOK_SECRET",
+            "sixteen bytes ok",
+            "webhooks.secret",
+            "\"***\"",
+        ),
         ("PORT", "3000", "server.address", "\"127.0.0.1:3000\""),
     ];
     for (name, value, key, expected) in rows {
@@ -51,23 +86,34 @@ fn the_names_of_the_old_world_work() {
     let config = from_environment(&all).load();
     assert_eq!(config.fullenrich.api_key.as_ref().unwrap().expose_secret(), "abc");
     assert_eq!(config.fullenrich.base_url.as_str(), "http://localhost:9");
-    assert_eq!(config.webhooks.secrets().next().unwrap().expose_secret(), "sixteen bytes ok");
+    assert_eq!(
+        config.webhooks.secrets().next().unwrap().expose_secret(),
+        "sixteen bytes ok"
+    );
     assert_eq!(config.server.token_file.to_str(), Some("other.db.token"));
 }
 
 #[test]
 fn the_port_keeps_the_host_of_the_layers_below() {
-    let file = "server.address = \"[::1]:80\"";
-    let exact = ("LUMINA_SERVER__ADDRESS", "0.0.0.0:5");
-    let rows: [(&str, &[(&str, &str)], &[(&str, &str)], &str); 5] = [
-        ("", &[("PORT", "3000")], &[], "127.0.0.1:3000"),
-        (file, &[("PORT", "3000")], &[], "[::1]:3000"),
-        (file, &[("PORT", "3000"), exact], &[], "0.0.0.0:5"),
-        (file, &[exact, ("PORT", "3000")], &[], "0.0.0.0:5"),
-        (file, &[("PORT", "3000")], &[("server.address", "localhost:0")], "127.0.0.1:0"),
+    const FILE: &str = "server.address = \"[::1]:80\"";
+    const EXACT: (&str, &str) = ("LUMINA_SERVER__ADDRESS", "0.0.0.0:5");
+    let rows: [(Row, &str); 5] = [
+        (("", &[("PORT", "3000")], &[]), "127.0.0.1:3000"),
+        ((FILE, &[("PORT", "3000")], &[]), "[::1]:3000"),
+        ((FILE, &[("PORT", "3000"), EXACT], &[]), "0.0.0.0:5"),
+        ((FILE, &[EXACT, ("PORT", "3000")], &[]), "0.0.0.0:5"),
+        (
+            (FILE, &[("PORT", "3000")], &[("server.address", "localhost:0")]),
+            "127.0.0.1:0",
+        ),
     ];
-    for (file, environment, flags, expected) in rows {
-        let config = Layers { file, environment, flags }.load();
+    for ((file, environment, flags), expected) in rows {
+        let config = Layers {
+            file,
+            environment,
+            flags,
+        }
+        .load();
         assert_eq!(config.server.address.to_string(), expected);
     }
 }
@@ -90,18 +136,31 @@ fn text_from_outside_becomes_what_the_setting_is() {
         ("icp.industry.full", "Banking, Retail", "[\"Banking\", \"Retail\"]"),
         ("icp.industry.full", "[\"Travel, Leisure\"]", "[\"Travel, Leisure\"]"),
         ("addresses.personal", "", "[]"),
-        ("icp.headcount.bands", "[{ from = 1, points = 5 }]", "[{ from = 1, points = 5 }]"),
+        (
+            "icp.headcount.bands",
+            "[{ from = 1, points = 5 }]",
+            "[{ from = 1, points = 5 }]",
+        ),
         ("fullenrich.extra_signing_keys", "one,two", "[\"***\", \"***\"]"),
         ("newsletters.beehiiv.email", "/data/email", "\"/data/email\""),
         ("server.token_file", "42", "\"42\""),
     ];
     for (key, text, expected) in rows {
         let flags = [(key, text)];
-        let config = Layers { flags: &flags, ..Layers::default() }.load();
+        let config = Layers {
+            flags: &flags,
+            ..Layers::default()
+        }
+        .load();
         assert_eq!(shown(&config, key), expected, "{key} = {text}");
     }
     let config = from_environment(&[("LUMINA_FULLENRICH__EXTRA_SIGNING_KEYS", "one,two")]).load();
-    let keys: Vec<&str> = config.fullenrich.extra_signing_keys.iter().map(ExposeSecret::expose_secret).collect();
+    let keys: Vec<&str> = config
+        .fullenrich
+        .extra_signing_keys
+        .iter()
+        .map(ExposeSecret::expose_secret)
+        .collect();
     assert_eq!(keys, ["one", "two"]);
     assert_eq!(config.fullenrich.signing_keys().len(), 2);
 }
@@ -131,7 +190,10 @@ fn a_callback_url_without_a_path_gets_the_route() {
     let rows = [
         ("https://a.example", "https://a.example/api/webhooks/enrichment"),
         ("https://a.example/", "https://a.example/api/webhooks/enrichment"),
-        ("https://a.example:8443/", "https://a.example:8443/api/webhooks/enrichment"),
+        (
+            "https://a.example:8443/",
+            "https://a.example:8443/api/webhooks/enrichment",
+        ),
         ("https://a.example/hooks/in", "https://a.example/hooks/in"),
         ("https://a.example/hooks/in/", "https://a.example/hooks/in"),
     ];
@@ -144,7 +206,11 @@ fn a_callback_url_without_a_path_gets_the_route() {
     };
     for (given, expected) in rows {
         let url: CallbackUrl = url_of(given);
-        assert_eq!((url.batch(), url.contact()), (expected, format!("{expected}/contact")), "{given}");
+        assert_eq!(
+            (url.batch(), url.contact()),
+            (expected, format!("{expected}/contact")),
+            "{given}"
+        );
     }
 }
 
@@ -153,7 +219,12 @@ fn a_newsletter_is_put_together_from_its_layers() {
     let file = "[newsletters.beehiiv]\nemail = \"/data/email\"\nname = \"/data/name\"\nheader = \"X-Secret\"\n\
                 [newsletters.zine_2]\nemail = \"/email\"\nsource = \"/form\"";
     let environment = [("LUMINA_NEWSLETTERS__BEEHIIV__SECRET", "sixteen bytes ok")];
-    let config = Layers { file, environment: &environment, ..Layers::default() }.load();
+    let config = Layers {
+        file,
+        environment: &environment,
+        ..Layers::default()
+    }
+    .load();
     assert_eq!(config.newsletters.keys().collect::<Vec<_>>(), ["beehiiv", "zine_2"]);
     let beehiiv = &config.newsletters["beehiiv"];
     assert_eq!(beehiiv.email.as_str(), "/data/email");
@@ -180,10 +251,19 @@ fn a_profile_is_read_as_its_crate_reads_it() {
 #[test]
 fn the_file_may_be_absent_unless_it_is_named() {
     let (_folder, path) = missing_file();
-    let named = Sources { file: ConfigFile::At(path.clone()), ..Sources::default() };
+    let named = Sources {
+        file: ConfigFile::At(path.clone()),
+        ..Sources::default()
+    };
     let error = Config::load(named).unwrap_err().to_string();
-    assert!(error.starts_with(&format!("{} cannot be read: ", path.display())), "{error}");
-    let unnamed = Sources { file: ConfigFile::Nothing, ..Sources::default() };
+    assert!(
+        error.starts_with(&format!("{} cannot be read: ", path.display())),
+        "{error}"
+    );
+    let unnamed = Sources {
+        file: ConfigFile::Nothing,
+        ..Sources::default()
+    };
     assert_eq!(Config::load(unnamed).unwrap().log.format, LogFormat::Text);
 }
 
@@ -191,6 +271,10 @@ fn the_file_may_be_absent_unless_it_is_named() {
 fn sources_do_not_show_the_environment() {
     let environment = owned(&[("FULLENRICH_API_KEY", "nobody-may-see")]);
     let flags = owned(&[("webhooks.secret", "nobody-may-see")]);
-    let sources = Sources { environment, flags, ..Sources::default() };
+    let sources = Sources {
+        environment,
+        flags,
+        ..Sources::default()
+    };
     assert!(!format!("{sources:?}").contains("nobody"));
 }

@@ -46,22 +46,34 @@ impl Layers<'_> {
 }
 
 fn owned(pairs: &[(&str, &str)]) -> Vec<(String, String)> {
-    pairs.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())).collect()
+    pairs
+        .iter()
+        .map(|(name, value)| ((*name).to_owned(), (*value).to_owned()))
+        .collect()
 }
 
 fn from_file(file: &str) -> Layers<'_> {
-    Layers { file, ..Layers::default() }
+    Layers {
+        file,
+        ..Layers::default()
+    }
 }
 
 fn from_environment<'a>(environment: &'a [(&'a str, &'a str)]) -> Layers<'a> {
-    Layers { environment, ..Layers::default() }
+    Layers {
+        environment,
+        ..Layers::default()
+    }
 }
 
 /// What a setting shows, as TOML.
 fn shown(config: &Config, key: &str) -> String {
     let setting = config.settings().iter().find(|setting| setting.key == key);
     let setting = setting.unwrap_or_else(|| panic!("{key} is a setting"));
-    setting.shown.value().map_or_else(|| "unset".to_owned(), ToString::to_string)
+    setting
+        .shown
+        .value()
+        .map_or_else(|| "unset".to_owned(), ToString::to_string)
 }
 
 fn origin(config: &Config, key: &str) -> String {

@@ -51,6 +51,22 @@ impl Records {
         .await
     }
 
+    /// How many of these dedupe keys no subscriber has.
+    ///
+    /// # Errors
+    /// When the database cannot be read.
+    pub async fn count_unknown(&self, keys: Vec<String>) -> Result<u64, ReadError> {
+        self.read(move |connection| {
+            let mut find = connection.prepare_cached("SELECT 1 FROM subscriber WHERE dedupe_key = ?")?;
+            let mut unknown = 0;
+            for key in &keys {
+                unknown += u64::from(!find.exists([key])?);
+            }
+            Ok(unknown)
+        })
+        .await
+    }
+
     /// Leads, best first.
     ///
     /// # Errors

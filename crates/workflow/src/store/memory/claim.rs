@@ -11,19 +11,25 @@ use crate::id::{DefinitionHash, Epoch, RunId, Seq};
 use crate::store::{CLAIMED_EVENTS, CLAIMED_RECORDS, Claim, Claimed, Lease, RunStatus};
 
 /// The order of claims: priority, since when it is ready, in which order it became so.
-type Turn = (Reverse<i16>, Timestamp, u64, RunId);
+pub(super) type Turn = (Reverse<i16>, Timestamp, u64, RunId);
 
 impl State {
     pub fn claim(&mut self, claim: &Claim, now: Timestamp) -> Vec<Claimed> {
+        let turns = self.turns(claim, now);
+        turns
+            .into_iter()
+            .map(|(.., id)| self.hand_over(id, claim, now))
+            .collect()
+    }
+
+    /// The runs that the claim gets, in their order.
+    pub fn turns(&self, claim: &Claim, now: Timestamp) -> Vec<Turn> {
         let mut turns = self.ready_turns(claim);
         turns.extend(self.due_turns(claim, now));
         turns.extend(self.blocked_turns(claim));
         turns.sort_unstable();
         turns.truncate(claim.limit);
         turns
-            .into_iter()
-            .map(|(.., id)| self.hand_over(id, claim, now))
-            .collect()
     }
 
     fn ready_turns(&self, claim: &Claim) -> Vec<Turn> {
@@ -77,7 +83,7 @@ impl State {
         };
         let until = later(now, claim.lease);
         run.row.hash = executing_hash(&run, claim);
-        run.known_since = run.known_since.max(claim.known_since);
+        run.known_since = claim.known_since;
         run.any_hash = false;
         run.row.status = RunStatus::Running;
         run.row.blocked = None;

@@ -5,7 +5,7 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 use jiff::Timestamp;
 use uuid::Uuid;
 
-use super::state::{Answer, Place, Run, State};
+use super::state::{Place, Run, State};
 use super::{Tx, Writes};
 use crate::error::StepError;
 use crate::payload::Payload;
@@ -50,19 +50,13 @@ impl State {
     }
 
     fn answer_once(&mut self, id: Uuid, attach: Attach<'_>, now: Timestamp) -> MemberResult {
-        if let Some(answer) = self.answers.get(&id) {
+        if let Some(payload) = self.answers.get(&id) {
             return Ok(Outcome::Done {
-                payload: answer.payload.clone(),
+                payload: payload.clone(),
             });
         }
         let payload = self.run_attachment(attach, now)?;
-        self.answers.put(
-            id,
-            Answer {
-                payload: payload.clone(),
-                at: now,
-            },
-        );
+        self.answers.put(id, payload.clone());
         self.answers_by_age.put((now, id), ());
         Ok(Outcome::Done { payload })
     }

@@ -19,7 +19,7 @@ use crate::store::{Hint, RunRow, RunStatus};
 #[derive(Clone)]
 pub(super) struct Run {
     pub row: RunRow,
-    /// When the newest engine was built that has started or executed it.
+    /// When the engine was built that has started it, or executed it last.
     pub known_since: Timestamp,
     pub place: Place,
     /// The definition hashes it was blocked under since it was last retried.
@@ -66,13 +66,6 @@ pub(super) struct Event {
     pub expires_at: Timestamp,
 }
 
-/// The answer to a change without a subject.
-#[derive(Clone)]
-pub(super) struct Answer {
-    pub payload: Option<Payload>,
-    pub at: Timestamp,
-}
-
 pub(super) type ReadyKey = (Reverse<i16>, Timestamp, u64, RunId);
 
 #[derive(Default)]
@@ -96,7 +89,8 @@ pub(super) struct State {
     pub awaited: Table<(Target, u64), ()>,
     pub expiring: Table<(Timestamp, u64), ()>,
 
-    pub answers: Table<Uuid, Answer>,
+    /// The answers to changes without a subject.
+    pub answers: Table<Uuid, Option<Payload>>,
     pub answers_by_age: Table<(Timestamp, Uuid), ()>,
     pub app: Table<String, Payload>,
 

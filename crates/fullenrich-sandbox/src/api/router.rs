@@ -1,0 +1,35 @@
+//! All routes.
+
+use std::sync::Arc;
+
+use axum::Router;
+use axum::extract::DefaultBodyLimit;
+use axum::routing::{get, post};
+
+use super::{endpoints, ledger_page};
+use crate::sandbox::Sandbox;
+
+/// The largest request body in bytes. A hundred contacts with ten values of a hundred four-byte characters, written
+/// as escapes, stay below it.
+const BODY_LIMIT: usize = 2 * 1024 * 1024;
+
+impl Sandbox {
+    /// The provider's calls under `/api/v2`, and the sandbox's own under `/sandbox`, which need no key.
+    pub fn router(self: &Arc<Self>) -> Router {
+        let provider = Router::new()
+            .route("/contact/reverse/email/bulk", post(endpoints::start_batch))
+            .route(
+                "/contact/reverse/email/bulk/{enrichment_id}",
+                get(endpoints::read_batch),
+            )
+            .route("/account/credits", get(endpoints::credits))
+            .route("/account/keys/verify", get(endpoints::verify_key))
+            .fallback(endpoints::unknown);
+        Router::new()
+            .nest("/api/v2", provider)
+            .route("/sandbox/ledger", get(ledger_page::show))
+            .route("/sandbox/credits", post(ledger_page::add_credits))
+            .layer(DefaultBodyLimit::max(BODY_LIMIT))
+            .with_state(Arc::clone(self))
+    }
+}

@@ -1,0 +1,212 @@
+//! Everything about the sandbox that can be adjusted.
+
+use std::collections::BTreeSet;
+use std::fmt;
+use std::num::NonZeroU32;
+use std::time::Duration;
+
+use jiff::fmt::serde::unsigned_duration::friendly::compact::required as friendly;
+use serde::{Deserialize, Serialize};
+
+/// How the sandbox behaves. The default is the real provider's behaviour, with 5,000 credits.
+///
+/// Deserialized, every field is optional, and spans are written as `"3s"`, `"200ms"` or `"1m 30s"`; a field that
+/// does not exist is an error.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct SandboxConfig {
+    /// The one API key that is accepted, and that callbacks are signed with.
+    #[serde(skip_serializing)]
+    pub api_key: ApiKey,
+    /// Decides who is found and who the invented people are. The same seed and address give the same person.
+    pub seed: u64,
+    /// Credits of a new ledger. A ledger that exists already keeps its own balance.
+    pub credits: u64,
+    /// How many of a hundred addresses belong to nobody, 0 to 100.
+    pub not_found_percent: u8,
+    /// Calls allowed in one calendar minute, over all of `/api/v2`. The real limit is 60.
+    pub calls_per_minute: NonZeroU32,
+    /// Contacts looked up at the same time; the others queue, first come first served. The real limit is 100.
+    pub contacts_at_once: NonZeroU32,
+    /// The shortest look-up of one contact, from the moment it leaves the queue. Really some 30 s.
+    #[serde(with = "friendly")]
+    pub lookup_min: Duration,
+    /// The longest look-up of one contact; each address has a fixed place between the two. Really some 90 s.
+    /// Equal to `lookup_min`, every contact takes that long, and an unhindered batch ends in one stroke.
+    #[serde(with = "friendly")]
+    pub lookup_max: Duration,
+    /// How long results can be read, and how long a repeat of a finished look-up is free. Three months, taken as the
+    /// shortest reading of 90 days.
+    #[serde(with = "friendly")]
+    pub results_kept: Duration,
+    /// The pause before an undelivered callback is tried again. Really one minute.
+    #[serde(with = "friendly")]
+    pub callback_retry_every: Duration,
+    /// How often an undelivered callback is tried again before it is given up. Really five times.
+    pub callback_retries: u32,
+    /// How long a callback may wait for its answer before it counts as undelivered. Nowhere documented.
+    #[serde(with = "friendly")]
+    pub callback_timeout: Duration,
+    /// What a GET answers while the batch runs.
+    pub running: RunningAnswer,
+    /// When and how a batch that cannot be paid for ends.
+    pub unpayable: UnpayableBatch,
+    /// The status of a GET of a batch that ended `CREDITS_INSUFFICIENT`.
+    pub insufficient: InsufficientAnswer,
+    /// What goes wrong on purpose.
+    pub faults: Faults,
+}
+
+impl Default for SandboxConfig {
+    fn default() -> Self {
+        Self {
+            api_key: ApiKey::new("sandbox-key-not-real"),
+            seed: 1,
+            credits: 5_000,
+            not_found_percent: 30,
+            calls_per_minute: NonZeroU32::new(60).expect("60 is not zero"),
+            contacts_at_once: NonZeroU32::new(100).expect("100 is not zero"),
+            lookup_min: Duration::from_secs(30),
+            lookup_max: Duration::from_secs(90),
+            results_kept: Duration::from_secs(90 * 24 * 60 * 60),
+            callback_retry_every: Duration::from_secs(60),
+            callback_retries: 5,
+            callback_timeout: Duration::from_secs(10),
+            running: RunningAnswer::default(),
+            unpayable: UnpayableBatch::default(),
+            insufficient: InsufficientAnswer::default(),
+            faults: Faults::default(),
+        }
+    }
+}
+
+impl SandboxConfig {
+    /// Every contact takes exactly `span`, so that an unhindered batch is answered after it.
+    #[must_use]
+    pub fn with_lookup_delay(mut self, span: Duration) -> Self {
+        self.lookup_min = span;
+        self.lookup_max = span;
+        self
+    }
+
+    /// Says what no sandbox can do, in words.
+    ///
+    /// # Errors
+    /// The key is empty, the percentage is above 100, or the look-up spans are the wrong way round.
+    pub fn check(&self) -> Result<(), ConfigError> {
+        if self.api_key.expose().is_empty() {
+            return Err(ConfigError::EmptyKey);
+        }
+        if self.not_found_percent > 100 {
+            return Err(ConfigError::Percent(self.not_found_percent));
+        }
+        if self.lookup_min > self.lookup_max {
+            return Err(ConfigError::Spans {
+                min: self.lookup_min,
+                max: self.lookup_max,
+            });
+        }
+        Ok(())
+    }
+}
+
+/// A configuration that contradicts itself.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum ConfigError {
+    /// An empty key would match an empty bearer.
+    #[error("the sandbox's API key is empty: set `api_key` to any text")]
+    EmptyKey,
+    /// More than everybody cannot be missing.
+    #[error("`not_found_percent` is {0}: it goes from 0 to 100")]
+    Percent(u8),
+    /// The shortest look-up is longer than the longest.
+    #[error("`lookup_min` ({min:?}) is longer than `lookup_max` ({max:?}): swap them, or make them equal")]
+    Spans {
+        /// The configured `lookup_min`.
+        min: Duration,
+        /// The configured `lookup_max`.
+        max: Duration,
+    },
+}
+
+/// An API key that does not show itself in logs.
+#[derive(Clone, PartialEq, Eq, Deserialize)]
+#[serde(transparent)]
+pub struct ApiKey(String);
+
+impl ApiKey {
+    /// Wraps a key.
+    #[must_use]
+    pub fn new(key: impl Into<String>) -> Self {
+        Self(key.into())
+    }
+
+    /// The key itself.
+    #[must_use]
+    pub fn expose(&self) -> &str {
+        &self.0
+    }
+}
+
+impl fmt::Debug for ApiKey {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("ApiKey(..)")
+    }
+}
+
+/// What a GET answers while a batch runs: the provider does either.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum RunningAnswer {
+    /// 200 with the status and no `data`.
+    #[default]
+    Status,
+    /// 200 with the status and what has been looked at so far.
+    StatusAndData,
+    /// 400 `error.enrichment.in_progress`.
+    Error,
+}
+
+/// When and how a batch that cannot be paid for ends.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum UnpayableBatch {
+    /// The first look-up that ends with no credit left stops the batch; `data` holds what was looked at before.
+    #[default]
+    StopsMidway,
+    /// The same, but `data` also holds the others, without a profile.
+    StopsMidwayWithBlanks,
+    /// A batch with more contacts to pay for than credits left at its POST ends after one look-up's time with empty
+    /// `data` and costs nothing. Should the credits run out later, it stops midway.
+    FailsWhole,
+}
+
+/// The status of a GET of a batch that ended `CREDITS_INSUFFICIENT`: the provider sends either. The body is the same.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum InsufficientAnswer {
+    /// 402.
+    #[default]
+    PaymentRequired,
+    /// 200.
+    Ok,
+}
+
+/// What goes wrong on purpose. The default is nothing.
+#[derive(Clone, Debug, Default, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct Faults {
+    /// A POST is accepted at once but answered only after this span.
+    #[serde(with = "friendly")]
+    pub answer_delay: Duration,
+    /// The first so many accepted POSTs of a ledger are answered with 500 although they were accepted.
+    pub server_errors_after_acceptance: u32,
+    /// Batches accepted under this setting never call back, neither for a contact nor at their end.
+    pub never_call_back: bool,
+    /// How often every delivered callback is delivered once more.
+    pub duplicate_callbacks: u32,
+    /// Addresses that are refused as invalid whatever they look like, and their batch with them.
+    pub refused_addresses: BTreeSet<String>,
+    /// A 429 carries `Retry-After` with the seconds left of the minute. The real one's has not been seen to.
+    pub retry_after: bool,
+}

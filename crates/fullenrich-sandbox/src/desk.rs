@@ -1,0 +1,286 @@
+//! Where the provider's rules are kept: books, queue, calls and ledger under one lock.
+
+use std::path::Path;
+
+use jiff::Timestamp;
+use uuid::Uuid;
+
+use crate::api::Order;
+use crate::clock::later;
+use crate::config::{SandboxConfig, UnpayableBatch};
+use crate::error::{LedgerError, OpenError};
+use crate::invent;
+use crate::ledger::{BatchRecord, BatchStatus, FORMAT, ItemRecord, Ledger, Record};
+use crate::workspace::{Books, CallCounts, Contact, LookupQueue};
+
+/// Everything that changes, in one place.
+#[derive(Debug)]
+pub(crate) struct Desk {
+    pub(crate) books: Books,
+    pub(crate) queue: LookupQueue,
+    pub(crate) calls: CallCounts,
+    pub(crate) ledger: Ledger,
+}
+
+/// What has to be done outside the lock after a change.
+#[derive(Debug, Default)]
+#[must_use]
+pub(crate) struct Effects {
+    /// Moments at which look-ups are done.
+    pub(crate) alarms: Vec<Timestamp>,
+    /// Callbacks that have become due.
+    pub(crate) callbacks: Vec<Addressee>,
+}
+
+/// Whose callback: a batch by its place, or one contact of it.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Addressee {
+    pub(crate) batch: usize,
+    pub(crate) item: Option<usize>,
+}
+
+/// A batch that has been accepted.
+#[derive(Debug)]
+pub(crate) struct Accepted {
+    pub(crate) id: Uuid,
+    /// The how many-th of this ledger, from 1.
+    pub(crate) number: usize,
+}
+
+impl Desk {
+    /// Opens the books from the ledger, or anew.
+    pub(crate) fn open(config: &SandboxConfig, path: Option<&Path>, now: Timestamp) -> Result<Self, OpenError> {
+        let mut books = Books::default();
+        let ledger = match path {
+            Some(path) => Ledger::open(path, |record| books.apply(record))?,
+            None => Ledger::in_memory(),
+        };
+        let mut desk = Self {
+            books,
+            queue: LookupQueue::default(),
+            calls: CallCounts::default(),
+            ledger,
+        };
+        if desk.books.opened().is_none() {
+            desk.record(Record::Opened {
+                format: FORMAT,
+                at: now,
+                credits: config.credits,
+            });
+            desk.ledger.sync().map_err(|error| unwritable(path, &error))?;
+        }
+        Ok(desk)
+    }
+
+    /// Takes up again what an earlier sandbox on this ledger left: contacts not looked up, callbacks not delivered.
+    pub(crate) fn resume(&mut self, config: &SandboxConfig, now: Timestamp) -> Result<Effects, LedgerError> {
+        self.books.forget(now, config.results_kept);
+        self.end_complete(now);
+        let mut callbacks = Vec::new();
+        for (place, batch) in self.books.batches().iter().enumerate() {
+            if batch.ended.is_none() {
+                batch
+                    .waiting()
+                    .for_each(|item| self.queue.push(Contact { batch: place, item }));
+            }
+            callbacks.extend(
+                batch
+                    .undelivered(config.callback_retries)
+                    .map(|item| Addressee { batch: place, item }),
+            );
+        }
+        let mut effects = self.settle(config, now)?;
+        callbacks.append(&mut effects.callbacks);
+        Ok(Effects { callbacks, ..effects })
+    }
+
+    /// Ends batches whose last look-up is the last line that their sandbox could write.
+    fn end_complete(&mut self, now: Timestamp) {
+        let complete = |place: &usize| {
+            let batch = self.books.batch(*place);
+            batch.ended.is_none() && batch.looked_up == batch.contacts
+        };
+        let places: Vec<usize> = (0..self.books.batches().len()).filter(complete).collect();
+        for place in places {
+            let batch = self.books.batch(place).id;
+            self.record(Record::Ended {
+                batch,
+                at: now,
+                status: BatchStatus::Finished,
+            });
+        }
+    }
+
+    /// Accepts a batch, payable or not.
+    pub(crate) fn accept(
+        &mut self,
+        config: &SandboxConfig,
+        order: Order,
+        now: Timestamp,
+    ) -> Result<(Accepted, Effects), LedgerError> {
+        self.books.forget(now, config.results_kept);
+        let place = self.books.batches().len();
+        let batch = self.batch_record(config, order, now);
+        let accepted = Accepted {
+            id: batch.id,
+            number: place + 1,
+        };
+        self.record(Record::Batch(batch));
+        for item in self.books.batch(place).waiting() {
+            self.queue.push(Contact { batch: place, item });
+        }
+        // Accepted is accepted: the line is durable before anyone hears of it.
+        self.ledger.sync()?;
+        Ok((accepted, self.settle(config, now)?))
+    }
+
+    fn batch_record(&self, config: &SandboxConfig, order: Order, now: Timestamp) -> BatchRecord {
+        let items: Vec<ItemRecord> = order
+            .contacts
+            .into_iter()
+            .map(|contact| ItemRecord {
+                free: self.books.is_known(&contact.email, now, config.results_kept),
+                email: contact.email,
+                custom: contact.custom,
+            })
+            .collect();
+        let payable = items.iter().filter(|item| !item.free).count() as u64;
+        let silent = config.faults.never_call_back;
+        BatchRecord {
+            id: self.next_id(config.seed),
+            at: now,
+            seed: config.seed,
+            name: order.name,
+            webhook_url: order.webhook_url.filter(|_| !silent),
+            contact_url: order.contact_url.filter(|_| !silent),
+            doomed: config.unpayable == UnpayableBatch::FailsWhole && payable > self.books.balance(),
+            items,
+        }
+    }
+
+    /// No randomness: an id follows from the seed, the ledger's opening and the batch's number.
+    fn next_id(&self, seed: u64) -> Uuid {
+        let opened = self.books.opened().expect("the books were opened first");
+        let number = self.books.batches().len();
+        Uuid::new_v5(&Uuid::NAMESPACE_OID, format!("{seed}/{opened}/{number}").as_bytes())
+    }
+
+    /// Brings everything up to `now`: look-ups that are done are charged, and others take their places.
+    pub(crate) fn settle(&mut self, config: &SandboxConfig, now: Timestamp) -> Result<Effects, LedgerError> {
+        let mut effects = Effects::default();
+        loop {
+            self.start_waiting(config, now, &mut effects);
+            let done = self.queue.take_due(now);
+            if done.is_empty() {
+                break;
+            }
+            for contact in done {
+                self.finish(config, contact, now, &mut effects);
+            }
+        }
+        self.ledger.sync()?;
+        effects.alarms.retain(|alarm| *alarm > now);
+        Ok(effects)
+    }
+
+    fn start_waiting(&mut self, config: &SandboxConfig, now: Timestamp, effects: &mut Effects) {
+        let limit = config.contacts_at_once.get() as usize;
+        while let Some(contact) = self.queue.next(limit) {
+            let batch = self.books.batch(contact.batch);
+            if batch.ended.is_some() {
+                continue;
+            }
+            let email = &batch.items[contact.item].email;
+            let delay = invent::lookup_delay(batch.seed, email, config.lookup_min, config.lookup_max);
+            let due = later(now, delay);
+            self.books.start(contact.batch);
+            if self.queue.start(contact, due) {
+                effects.alarms.push(due);
+            }
+        }
+    }
+
+    /// The end of one look-up: a charge, or the end of a batch that cannot be paid for.
+    fn finish(&mut self, config: &SandboxConfig, contact: Contact, now: Timestamp, effects: &mut Effects) {
+        let batch = self.books.batch(contact.batch);
+        if batch.ended.is_some() {
+            return;
+        }
+        let item = &batch.items[contact.item];
+        if batch.doomed || (!item.free && self.books.balance() == 0) {
+            return self.end(contact.batch, now, BatchStatus::CreditsInsufficient, effects);
+        }
+        let found = invent::is_found(batch.seed, &item.email, config.not_found_percent);
+        let lookup = Record::Lookup {
+            batch: batch.id,
+            item: contact.item,
+            at: now,
+            email: item.email.clone(),
+            found,
+            credits: u32::from(found && !item.free),
+            free: item.free,
+        };
+        self.record(lookup);
+        let batch = self.books.batch(contact.batch);
+        if batch.contact_url.is_some() {
+            effects.callbacks.push(Addressee {
+                batch: contact.batch,
+                item: Some(contact.item),
+            });
+        }
+        if batch.looked_up == batch.contacts {
+            self.end(contact.batch, now, BatchStatus::Finished, effects);
+        }
+    }
+
+    fn end(&mut self, place: usize, now: Timestamp, status: BatchStatus, effects: &mut Effects) {
+        let batch = self.books.batch(place).id;
+        self.record(Record::Ended { batch, at: now, status });
+        if self.books.batch(place).webhook_url.is_some() {
+            effects.callbacks.push(Addressee {
+                batch: place,
+                item: None,
+            });
+        }
+    }
+
+    /// Notes an attempt at a callback. Losing this note costs one more delivery, so the disk is not waited for.
+    pub(crate) fn note_callback(
+        &mut self,
+        addressee: Addressee,
+        attempt: u32,
+        delivered: bool,
+        now: Timestamp,
+    ) -> Result<(), LedgerError> {
+        let batch = self.books.batch(addressee.batch).id;
+        self.record(Record::Callback {
+            batch,
+            item: addressee.item,
+            at: now,
+            attempt,
+            delivered,
+        });
+        self.ledger.flush()
+    }
+
+    /// Adds credits and returns the balance.
+    pub(crate) fn add_credits(&mut self, added: u64, now: Timestamp) -> Result<u64, LedgerError> {
+        self.record(Record::Credits { at: now, added });
+        self.ledger.sync()?;
+        Ok(self.books.balance())
+    }
+
+    fn record(&mut self, record: Record) {
+        self.ledger.stage(&record);
+        self.books
+            .apply(record)
+            .expect("the desk only records what its own books allow");
+    }
+}
+
+fn unwritable(path: Option<&Path>, error: &LedgerError) -> OpenError {
+    OpenError::Io {
+        path: path.unwrap_or(Path::new("")).into(),
+        source: std::io::Error::other(error.0.clone()),
+    }
+}

@@ -1,0 +1,13 @@
+//! The sandbox from outside: through its router on a virtual clock, and once through real sockets.
+
+mod callbacks;
+mod conservation;
+mod credits;
+mod faults;
+mod golden;
+mod lookups;
+mod refusals;
+mod restart;
+mod scale;
+mod sockets;
+mod world;

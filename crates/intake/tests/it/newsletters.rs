@@ -1,0 +1,5 @@
+//! Posted bodies and their proofs.
+
+mod configured;
+mod secrets;
+mod subscribe;

@@ -1,0 +1,99 @@
+//! From the configuration to an application.
+
+use std::sync::Arc;
+
+use anyhow::{Context as _, bail};
+use lumina_enrichment::email::Classifier;
+use lumina_fullenrich::{BoxFuture, ReqwestOptions, ReqwestTransport, Transport, TransportError};
+use lumina_workflow::TokioRuntime;
+use lumina_workflow_sqlite::{Mode, Role};
+use secrecy::SecretString;
+
+use crate::app::{App, Parts, ProviderParts};
+use crate::config::{Budget, CallbackMode, Config};
+use crate::records::People;
+use crate::workflows::PipelineSettings;
+
+/// Opens the database beside whoever executes it.
+pub(super) async fn open_client(config: &Config) -> anyhow::Result<App> {
+    App::open(parts(config, Role::Client, CallbackMode::Polling)?).await
+}
+
+/// Opens the database as the one process that executes it.
+pub(super) async fn open_executor(config: &Config, callback: CallbackMode) -> anyhow::Result<App> {
+    if config.fullenrich.api_key.is_none() {
+        bail!(
+            "no FullEnrich key is set: put it into FULLENRICH_API_KEY or fullenrich.api_key. To see Lumina work without one, run `lumina demo`"
+        );
+    }
+    App::open(parts(config, Role::Executor, callback)?).await
+}
+
+fn parts(config: &Config, role: Role, callback: CallbackMode) -> anyhow::Result<Parts> {
+    let database = config.database.sqlite_path().context("PostgreSQL is not supported yet: use sqlite:PATH")?;
+    let people = if config.fullenrich.is_real_provider() { People::Real } else { People::Sandbox };
+    Ok(Parts {
+        database: database.to_owned(),
+        role,
+        mode: Mode::Threads,
+        runtime: Arc::new(TokioRuntime::current()),
+        provider: provider(config, callback)?,
+        settings: settings(config),
+        profile: config.icp.clone(),
+        classifier: Classifier::with_overrides(&config.addresses)?,
+        people: Some(people),
+    })
+}
+
+fn provider(config: &Config, callback: CallbackMode) -> anyhow::Result<ProviderParts> {
+    let wanted = &config.fullenrich;
+    let transport: Arc<dyn Transport> = match wanted.api_key {
+        Some(_) => Arc::new(ReqwestTransport::new(&ReqwestOptions {
+            connect_timeout: wanted.connect_timeout,
+            timeout: wanted.timeout,
+            ..ReqwestOptions::default()
+        })?),
+        None => Arc::new(NoKey),
+    };
+    Ok(ProviderParts {
+        transport,
+        base_url: wanted.base_url.as_str().to_owned(),
+        api_key: wanted.api_key.clone().unwrap_or_else(|| SecretString::from("not-set")),
+        calls_per_minute: wanted.calls_per_minute,
+        callback: match callback {
+            CallbackMode::Webhook { url } => Some(url.batch().to_owned()),
+            CallbackMode::Polling => None,
+        },
+    })
+}
+
+pub(super) fn settings(config: &Config) -> PipelineSettings {
+    let wanted = &config.enrichment;
+    PipelineSettings {
+        deadline: wanted.deadline,
+        linger: wanted.linger,
+        reconcile_window: wanted.reconcile_window,
+        max_in_flight: wanted.max_in_flight_batches.get(),
+        poll_without_webhook: wanted.poll.without_webhook,
+        poll_first: wanted.poll.first,
+        poll_every: wanted.poll.every,
+        per_day: match wanted.budget {
+            Budget::PerDay(credits) => Some(credits.get()),
+            Budget::Unlimited => None,
+        },
+        refresh_after: wanted.refresh_after,
+    }
+}
+
+/// Commands that work without a key never call the provider.
+struct NoKey;
+
+impl Transport for NoKey {
+    fn send(
+        &self,
+        _request: http::Request<bytes::Bytes>,
+    ) -> BoxFuture<'_, Result<http::Response<bytes::Bytes>, TransportError>> {
+        let detail = "no FullEnrich key is set (FULLENRICH_API_KEY)".to_owned();
+        Box::pin(async move { Err(TransportError::NotSent { detail }) })
+    }
+}

@@ -1,0 +1,141 @@
+//! `lumina serve`: HTTP and the engine.
+
+use std::net::SocketAddr;
+use std::process::ExitCode;
+
+use anyhow::Context as _;
+use clap::Args;
+use lumina_fullenrich::CallError;
+use lumina_workflow::Worker;
+use tokio::net::TcpListener;
+use tokio::sync::watch;
+use tokio::task::JoinHandle;
+
+use super::output::thousands;
+use super::{composition, shutdown, worker};
+use crate::app::App;
+use crate::config::{Budget, CallbackMode, Config, Severity};
+use crate::http::{self, HttpSettings, HttpState};
+use crate::records::{PauseReason, Records};
+use crate::sweeper::Sweeper;
+use crate::token;
+
+#[derive(Args)]
+pub(super) struct ServeArgs {
+    /// The address to listen on [default: server.address].
+    #[arg(long, value_name = "ADDRESS")]
+    address: Option<SocketAddr>,
+}
+
+/// Everything that a serving process runs.
+pub(super) struct Server {
+    pub app: App,
+    pub worker: Worker,
+    pub address: SocketAddr,
+    stop: watch::Sender<bool>,
+    listeners: Vec<JoinHandle<std::io::Result<()>>>,
+}
+
+pub(super) async fn run(config: &Config, args: &ServeArgs) -> anyhow::Result<ExitCode> {
+    let wrong: Vec<_> = config.check().into_iter().filter(|finding| finding.severity == Severity::Error).collect();
+    for finding in &wrong {
+        eprintln!("lumina: {finding}");
+    }
+    if !wrong.is_empty() {
+        return Ok(ExitCode::FAILURE);
+    }
+    let listener = listen(args.address.unwrap_or(config.server.address)).await?;
+    let app = composition::open_executor(config, config.fullenrich.callback_mode()).await?;
+    greet(config, &app, &config.fullenrich.callback_mode()).await;
+    let server = start(config, app, listener).await?;
+    shutdown::requested().await?;
+    server.stop().await?;
+    Ok(ExitCode::SUCCESS)
+}
+
+pub(super) async fn listen(address: SocketAddr) -> anyhow::Result<TcpListener> {
+    let bound = TcpListener::bind(address).await;
+    bound.with_context(|| format!("cannot listen on {address}; choose another address (server.address, PORT)"))
+}
+
+/// Starts listeners, worker and timers.
+pub(super) async fn start(config: &Config, app: App, listener: TcpListener) -> anyhow::Result<Server> {
+    let (token, made) = token::load_or_create(&config.server.token_file, &random_bytes)?;
+    let address = listener.local_addr()?;
+    let (stop, stopped) = watch::channel(false);
+    let state = HttpState::new(app.clone(), HttpSettings::new(config, token)?);
+    let mut listeners = vec![spawn(listener, http::router(state.clone()), stopped.clone())];
+    if let Some(webhooks) = config.server.webhook_address {
+        listeners.push(spawn(listen(webhooks).await?, http::webhook_router(state), stopped));
+        eprintln!("Webhooks alone at http://{webhooks}: that is the address to expose.");
+    }
+    let worker = app.engine.start_worker(worker::worker_options(config));
+    Sweeper::new(app.clone(), config.enrichment.sweep, config.retention.raw).start();
+    let note = if made { " (made just now)" } else { "" };
+    eprintln!("Listening on http://{address}; the token is in {}{note}.", config.server.token_file.display());
+    Ok(Server { app, worker, address, stop, listeners })
+}
+
+fn spawn(listener: TcpListener, router: axum::Router, mut stopped: watch::Receiver<bool>) -> JoinHandle<std::io::Result<()>> {
+    let until = async move {
+        // An error says that the server is gone, which is an end as well.
+        let _ = stopped.wait_for(|stopped| *stopped).await;
+    };
+    tokio::spawn(http::serve(listener, router, until))
+}
+
+impl Server {
+    /// Refuses what is new, answers what was begun, lets attempts end, closes the database.
+    pub async fn stop(self) -> anyhow::Result<()> {
+        // Nobody listens any more when the listeners have ended by themselves.
+        let _ = self.stop.send(true);
+        for listener in self.listeners {
+            listener.await?.context("a listener failed")?;
+        }
+        shutdown::drain(&self.app, &self.worker).await
+    }
+}
+
+/// 32 bytes of the operating system's randomness.
+fn random_bytes() -> [u8; 32] {
+    let mut bytes = [0; 32];
+    getrandom::fill(&mut bytes).expect("the operating system has randomness");
+    bytes
+}
+
+/// Looks at key and balance, and says how results come back and what may be spent. With the
+/// provider down, intake goes on.
+pub(super) async fn greet(config: &Config, app: &App, mode: &CallbackMode) {
+    match mode {
+        CallbackMode::Webhook { url } => eprintln!("Results come back to {}, and are asked for now and then.", url.batch()),
+        CallbackMode::Polling => eprintln!(
+            "No public callback URL is set (FULLENRICH_WEBHOOK_URL): results are asked for every {:?}.",
+            config.enrichment.poll.without_webhook
+        ),
+    }
+    match config.enrichment.budget {
+        Budget::PerDay(credits) => eprintln!("Budget: {} credits a day.", thousands(credits.get())),
+        Budget::Unlimited => eprintln!("Budget: unlimited."),
+    }
+    match check_provider(app).await {
+        Ok(credits) => eprintln!("FullEnrich: the key is valid, {} credits are left.", thousands(credits)),
+        Err(CallError::NotAnswered(later)) => {
+            eprintln!("FullEnrich does not answer ({later}). Subscribers are taken in all the same; lookups begin when it does.");
+        }
+        Err(CallError::Refused(refusal)) => {
+            eprintln!("{refusal}. Check fullenrich.api_key. Subscribers are taken in all the same; nothing is looked up until then.");
+            let pause = Records::pause(PauseReason::Refused, refusal.to_string());
+            if let Err(error) = app.engine.transact(app.context.runtime.new_id(), pause).await {
+                tracing::error!(%error, "the pause could not be noted");
+            }
+        }
+    }
+}
+
+async fn check_provider(app: &App) -> Result<u64, CallError> {
+    let client = &app.context.provider.client;
+    let clock = crate::workflows::RuntimeClock(app.context.runtime.clone());
+    client.verify_key(client.limiter().acquire(&clock).await).await?;
+    let balance = client.credits(client.limiter().acquire(&clock).await).await?;
+    Ok(balance.credits.max(0.0).floor() as u64)
+}

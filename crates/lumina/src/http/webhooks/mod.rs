@@ -1,0 +1,7 @@
+//! What comes in from outside: verified as raw bytes, parsed, stored, and only then answered.
+
+mod arrival;
+pub(super) mod enrichment;
+pub(super) mod newsletter;
+pub(super) mod subscribe;
+mod taking_in;

@@ -1,0 +1,31 @@
+//! The changes of a group, one kind a file.
+
+use lumina_workflow::store::{Attachment, Change, MemberResult};
+
+use crate::fault::Fault;
+use crate::group::Group;
+
+mod advance;
+mod command;
+mod event;
+mod key;
+mod next;
+mod nothing;
+pub(crate) mod record;
+mod start;
+
+pub(crate) use event::emit;
+pub(crate) use key::read as keys_of;
+pub(crate) use start::start;
+
+/// Applies one change. Guards come first, so that a refusal without an attachment has written
+/// nothing; with one, the caller's savepoint takes it back.
+pub(crate) fn apply(group: &Group<'_>, change: &Change, attach: Option<&Attachment>) -> Result<MemberResult, Fault> {
+    match change {
+        Change::Nothing { id } => nothing::apply(group, *id, attach),
+        Change::Start(new) => start::apply(group, new, attach),
+        Change::Advance(step) => advance::apply(group, step, attach),
+        Change::Emit(event) => event::apply(group, event, attach),
+        Change::Command(command) => command::apply(group, command, attach),
+    }
+}

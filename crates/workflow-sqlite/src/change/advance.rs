@@ -1,0 +1,163 @@
+//! A step forward in a run: guards first, then everything.
+
+use lumina_workflow::store::{Advance, Attachment, Ending, MemberResult, Next, Outcome, Refusal, RunStatus};
+use lumina_workflow::{CorrelationKey, Payload, Seq, Target, What};
+
+use super::{event, key, next, record};
+use crate::attachment;
+use crate::column::{from_int, status, to_int};
+use crate::fault::Fault;
+use crate::group::Group;
+
+/// What of the run's row decides.
+pub(super) struct Held {
+    pub epoch: i64,
+    pub seq: i64,
+    pub inbox: i64,
+    pub answered: i64,
+    pub status: RunStatus,
+    pub keys: Option<String>,
+}
+
+pub(super) fn apply(group: &Group<'_>, step: &Advance, attach: Option<&Attachment>) -> Result<MemberResult, Fault> {
+    let Some(mut held) = load(group, step)? else {
+        return Ok(Err(Refusal::UnknownRun(step.lease.run)));
+    };
+    if let Some(answer) = repeated(group, step, &held, attach.is_some())? {
+        return Ok(answer);
+    }
+    if let Some(refusal) = guard(step, &held) {
+        return Ok(Err(refusal));
+    }
+    let keys = match key::free(group, step.lease.run, &step.keys)? {
+        Ok(keys) => keys,
+        Err(refusal) => return Ok(Err(refusal)),
+    };
+    let payload = match attachment::run(group, attach)? {
+        Ok(payload) => payload,
+        Err(refusal) => return Ok(Err(refusal)),
+    };
+    let arrived = if attach.is_some() {
+        reload(group, step, &mut held)?
+    } else {
+        0
+    };
+    write(group, step, &held, &keys, payload.as_ref(), arrived).map(|inbox| {
+        Ok(Outcome::Advanced {
+            inbox: from_int(inbox),
+            payload,
+        })
+    })
+}
+
+fn load(group: &Group<'_>, step: &Advance) -> Result<Option<Held>, Fault> {
+    const SQL: &str = "SELECT epoch, seq, inbox, status, answered, keys FROM workflow_run WHERE id = ?1";
+    let mut statement = group.conn.prepare_cached(SQL)?;
+    let mut rows = statement.query([step.lease.run.0])?;
+    let Some(row) = rows.next()? else { return Ok(None) };
+    Ok(Some(Held {
+        epoch: row.get(0)?,
+        seq: row.get(1)?,
+        inbox: row.get(2)?,
+        status: status(row, 3)?,
+        answered: row.get(4)?,
+        keys: row.get(5)?,
+    }))
+}
+
+/// The answer for a lease that was lost, or for a step that was applied before.
+fn repeated(group: &Group<'_>, step: &Advance, held: &Held, attached: bool) -> Result<Option<MemberResult>, Fault> {
+    if held.epoch != to_int(step.lease.epoch.0) {
+        return Ok(Some(Err(Refusal::LeaseLost(step.lease.run))));
+    }
+    if held.seq != to_int(step.seq.plus(step.records.len()).0) {
+        return Ok(None);
+    }
+    let inbox = from_int(held.answered);
+    if step.records.is_empty() {
+        // Under one lease a run is given back once, so it was this change that did it.
+        let applied = was_given_back(held.status, &step.next);
+        return Ok(applied.then_some(Ok(Outcome::Advanced { inbox, payload: None })));
+    }
+    let stored = record::read(group.conn, step.lease.run, step.seq, step.records.len())?;
+    let same = stored.len() == step.records.len()
+        && stored
+            .iter()
+            .zip(&step.records)
+            .all(|(old, new)| record::is_same(&old.record, new, attached));
+    if !same {
+        return Ok(None);
+    }
+    let computed = stored
+        .iter()
+        .zip(&step.records)
+        .find(|(_, new)| attached && record::awaits_payload(new));
+    let payload = computed.and_then(|(old, _)| match &old.record.what {
+        What::Completed { payload, .. } => payload.clone(),
+        _ => None,
+    });
+    Ok(Some(Ok(Outcome::Advanced { inbox, payload })))
+}
+
+fn was_given_back(status: RunStatus, next: &Next) -> bool {
+    match next {
+        Next::Running | Next::Failing { .. } => false,
+        Next::Park { .. } | Next::Release | Next::Block { .. } => {
+            matches!(status, RunStatus::Waiting | RunStatus::Blocked)
+        }
+        Next::Finish(Ending::Completed(_)) => status == RunStatus::Completed,
+        Next::Finish(Ending::Failed(_)) => status == RunStatus::Failed,
+        Next::Finish(Ending::Cancelled(_)) => status == RunStatus::Cancelled,
+    }
+}
+
+fn guard(step: &Advance, held: &Held) -> Option<Refusal> {
+    let run = step.lease.run;
+    let found = Seq(from_int(held.seq));
+    if found != step.seq {
+        return Some(Refusal::OutOfSequence { run, found });
+    }
+    if held.status != RunStatus::Running {
+        // Given back under this very epoch: it is nobody's until it is claimed again.
+        return Some(Refusal::LeaseLost(run));
+    }
+    let inbox = from_int(held.inbox);
+    step.guard
+        .filter(|seen| *seen != inbox)
+        .map(|_| Refusal::InboxChanged { inbox })
+}
+
+/// Looks at the row again after an attachment, which may have emitted to this very run;
+/// answers how many arrivals there were.
+fn reload(group: &Group<'_>, step: &Advance, held: &mut Held) -> Result<i64, Fault> {
+    let before = held.inbox;
+    *held = load(group, step)?.ok_or_else(|| Fault::Broken(format!("an attachment deleted run {}", step.lease.run)))?;
+    Ok(held.inbox - before)
+}
+
+fn write(
+    group: &Group<'_>,
+    step: &Advance,
+    held: &Held,
+    keys: &[CorrelationKey],
+    computed: Option<&Payload>,
+    arrived: i64,
+) -> Result<i64, Fault> {
+    let run = step.lease.run;
+    for (place, entry) in step.records.iter().enumerate() {
+        record::insert(group, run, step.seq.plus(place + 1), entry, computed)?;
+    }
+    event::consume(group, run, &step.consumed)?;
+    let column = key::take(group, run, held.keys.as_deref(), keys)?;
+    let targets: Vec<Target> = keys.iter().cloned().map(Target::Key).collect();
+    let moved = event::deliver_unrouted(group, run, &targets)?;
+    let goal = next::Goal {
+        seq: to_int(step.seq.plus(step.records.len()).0),
+        inbox: held.inbox + moved,
+        keys: column.as_deref().or(held.keys.as_deref()),
+        // Whatever came in within this very transaction was not seen by who decided to park.
+        must_run: arrived + moved > 0,
+    };
+    next::go(group, step, &goal)?;
+    Ok(goal.inbox)
+}

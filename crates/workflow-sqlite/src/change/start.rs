@@ -1,0 +1,91 @@
+//! Making a run.
+
+use lumina_workflow::store::{Attachment, MemberResult, NewRun, Outcome};
+use lumina_workflow::{RunId, Target};
+use rusqlite::{OptionalExtension, Params, params};
+use uuid::Uuid;
+
+use super::event::deliver_unrouted;
+use crate::attachment;
+use crate::column::later;
+use crate::fault::Fault;
+use crate::group::Group;
+
+pub(super) fn apply(group: &Group<'_>, new: &NewRun, attach: Option<&Attachment>) -> Result<MemberResult, Fault> {
+    if let Some(outcome) = existing(group, new)? {
+        return Ok(Ok(outcome));
+    }
+    if let Err(refusal) = attachment::run(group, attach)? {
+        return Ok(Err(refusal));
+    }
+    start(group, new).map(Ok)
+}
+
+/// Makes the run, or says which one is there already.
+pub(crate) fn start(group: &Group<'_>, new: &NewRun) -> Result<Outcome, Fault> {
+    if let Some(outcome) = existing(group, new)? {
+        return Ok(outcome);
+    }
+    insert(group, new)?;
+    deliver_unrouted(group, new.id, &[Target::Run(new.id)])?;
+    Ok(Outcome::Started)
+}
+
+/// The run of this start key, or of this very id. A start that is applied again cannot be told
+/// from a second one with the same id: both find the run.
+fn existing(group: &Group<'_>, new: &NewRun) -> Result<Option<Outcome>, Fault> {
+    const BY_KEY: &str = "SELECT id, input = ?3 FROM workflow_run INDEXED BY workflow_run_start_key \
+         WHERE workflow = ?1 AND start_key = ?2 AND start_key IS NOT NULL";
+    const BY_ID: &str = "SELECT id, input = ?2 FROM workflow_run WHERE id = ?1";
+    let input = new.input.as_str();
+    if let Some(key) = &new.start_key
+        && let Some(found) = find(group, BY_KEY, params![new.workflow, key, input])?
+    {
+        return Ok(Some(found));
+    }
+    find(group, BY_ID, params![new.id.0, input])
+}
+
+fn find(group: &Group<'_>, sql: &str, params: impl Params) -> Result<Option<Outcome>, Fault> {
+    let mut statement = group.conn.prepare_cached(sql)?;
+    let found = statement
+        .query_row(params, |row| Ok((row.get::<_, Uuid>(0)?, row.get::<_, bool>(1)?)))
+        .optional()?;
+    Ok(found.map(|(run, same_input)| Outcome::Existing {
+        run: RunId(run),
+        same_input,
+    }))
+}
+
+fn insert(group: &Group<'_>, new: &NewRun) -> Result<(), Fault> {
+    const SQL: &str = "INSERT INTO workflow_run (id, epoch, seq, inbox, status, phase, priority, ready_rank, wake_at, \
+         hash, known_since, answered, any_hash, created_at, updated_at, workflow, start_key, input) \
+         VALUES (?1, 0, 0, 0, 'pending', 'main', ?2, ?3, ?4, ?5, ?6, 0, 0, ?7, ?7, ?8, ?9, ?10)";
+    let wake_at = (!new.delay.is_zero()).then(|| later(group.now, new.delay));
+    let ready_rank = match wake_at {
+        Some(at) => {
+            group.note_timer(at);
+            None
+        }
+        None => {
+            group.note_ready();
+            Some(group.next_rank())
+        }
+    };
+    group.execute(
+        SQL,
+        params![
+            new.id.0,
+            new.priority,
+            ready_rank,
+            wake_at,
+            new.hash.0.cast_signed(),
+            new.known_since.as_microsecond(),
+            group.now,
+            new.workflow,
+            new.start_key,
+            new.input.as_str(),
+        ],
+    )?;
+    Ok(())
+}

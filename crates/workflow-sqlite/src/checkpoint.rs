@@ -1,0 +1,149 @@
+//! Writing the write-ahead log back into the database, beside the commits.
+
+use std::fmt;
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
+use std::sync::mpsc::{Receiver, RecvTimeoutError, SyncSender, sync_channel};
+use std::time::Duration;
+
+use rusqlite::Connection;
+
+use crate::lanes::{Lane, Lanes};
+use crate::shared::{Reading, Shared};
+use crate::threads::WriteJob;
+
+/// With so many pages (32 MiB) a checkpoint pays: inside a COMMIT it would cost that commit
+/// 12 to 26 ms, more seldom it would write each page of a hot index no less often.
+pub(crate) const CHECKPOINT_PAGES: u64 = 4_000;
+
+/// Under constant writing the log never ends where a checkpoint ended, and never begins anew.
+/// From so many pages on the writer itself copies the last few, between two commits.
+const RESTART_PAGES: u64 = 16_000;
+
+/// With so many pages (512 MiB) somebody holds the log back: an old reader, or a disk that
+/// cannot keep up.
+pub(crate) const OVERLOAD_PAGES: u64 = 64_000;
+
+/// While overloaded, look again this often, since nobody may be writing any more.
+const OVERLOAD_RETRY: Duration = Duration::from_secs(1);
+
+/// The write-ahead log cannot be written back.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Overload {
+    /// How many pages of 8 KiB it has.
+    pub wal_pages: u64,
+    /// Who has been reading longest in this process, in words; `None` when nobody in this
+    /// process reads, and another process or the disk is the reason.
+    pub oldest_reader: Option<String>,
+}
+
+impl fmt::Display for Overload {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(
+            f,
+            "the write-ahead log has grown to {} pages and cannot be written back: ",
+            self.wal_pages
+        )?;
+        match &self.oldest_reader {
+            Some(reader) => f.write_str(reader),
+            None => f.write_str("another process reads for a long time, or the disk cannot keep up"),
+        }
+    }
+}
+
+/// Whether the log is too long, and because of whom.
+pub(crate) fn overload(shared: &Shared) -> Option<Overload> {
+    let wal_pages = shared.wal_pages.load(Ordering::SeqCst);
+    if wal_pages <= OVERLOAD_PAGES {
+        return None;
+    }
+    let readings = shared.readings.lock().expect("nobody panics while holding it");
+    let oldest = readings.iter().flatten().min_by_key(|reading| reading.since);
+    let oldest_reader = oldest.map(|Reading { what, since }| format!("{what} has been reading since {since}"));
+    Some(Overload {
+        wal_pages,
+        oldest_reader,
+    })
+}
+
+/// Keeps count of the log's pages after each commit of this connection. Answers where the
+/// checkpointer hears that it is due.
+pub(crate) fn count_pages(conn: &mut Connection, shared: &Arc<Shared>) -> rusqlite::Result<Receiver<()>> {
+    let (due, heard) = sync_channel(1);
+    let shared = shared.clone();
+    let mut last = 0;
+    conn.wal_hook(Some(move |_: &mut rusqlite::hooks::Wal, pages: std::ffi::c_int| {
+        let pages = u64::try_from(pages).unwrap_or(0);
+        note_pages(&shared, last, pages, &due);
+        last = pages;
+        Ok(())
+    }))?;
+    Ok(heard)
+}
+
+fn note_pages(shared: &Shared, last: u64, pages: u64, due: &SyncSender<()>) {
+    shared.wal_pages.store(pages, Ordering::SeqCst);
+    if pages < last {
+        shared.checkpoint_at.store(CHECKPOINT_PAGES, Ordering::SeqCst);
+    }
+    if pages >= shared.checkpoint_at.load(Ordering::SeqCst) {
+        // Full means that it is on its way already; gone means that the store is closing.
+        let _ = due.try_send(());
+    }
+}
+
+/// Whether a checkpoint is due, for a store without a checkpointer.
+pub(crate) fn is_due(shared: &Shared) -> bool {
+    shared.wal_pages.load(Ordering::SeqCst) >= shared.checkpoint_at.load(Ordering::SeqCst)
+}
+
+/// Writes back what no reader needs, without waiting for anybody. Answers how long the log is.
+pub(crate) fn run(conn: &Connection, shared: &Shared) -> u64 {
+    const SQL: &str = "PRAGMA wal_checkpoint(PASSIVE)";
+    let counts = conn
+        .prepare_cached(SQL)
+        .and_then(|mut statement| statement.query_row([], |row| Ok((row.get::<_, i64>(1)?, row.get::<_, i64>(2)?))));
+    let (log, done) = match counts {
+        Ok((log, done)) => (u64::try_from(log).unwrap_or(0), u64::try_from(done).unwrap_or(0)),
+        Err(error) => {
+            tracing::warn!(database = %shared.path.display(), %error, "a checkpoint failed; the next one tries again");
+            (shared.wal_pages.load(Ordering::SeqCst), 0)
+        }
+    };
+    shared.checkpoint_at.store(log + CHECKPOINT_PAGES, Ordering::SeqCst);
+    if log == done {
+        // The next commit begins the log anew.
+        shared.wal_pages.store(0, Ordering::SeqCst);
+    }
+    log
+}
+
+/// The checkpointer's thread: until the writer is gone.
+pub(crate) fn serve(conn: &Connection, shared: &Shared, due: &Receiver<()>, writes: &Lanes<WriteJob>) {
+    let mut told = false;
+    loop {
+        match due.recv_timeout(if told { OVERLOAD_RETRY } else { Duration::MAX }) {
+            Err(RecvTimeoutError::Disconnected) => return,
+            Ok(()) | Err(RecvTimeoutError::Timeout) => {}
+        }
+        if run(conn, shared) >= RESTART_PAGES {
+            writes.push(Lane::First, Box::new(|writer| writer.finish_checkpoint()));
+        }
+        told = tell(shared, told);
+    }
+}
+
+/// Logs the beginning and the end of an overload.
+fn tell(shared: &Shared, told: bool) -> bool {
+    match overload(shared) {
+        Some(overload) if !told => {
+            tracing::warn!(database = %shared.path.display(), "{overload}");
+            true
+        }
+        None if told => {
+            tracing::info!(database = %shared.path.display(), "the write-ahead log was written back");
+            false
+        }
+        _ => told,
+    }
+}

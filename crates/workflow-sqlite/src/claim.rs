@@ -1,0 +1,245 @@
+//! Handing runs to a worker.
+
+use std::cmp::Reverse;
+
+use lumina_workflow::store::{CLAIMED_EVENTS, CLAIMED_RECORDS, Claim, Claimed, Lease, RunRow, RunStatus};
+use lumina_workflow::{DefinitionHash, Epoch, RunId, Seq};
+use rusqlite::{Params, Row, params};
+
+use crate::column::{ANY_HASH, KNOWN_SINCE, SINCE, later, limit, run_columns, run_row, text, timestamp, to_int};
+use crate::fault::Fault;
+use crate::group::Group;
+use crate::read;
+
+/// A run that may be claimed.
+struct Candidate {
+    run: RunRow,
+    known_since: i64,
+    since: i64,
+}
+
+/// Claims what is ready, due or expired; `blocked` says whether blocked runs are worth a look.
+/// Answers whether that look found nothing as well.
+pub(crate) fn claim(group: &Group<'_>, claim: &Claim, blocked: bool) -> Result<Vec<Claimed>, Fault> {
+    let mut found = ready(group, claim)?;
+    timers(group, claim, &mut found)?;
+    leases(group, claim, &mut found)?;
+    if blocked {
+        blocked_runs(group, claim, &mut found)?;
+    }
+    found.sort_by_key(|candidate| (Reverse(candidate.run.priority), candidate.since));
+    found.truncate(claim.limit);
+    found
+        .into_iter()
+        .map(|candidate| hand_over(group, claim, candidate))
+        .collect()
+}
+
+fn ready(group: &Group<'_>, claim: &Claim) -> Result<Vec<Candidate>, Fault> {
+    const SQL: &str = concat!(
+        "SELECT ",
+        run_columns!(),
+        " FROM workflow_run INDEXED BY workflow_run_ready WHERE ready_rank IS NOT NULL \
+         ORDER BY priority DESC, ready_rank"
+    );
+    let mut found = Vec::new();
+    collect(group, claim, SQL, [], &mut found)?;
+    Ok(found)
+}
+
+/// Due timers, priority by priority, so that only the head of each is read.
+fn timers(group: &Group<'_>, claim: &Claim, found: &mut Vec<Candidate>) -> Result<(), Fault> {
+    const SQL: &str = concat!(
+        "SELECT ",
+        run_columns!(),
+        " FROM workflow_run INDEXED BY workflow_run_timer WHERE wake_at IS NOT NULL \
+         AND priority = ?1 AND wake_at <= ?2 ORDER BY wake_at"
+    );
+    let mut above = None;
+    while let Some(priority) = read::due::next_priority(group.conn, above)? {
+        collect(group, claim, SQL, params![priority, group.now], found)?;
+        above = Some(priority);
+    }
+    Ok(())
+}
+
+/// Leases that have ended, or all when the claimer takes over.
+fn leases(group: &Group<'_>, claim: &Claim, found: &mut Vec<Candidate>) -> Result<(), Fault> {
+    const SQL: &str = concat!(
+        "SELECT ",
+        run_columns!(),
+        " FROM workflow_run INDEXED BY workflow_run_lease WHERE lease_until IS NOT NULL \
+         AND lease_until <= ?1 ORDER BY priority DESC, lease_until"
+    );
+    let ended = if claim.takeover { i64::MAX } else { group.now };
+    collect(group, claim, SQL, params![ended], found)
+}
+
+/// Blocked runs that this worker's definitions have not been tried on.
+fn blocked_runs(group: &Group<'_>, claim: &Claim, found: &mut Vec<Candidate>) -> Result<(), Fault> {
+    const SQL: &str = concat!(
+        "SELECT ",
+        run_columns!(),
+        " FROM workflow_run INDEXED BY workflow_run_blocked WHERE blocked IS NOT NULL AND workflow = ?1 \
+         AND NOT EXISTS (SELECT 1 FROM workflow_tried WHERE run = id AND workflow_tried.hash = ?2) \
+         ORDER BY priority DESC, updated_at LIMIT ?3"
+    );
+    for (workflow, hash) in claim.definitions.iter() {
+        let mut statement = group.conn.prepare_cached(SQL)?;
+        let mut rows = statement.query(params![workflow, hash.0.cast_signed(), limit(claim.limit)])?;
+        while let Some(row) = rows.next()? {
+            let candidate = candidate(row, group.now)?;
+            if found.iter().all(|other| other.run.id != candidate.run.id) {
+                found.push(candidate);
+            }
+        }
+    }
+    Ok(())
+}
+
+/// Reads rows until as many as are asked for may be claimed.
+fn collect(
+    group: &Group<'_>,
+    claim: &Claim,
+    sql: &str,
+    params: impl Params,
+    found: &mut Vec<Candidate>,
+) -> Result<(), Fault> {
+    let mut statement = group.conn.prepare_cached(sql)?;
+    let mut rows = statement.query(params)?;
+    let mut wanted = claim.limit;
+    while wanted > 0
+        && let Some(row) = rows.next()?
+    {
+        if fits(row, claim)? {
+            found.push(candidate(row, group.now)?);
+            wanted -= 1;
+        }
+    }
+    Ok(())
+}
+
+fn candidate(row: &Row<'_>, now: i64) -> Result<Candidate, Fault> {
+    let since: i64 = row.get(SINCE)?;
+    Ok(Candidate {
+        run: run_row(row)?,
+        known_since: row.get(KNOWN_SINCE)?,
+        since: since.min(now),
+    })
+}
+
+/// Whether the worker may execute a run that is not blocked.
+fn fits(row: &Row<'_>, claim: &Claim) -> Result<bool, Fault> {
+    if claim.known_since.as_microsecond() > row.get::<_, i64>(KNOWN_SINCE)? {
+        return Ok(true);
+    }
+    let hash = DefinitionHash(row.get::<_, i64>(2)?.cast_unsigned());
+    let any_hash: bool = row.get(ANY_HASH)?;
+    let workflow = text(row, 1)?;
+    Ok(claim
+        .definitions
+        .iter()
+        .any(|(name, own)| name == workflow && (any_hash || *own == hash)))
+}
+
+fn hand_over(group: &Group<'_>, claim: &Claim, candidate: Candidate) -> Result<Claimed, Fault> {
+    const SQL: &str = "UPDATE workflow_run SET epoch = ?2, status = 'running', ready_rank = NULL, wake_at = NULL, \
+         lease_until = ?3, hash = ?4, known_since = ?5, any_hash = 0, updated_at = ?6, worker = ?7, blocked = NULL \
+         WHERE id = ?1";
+    let Candidate {
+        mut run, known_since, ..
+    } = candidate;
+    let until = later(group.now, claim.lease);
+    run.hash = executing_hash(group, claim, &run)?;
+    run.status = RunStatus::Running;
+    run.blocked = None;
+    run.epoch = Epoch(run.epoch.0 + 1);
+    run.worker = Some(claim.worker);
+    run.due_at = Some(timestamp(until)?);
+    run.updated_at = timestamp(group.now)?;
+    let known_since = known_since.max(claim.known_since.as_microsecond());
+    let (epoch, hash) = (to_int(run.epoch.0), run.hash.0.cast_signed());
+    group.execute(
+        SQL,
+        params![run.id.0, epoch, until, hash, known_since, group.now, claim.worker.0],
+    )?;
+    group.note_timer(until);
+    claimed(group, run)
+}
+
+/// What comes along: nothing is looked up for a run that has nothing yet.
+fn claimed(group: &Group<'_>, run: RunRow) -> Result<Claimed, Fault> {
+    let records = match run.seq {
+        Seq(0) => Vec::new(),
+        _ => read::history(group.conn, run.id, Seq(0), CLAIMED_RECORDS)?,
+    };
+    let events = match run.inbox {
+        0 => Vec::new(),
+        _ => read::inbox::of_run(group.conn, run.id, 0, CLAIMED_EVENTS)?,
+    };
+    let lease = Lease {
+        run: run.id,
+        epoch: run.epoch,
+    };
+    Ok(Claimed {
+        lease,
+        records,
+        events,
+        now: run.updated_at,
+        run,
+    })
+}
+
+/// The definition that this worker executes the run with: the same if it has it and it was
+/// not tried in vain, else another of its own; without any, the hash stays as it is.
+fn executing_hash(group: &Group<'_>, claim: &Claim, run: &RunRow) -> Result<DefinitionHash, Fault> {
+    let own = claim
+        .definitions
+        .iter()
+        .filter(|(name, _)| *name == run.workflow)
+        .map(|(_, hash)| *hash);
+    let mut hashes: Vec<_> = own.collect();
+    let same = hashes.contains(&run.hash);
+    if same && run.status != RunStatus::Blocked {
+        return Ok(run.hash);
+    }
+    let tried = tried(group, run.id)?;
+    hashes.retain(|hash| !tried.contains(hash));
+    let same = hashes.iter().find(|hash| **hash == run.hash);
+    Ok(same.or(hashes.first()).copied().unwrap_or(run.hash))
+}
+
+fn tried(group: &Group<'_>, run: RunId) -> Result<Vec<DefinitionHash>, Fault> {
+    const SQL: &str = "SELECT hash FROM workflow_tried WHERE run = ?1";
+    let mut statement = group.conn.prepare_cached(SQL)?;
+    let hashes = statement.query_map([run.0], |row| row.get::<_, i64>(0))?;
+    Ok(hashes
+        .map(|bits| bits.map(|bits| DefinitionHash(bits.cast_unsigned())))
+        .collect::<Result<_, _>>()?)
+}
+
+/// Extends leases; answers the lost ones.
+pub(crate) fn renew(group: &Group<'_>, held: &[Lease], by: std::time::Duration) -> Result<Vec<RunId>, Fault> {
+    const SQL: &str = "UPDATE workflow_run SET lease_until = ?3 WHERE id = ?1 AND epoch = ?2 AND status = 'running'";
+    let until = later(group.now, by);
+    let mut lost = Vec::new();
+    for lease in held {
+        if group.execute(SQL, params![lease.run.0, to_int(lease.epoch.0), until])? == 0 {
+            lost.push(lease.run);
+        }
+    }
+    Ok(lost)
+}
+
+/// Runs under execution that something is waiting for: those whose worker should look.
+pub(crate) fn running_with_news(conn: &rusqlite::Connection, count: usize) -> Result<Vec<RunId>, Fault> {
+    const SQL: &str = "SELECT id FROM workflow_run AS r INDEXED BY workflow_run_lease WHERE lease_until IS NOT NULL \
+         AND (cancel_by IS NOT NULL OR EXISTS (SELECT 1 FROM workflow_inbox WHERE run = r.id)) LIMIT ?1";
+    let mut statement = conn.prepare_cached(SQL)?;
+    let mut rows = statement.query([limit(count)])?;
+    let mut runs = Vec::new();
+    while let Some(row) = rows.next()? {
+        runs.push(crate::column::run_id(row, 0)?);
+    }
+    Ok(runs)
+}

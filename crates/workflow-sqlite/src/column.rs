@@ -1,0 +1,187 @@
+//! From columns to the engine's types and back.
+
+use std::time::Duration;
+
+use jiff::Timestamp;
+use lumina_workflow::store::{RunRow, RunStatus};
+use lumina_workflow::{
+    CorrelationKey, DefinitionHash, Epoch, Payload, Phase, RunId, Seq, StoredEvent, Target, WorkerId,
+};
+use rusqlite::Row;
+use rusqlite::types::{ToSqlOutput, Value, ValueRef};
+use uuid::Uuid;
+
+use crate::fault::Fault;
+
+/// Numbers that only grow from zero, as SQLite keeps them.
+pub(crate) fn to_int(number: u64) -> i64 {
+    i64::try_from(number).unwrap_or(i64::MAX)
+}
+
+/// And back.
+pub(crate) fn from_int(number: i64) -> u64 {
+    u64::try_from(number).unwrap_or(0)
+}
+
+/// A LIMIT.
+pub(crate) fn limit(count: usize) -> i64 {
+    i64::try_from(count).unwrap_or(i64::MAX)
+}
+
+/// A time so much later, or the last one that there is.
+pub(crate) fn later(now: i64, by: Duration) -> i64 {
+    let by = i64::try_from(by.as_micros()).unwrap_or(i64::MAX);
+    now.saturating_add(by).min(Timestamp::MAX.as_microsecond())
+}
+
+/// A time from its column.
+pub(crate) fn timestamp(micros: i64) -> Result<Timestamp, Fault> {
+    Timestamp::from_microsecond(micros).map_err(|_| Fault::Broken(format!("{micros} is no time in microseconds")))
+}
+
+pub(crate) fn text<'r>(row: &'r Row<'_>, index: usize) -> Result<&'r str, Fault> {
+    row.get_ref(index)?
+        .as_str()
+        .map_err(|_| Fault::Broken(format!("column {index} of a row is no text")))
+}
+
+pub(crate) fn payload(row: &Row<'_>, index: usize) -> Result<Payload, Fault> {
+    text(row, index).map(Payload::from_stored)
+}
+
+pub(crate) fn optional_payload(row: &Row<'_>, index: usize) -> Result<Option<Payload>, Fault> {
+    match row.get_ref(index)? {
+        ValueRef::Null => Ok(None),
+        _ => payload(row, index).map(Some),
+    }
+}
+
+pub(crate) fn run_id(row: &Row<'_>, index: usize) -> Result<RunId, Fault> {
+    Ok(RunId(row.get::<_, Uuid>(index)?))
+}
+
+pub(crate) fn time(row: &Row<'_>, index: usize) -> Result<Timestamp, Fault> {
+    timestamp(row.get(index)?)
+}
+
+fn optional_time(row: &Row<'_>, index: usize) -> Result<Option<Timestamp>, Fault> {
+    row.get::<_, Option<i64>>(index)?.map(timestamp).transpose()
+}
+
+pub(crate) fn status(row: &Row<'_>, index: usize) -> Result<RunStatus, Fault> {
+    let word = text(row, index)?;
+    RunStatus::parse(word).ok_or_else(|| Fault::Broken(format!("`{word}` is no status that this version knows")))
+}
+
+pub(crate) fn phase_word(phase: Phase) -> &'static str {
+    match phase {
+        Phase::Main => "main",
+        Phase::OnFailure => "on_failure",
+    }
+}
+
+pub(crate) fn phase(row: &Row<'_>, index: usize) -> Result<Phase, Fault> {
+    match text(row, index)? {
+        "main" => Ok(Phase::Main),
+        "on_failure" => Ok(Phase::OnFailure),
+        word => Err(Fault::Broken(format!("`{word}` is no phase that this version knows"))),
+    }
+}
+
+/// The columns of [`run_row`], in its order, and those that only the claim looks at.
+macro_rules! run_columns {
+    () => {
+        "id, workflow, hash, start_key, status, phase, input, output, failure, failing_since, blocked, \
+         CASE WHEN status = 'cancelled' OR (phase = 'main' AND finished_at IS NULL) THEN cancel_by END, priority, \
+         seq, inbox, epoch, worker, coalesce(lease_until, wake_at), created_at, updated_at, finished_at, \
+         known_since, any_hash, coalesce(ready_rank, lease_until, wake_at, updated_at)"
+    };
+}
+pub(crate) use run_columns;
+
+/// The place of `known_since` in [`run_columns`].
+pub(crate) const KNOWN_SINCE: usize = 21;
+
+/// The place of `any_hash` in [`run_columns`].
+pub(crate) const ANY_HASH: usize = 22;
+
+/// The place, in [`run_columns`], of the time since when the run is to be claimed.
+pub(crate) const SINCE: usize = 23;
+
+/// Reads a run.
+pub(crate) fn run_row(row: &Row<'_>) -> Result<RunRow, Fault> {
+    let failure = match row.get_ref(8)? {
+        ValueRef::Null => None,
+        _ => Some(serde_json::from_str(text(row, 8)?).map_err(|e| Fault::Broken(format!("a run's failure: {e}")))?),
+    };
+    Ok(RunRow {
+        id: run_id(row, 0)?,
+        workflow: text(row, 1)?.to_owned(),
+        hash: DefinitionHash(row.get::<_, i64>(2)?.cast_unsigned()),
+        start_key: row.get(3)?,
+        status: status(row, 4)?,
+        phase: phase(row, 5)?,
+        input: payload(row, 6)?,
+        output: optional_payload(row, 7)?,
+        failure,
+        failing_since: optional_time(row, 9)?,
+        blocked: row.get(10)?,
+        cancel_by: row.get(11)?,
+        priority: row.get(12)?,
+        seq: Seq(from_int(row.get(13)?)),
+        inbox: from_int(row.get(14)?),
+        epoch: Epoch(from_int(row.get(15)?)),
+        worker: row.get::<_, Option<Uuid>>(16)?.map(WorkerId),
+        due_at: optional_time(row, 17)?,
+        created_at: time(row, 18)?,
+        updated_at: time(row, 19)?,
+        finished_at: optional_time(row, 20)?,
+    })
+}
+
+/// An event's target as the two columns that all event tables share.
+pub(crate) fn scope(target: &Target) -> (ToSqlOutput<'_>, &str) {
+    match target {
+        Target::Run(run) => (ToSqlOutput::Borrowed(ValueRef::Blob(run.0.as_bytes())), ""),
+        Target::Key(key) => (
+            ToSqlOutput::Borrowed(ValueRef::Text(key.namespace.as_bytes())),
+            &key.key,
+        ),
+    }
+}
+
+/// A run as an event's target.
+pub(crate) fn run_scope(run: RunId) -> Value {
+    Value::Blob(run.0.as_bytes().to_vec())
+}
+
+fn target(row: &Row<'_>, index: usize) -> Result<Target, Fault> {
+    match row.get_ref(index)? {
+        ValueRef::Blob(_) => run_id(row, index).map(Target::Run),
+        _ => Ok(Target::Key(CorrelationKey::new(
+            text(row, index)?,
+            text(row, index + 1)?,
+        ))),
+    }
+}
+
+/// The columns of [`stored_event`], in its order.
+macro_rules! event_columns {
+    () => {
+        "seq, id, scope, scope_key, name, key, payload, received_at"
+    };
+}
+pub(crate) use event_columns;
+
+/// Reads an event of the inbox, or an unrouted one.
+pub(crate) fn stored_event(row: &Row<'_>) -> Result<StoredEvent, Fault> {
+    Ok(StoredEvent {
+        seq: from_int(row.get(0)?),
+        id: text(row, 1)?.to_owned(),
+        target: target(row, 2)?,
+        name: text(row, 4)?.to_owned(),
+        key: row.get(5)?,
+        payload: payload(row, 6)?,
+        received_at: time(row, 7)?,
+    })
+}

@@ -1,0 +1,75 @@
+//! Opening connections with the settings that all of them share.
+
+use std::path::Path;
+use std::time::Duration;
+
+use rusqlite::config::DbConfig;
+use rusqlite::{Connection, OpenFlags, Result};
+
+/// Processes that write beside each other wait this long for their turn.
+const BUSY: Duration = Duration::from_secs(10);
+
+/// The engine has some sixty statements; the application's own come beside them.
+const STATEMENTS: usize = 256;
+
+/// The WAL file shrinks to this size once it was written back.
+const JOURNAL_LIMIT: i64 = 64 * 1024 * 1024;
+
+/// 8 KiB hold a run's typical rows with few overflow pages; it is fixed when a file is made.
+const PAGE_BYTES: i64 = 8 * 1024;
+
+/// What the writer keeps in memory, in KiB.
+const WRITER_CACHE: i64 = 16 * 1024;
+
+/// What a reader keeps, in KiB. Readers page through what the system has cached anyway.
+const READER_CACHE: i64 = 4 * 1024;
+
+/// A connection to a file that may be new, or not ours: nothing is changed yet.
+pub(crate) fn plain(path: &Path) -> Result<Connection> {
+    let flags = OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_CREATE | OpenFlags::SQLITE_OPEN_NO_MUTEX;
+    let conn = Connection::open_with_flags(path, flags)?;
+    conn.busy_timeout(BUSY)?;
+    Ok(conn)
+}
+
+/// Makes it a connection that writes.
+pub(crate) fn settle_writer(conn: &Connection) -> Result<()> {
+    conn.pragma_update(None, "page_size", PAGE_BYTES)?;
+    conn.pragma_update(None, "journal_mode", "WAL")?;
+    conn.pragma_update(None, "synchronous", "FULL")?;
+    conn.pragma_update(None, "journal_size_limit", JOURNAL_LIMIT)?;
+    // Checkpoints come from a thread of their own.
+    conn.pragma_update(None, "wal_autocheckpoint", 0)?;
+    share(conn, WRITER_CACHE)
+}
+
+/// A connection that cannot write.
+pub(crate) fn reader(path: &Path) -> Result<Connection> {
+    let flags = OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_NO_MUTEX;
+    let conn = Connection::open_with_flags(path, flags)?;
+    conn.busy_timeout(BUSY)?;
+    share(&conn, READER_CACHE)?;
+    conn.pragma_update(None, "query_only", true)?;
+    Ok(conn)
+}
+
+/// A connection for checkpoints alone.
+pub(crate) fn checkpointer(path: &Path) -> Result<Connection> {
+    let flags = OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_NO_MUTEX;
+    let conn = Connection::open_with_flags(path, flags)?;
+    conn.busy_timeout(BUSY)?;
+    conn.pragma_update(None, "synchronous", "FULL")?;
+    conn.pragma_update(None, "wal_autocheckpoint", 0)?;
+    Ok(conn)
+}
+
+fn share(conn: &Connection, cache_kib: i64) -> Result<()> {
+    conn.pragma_update(None, "foreign_keys", true)?;
+    // Plans may not depend on bound values: else each statement with a bound LIMIT is compiled
+    // anew at every execution.
+    conn.set_db_config(DbConfig::SQLITE_DBCONFIG_ENABLE_QPSG, true)?;
+    conn.pragma_update(None, "temp_store", "MEMORY")?;
+    conn.pragma_update(None, "cache_size", -cache_kib)?;
+    conn.set_prepared_statement_cache_capacity(STATEMENTS);
+    Ok(())
+}

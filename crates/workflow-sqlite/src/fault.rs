@@ -1,0 +1,94 @@
+//! What can go wrong inside a call, and how the caller is told.
+
+use std::path::Path;
+
+use lumina_workflow::HistoryError;
+use lumina_workflow::store::StoreError;
+use rusqlite::{Error, ErrorCode};
+
+/// Why a transaction cannot go on.
+#[derive(Debug)]
+pub(crate) enum Fault {
+    /// SQLite refused.
+    Sql(Error),
+    /// A row cannot be read, or a caller broke a rule.
+    Broken(String),
+}
+
+impl From<Error> for Fault {
+    fn from(error: Error) -> Self {
+        Self::Sql(error)
+    }
+}
+
+impl From<HistoryError> for Fault {
+    fn from(error: HistoryError) -> Self {
+        Self::Broken(error.to_string())
+    }
+}
+
+impl Fault {
+    /// For the caller, when the transaction was rolled back.
+    pub(crate) fn to_store(&self, path: &Path) -> StoreError {
+        match self {
+            Self::Broken(problem) => StoreError::Broken(format!("{}: {problem}", path.display())),
+            Self::Sql(error) => of_sqlite(error, path),
+        }
+    }
+}
+
+/// Whether the disk or another process is the reason, and not the statement.
+pub(crate) fn is_of_the_disk(error: &Error) -> bool {
+    use ErrorCode as C;
+    matches!(
+        error.sqlite_error_code(),
+        Some(
+            C::DiskFull
+                | C::SystemIoFailure
+                | C::DatabaseBusy
+                | C::DatabaseLocked
+                | C::DatabaseCorrupt
+                | C::NotADatabase
+                | C::CannotOpen
+                | C::ReadOnly
+                | C::OutOfMemory
+                | C::FileLockingProtocolFailed
+        )
+    )
+}
+
+/// For the caller of something that was not applied.
+pub(crate) fn of_sqlite(error: &Error, path: &Path) -> StoreError {
+    use ErrorCode as C;
+    let file = path.display();
+    let advice = match error.sqlite_error_code() {
+        Some(C::DiskFull) => "there is no room left; free some space on its disk, the work then goes on by itself",
+        Some(C::SystemIoFailure) => "reading or writing failed; look at its disk",
+        Some(C::DatabaseBusy | C::DatabaseLocked) => "another process has kept it locked for more than 10 s",
+        Some(C::ReadOnly | C::CannotOpen) => {
+            "it cannot be opened for writing; look at the rights of the file and its folder"
+        }
+        Some(C::OutOfMemory) => "there is not enough memory",
+        Some(C::FileLockingProtocolFailed) => "its lock could not be taken; is it on a network drive?",
+        Some(C::DatabaseCorrupt | C::NotADatabase) => {
+            return StoreError::Broken(format!("{file} is damaged, restore it from a backup ({error})"));
+        }
+        _ => return StoreError::Broken(format!("{file}: {error}")),
+    };
+    StoreError::Unavailable(format!("{file}: {advice} ({error})"))
+}
+
+/// For the caller of a COMMIT that failed. Where SQLite certainly wrote no commit, it is said
+/// that nothing was applied; an I/O error may have come after the commit reached the disk.
+pub(crate) fn of_commit(error: &Error, path: &Path) -> StoreError {
+    let clear = matches!(
+        error.sqlite_error_code(),
+        Some(
+            ErrorCode::DatabaseBusy | ErrorCode::DatabaseLocked | ErrorCode::DiskFull | ErrorCode::ConstraintViolation
+        )
+    );
+    if clear {
+        return of_sqlite(error, path);
+    }
+    StoreError::OutcomeUnknown(format!("{}: the commit failed ({error})", path.display()))
+}

@@ -1,0 +1,156 @@
+//! One transaction on its way: its time, and whom to wake when it is durable.
+
+use std::cell::{Cell, RefCell};
+use std::collections::BTreeSet;
+
+use lumina_workflow::store::{MemberResult, RunStatus};
+use lumina_workflow::{DefinitionHash, RunId};
+use rusqlite::{Connection, params};
+
+use crate::change;
+use crate::fault::Fault;
+
+/// What a transaction has set in motion, told once it is durable.
+#[derive(Debug)]
+pub(crate) struct Wake {
+    /// A run became ready.
+    pub ready: bool,
+    /// The earliest timer or lease that was set.
+    pub earliest: i64,
+    /// Runs under execution that something came in for.
+    pub inbox: BTreeSet<RunId>,
+    /// Workflows of which a run was blocked, and under which hash.
+    pub blocked: Vec<(String, DefinitionHash)>,
+}
+
+impl Default for Wake {
+    fn default() -> Self {
+        Self {
+            ready: false,
+            earliest: i64::MAX,
+            inbox: BTreeSet::new(),
+            blocked: Vec::new(),
+        }
+    }
+}
+
+/// A transaction that has begun. Its methods take `&self`, because an attachment holds it too.
+pub(crate) struct Group<'c> {
+    pub conn: &'c Connection,
+    /// The time of all of it, in microseconds.
+    pub now: i64,
+    rank: Cell<i64>,
+    wake: RefCell<Wake>,
+}
+
+impl<'c> Group<'c> {
+    pub(crate) fn new(conn: &'c Connection, now: i64, rank: i64) -> Self {
+        Self {
+            conn,
+            now,
+            rank: Cell::new(rank),
+            wake: RefCell::default(),
+        }
+    }
+
+    /// Ends it: the last rank given out, and whom to wake.
+    pub(crate) fn into_parts(self) -> (i64, Wake) {
+        (self.rank.get(), self.wake.into_inner())
+    }
+
+    /// A place behind everything that became ready before. It is the time, comparable with the
+    /// times of timers, made distinct for what becomes ready in one microsecond.
+    pub(crate) fn next_rank(&self) -> i64 {
+        let rank = self.now.max(self.rank.get().saturating_add(1));
+        self.rank.set(rank);
+        rank
+    }
+
+    pub(crate) fn note_ready(&self) {
+        self.wake.borrow_mut().ready = true;
+    }
+
+    pub(crate) fn note_timer(&self, at: i64) {
+        let mut wake = self.wake.borrow_mut();
+        wake.earliest = wake.earliest.min(at);
+    }
+
+    pub(crate) fn note_inbox(&self, run: RunId) {
+        self.wake.borrow_mut().inbox.insert(run);
+    }
+
+    pub(crate) fn note_blocked(&self, workflow: String, hash: DefinitionHash) {
+        self.wake.borrow_mut().blocked.push((workflow, hash));
+    }
+
+    /// Runs a statement out of the cache; answers how many rows it changed.
+    pub(crate) fn execute(&self, sql: &str, params: impl rusqlite::Params) -> Result<usize, Fault> {
+        Ok(self.conn.prepare_cached(sql)?.execute(params)?)
+    }
+
+    /// Applies a member; with an attachment, under a savepoint, so that a refusal takes back
+    /// what the attachment wrote.
+    pub(crate) fn member(&self, member: &lumina_workflow::store::Member) -> Result<MemberResult, Fault> {
+        if member.attach.is_none() {
+            return change::apply(self, &member.change, None);
+        }
+        self.execute("SAVEPOINT member", [])?;
+        let answer = change::apply(self, &member.change, member.attach.as_ref())?;
+        if answer.is_err() {
+            self.execute("ROLLBACK TO member", [])?;
+        }
+        self.execute("RELEASE member", [])?;
+        Ok(answer)
+    }
+
+    /// Looks at what decides how a run takes something in.
+    pub(crate) fn receiver(&self, run: RunId) -> Result<Option<Receiver>, Fault> {
+        const SQL: &str = "SELECT status, inbox, ready_rank IS NOT NULL, wake_at FROM workflow_run WHERE id = ?1";
+        let mut statement = self.conn.prepare_cached(SQL)?;
+        let mut rows = statement.query([run.0])?;
+        let Some(row) = rows.next()? else { return Ok(None) };
+        let status = crate::column::status(row, 0)?;
+        Ok(Some(Receiver {
+            run,
+            status,
+            inbox: row.get(1)?,
+            ready: row.get(2)?,
+            wake_at: row.get(3)?,
+        }))
+    }
+
+    /// Counts `count` arrivals for the run, and lets it go on because of them: a waiting one is
+    /// ready, an executing one is told.
+    pub(crate) fn arrive(&self, to: &Receiver, count: i64) -> Result<(), Fault> {
+        const BUMP: &str = "UPDATE workflow_run SET inbox = ?2, updated_at = ?3 WHERE id = ?1";
+        if to.status == RunStatus::Waiting && !to.ready {
+            return self.make_ready(to, count);
+        }
+        if to.status == RunStatus::Running {
+            self.note_inbox(to.run);
+        }
+        self.execute(BUMP, params![to.run.0, to.inbox + count, self.now])?;
+        Ok(())
+    }
+
+    /// Counts `count` arrivals and makes a run that nobody executes ready. One whose timer was
+    /// due already keeps that turn.
+    pub(crate) fn make_ready(&self, to: &Receiver, count: i64) -> Result<(), Fault> {
+        const WAKE: &str = "UPDATE workflow_run SET inbox = ?2, ready_rank = ?3, wake_at = NULL, updated_at = ?4 \
+             WHERE id = ?1";
+        self.note_ready();
+        let rank = self.next_rank();
+        let rank = to.wake_at.map_or(rank, |wake_at| wake_at.min(rank));
+        self.execute(WAKE, params![to.run.0, to.inbox + count, rank, self.now])?;
+        Ok(())
+    }
+}
+
+/// A run as far as it matters for what comes in for it.
+pub(crate) struct Receiver {
+    pub run: RunId,
+    pub status: RunStatus,
+    pub inbox: i64,
+    pub ready: bool,
+    pub wake_at: Option<i64>,
+}

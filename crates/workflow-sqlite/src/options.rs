@@ -1,0 +1,114 @@
+//! How a store is opened, and why that can fail.
+
+use std::path::PathBuf;
+
+use lumina_workflow::StoreClock;
+
+use crate::migrate::MigrateError;
+
+/// How a store is opened.
+#[derive(Debug, Clone)]
+pub struct Options {
+    /// The database file. It is made when it is missing; its folder must exist.
+    pub path: PathBuf,
+    /// What the store calls now.
+    pub clock: StoreClock,
+    /// On whose threads it works.
+    pub mode: Mode,
+    /// What it may do.
+    pub role: Role,
+}
+
+impl Options {
+    /// The executing process of a file, with threads and the machine's clock.
+    #[must_use]
+    pub fn new(path: impl Into<PathBuf>) -> Self {
+        Self {
+            path: path.into(),
+            clock: StoreClock::system(),
+            mode: Mode::Threads,
+            role: Role::Executor,
+        }
+    }
+
+    /// With another clock.
+    #[must_use]
+    pub fn clock(mut self, clock: StoreClock) -> Self {
+        self.clock = clock;
+        self
+    }
+
+    /// In another mode.
+    #[must_use]
+    pub fn mode(mut self, mode: Mode) -> Self {
+        self.mode = mode;
+        self
+    }
+
+    /// In another role.
+    #[must_use]
+    pub fn role(mut self, role: Role) -> Self {
+        self.role = role;
+        self
+    }
+}
+
+/// On whose threads a store works.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Mode {
+    /// A writer, a few readers and a checkpointer of its own. Notices what other processes
+    /// write.
+    Threads,
+    /// On the caller's thread: a call is complete when its future is first polled. For the
+    /// deterministic executor. Does not notice what other processes write.
+    Inline,
+}
+
+/// What a store may do with its file.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Role {
+    /// Executes runs. One process per file: it holds a lock on `<file>.lock` while it lives.
+    Executor,
+    /// Starts runs, emits events, commands and reads, beside an executor or alone; claims
+    /// and renews nothing.
+    Client,
+}
+
+/// A database that was not opened.
+#[derive(Debug, thiserror::Error)]
+pub enum OpenError {
+    /// Another process executes the runs of this file.
+    #[error(
+        "{} is in use by process {pid}, which executes its runs; stop that process first, or use a command \
+         that works beside it",
+        path.display()
+    )]
+    InUse {
+        /// The database.
+        path: PathBuf,
+        /// The other process, as its lock file says; `(unknown)` when that cannot be read.
+        pid: String,
+    },
+    /// The lock file cannot be made or locked.
+    #[error("the lock file {} cannot be used ({error}); look at the rights of its folder", path.display())]
+    Lock {
+        /// The lock file.
+        path: PathBuf,
+        /// What the system said.
+        error: std::io::Error,
+    },
+    /// SQLite cannot open it.
+    #[error("{} cannot be opened as a SQLite database ({error}); look at the path and at the rights of the file and its folder", path.display())]
+    Unreadable {
+        /// The database.
+        path: PathBuf,
+        /// What SQLite said.
+        error: rusqlite::Error,
+    },
+    /// Its tables are not what this program works with.
+    #[error(transparent)]
+    Migrate(#[from] MigrateError),
+    /// A thread could not be started.
+    #[error("no thread could be started for the database ({0})")]
+    Thread(std::io::Error),
+}

@@ -1,0 +1,7 @@
+//! Questions, answered on a connection that only reads.
+
+pub(crate) mod due;
+pub(crate) mod inbox;
+pub(crate) mod runs;
+
+pub(crate) use crate::change::record::read as history;

@@ -1,0 +1,186 @@
+//! The threads of a store: one that writes, a few that read, one that checkpoints.
+
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::sync::Arc;
+use std::sync::mpsc::Receiver;
+use std::thread::{self, JoinHandle};
+use std::time::Duration;
+
+use lumina_workflow::store::StoreError;
+use rusqlite::Connection;
+use tokio::sync::oneshot;
+
+use crate::checkpoint;
+use crate::connect;
+use crate::lanes::{Lane, Lanes, Taken, Takes};
+use crate::options::OpenError;
+use crate::reader::Reader;
+use crate::shared::Shared;
+use crate::writer::Writer;
+
+/// Two cores serve an engine well: three readers, one of them for the engine alone, keep a
+/// long list on a page from holding up a run's history.
+const READERS: usize = 3;
+
+/// An idle writer looks this often for what other processes have written: hints are promised
+/// within 50 ms.
+const LOOK: Duration = Duration::from_millis(20);
+
+pub(crate) type WriteJob = Box<dyn FnOnce(&mut Writer) + Send>;
+pub(crate) type ReadJob = Box<dyn FnOnce(&Reader) + Send>;
+
+pub(crate) struct Threads {
+    shared: Arc<Shared>,
+    writes: Arc<Lanes<WriteJob>>,
+    reads: Arc<Lanes<ReadJob>>,
+    handles: Vec<JoinHandle<()>>,
+}
+
+impl Threads {
+    /// Starts them. `due` is where the writer's connection asks for checkpoints.
+    pub(crate) fn start(writer: Writer, shared: &Arc<Shared>, due: Receiver<()>) -> Result<Self, OpenError> {
+        let (writes, reads) = (Arc::new(Lanes::new()), Arc::new(Lanes::new()));
+        let mut threads = Self {
+            shared: shared.clone(),
+            writes,
+            reads,
+            handles: Vec::new(),
+        };
+        for place in 0..READERS {
+            threads.start_reader(place)?;
+        }
+        threads.start_checkpointer(due)?;
+        threads.start_writer(writer)?;
+        Ok(threads)
+    }
+
+    fn start_writer(&mut self, mut writer: Writer) -> Result<(), OpenError> {
+        let jobs = self.writes.clone();
+        self.spawn("sqlite-writer", move || write(&mut writer, &jobs))
+    }
+
+    fn start_reader(&mut self, place: usize) -> Result<(), OpenError> {
+        let reader = Reader::new(self.connect()?, self.shared.clone());
+        let jobs = self.reads.clone();
+        let takes = if place == 0 { Takes::FirstOnly } else { Takes::Any };
+        self.spawn("sqlite-reader", move || read(&reader, &jobs, takes))
+    }
+
+    fn start_checkpointer(&mut self, due: Receiver<()>) -> Result<(), OpenError> {
+        let path = &self.shared.path;
+        let conn = connect::checkpointer(path).map_err(|error| unreadable(path, error))?;
+        let (shared, writes) = (self.shared.clone(), self.writes.clone());
+        self.spawn("sqlite-checkpoint", move || {
+            checkpoint::serve(&conn, &shared, &due, &writes)
+        })
+    }
+
+    fn connect(&self) -> Result<Connection, OpenError> {
+        connect::reader(&self.shared.path).map_err(|error| unreadable(&self.shared.path, error))
+    }
+
+    fn spawn(&mut self, name: &str, work: impl FnOnce() + Send + 'static) -> Result<(), OpenError> {
+        let handle = thread::Builder::new()
+            .name(name.to_owned())
+            .spawn(work)
+            .map_err(OpenError::Thread)?;
+        self.handles.push(handle);
+        Ok(())
+    }
+
+    /// Lets the writer do this, and waits for its answer.
+    pub(crate) async fn write<T: Send + 'static>(
+        &self,
+        lane: Lane,
+        work: impl FnOnce(&mut Writer) -> T + Send + 'static,
+    ) -> Result<T, StoreError> {
+        let (answer, answered) = oneshot::channel();
+        // Nobody may be waiting any more: the work counts all the same.
+        let job: WriteJob = Box::new(move |writer| drop(answer.send(work(writer))));
+        if !self.writes.push(lane, job) {
+            return Err(self.closed());
+        }
+        answered.await.map_err(|_| self.died("writing"))
+    }
+
+    /// Lets a reader do this, and waits for its answer.
+    pub(crate) async fn read<T: Send + 'static>(
+        &self,
+        lane: Lane,
+        work: impl FnOnce(&Reader) -> T + Send + 'static,
+    ) -> Result<T, StoreError> {
+        let (answer, answered) = oneshot::channel();
+        let job: ReadJob = Box::new(move |reader| drop(answer.send(work(reader))));
+        if !self.reads.push(lane, job) {
+            return Err(self.closed());
+        }
+        answered.await.map_err(|_| self.died("reading"))
+    }
+
+    /// Takes no more work; what is queued is still done.
+    pub(crate) fn close(&self) {
+        self.writes.close();
+        self.reads.close();
+    }
+
+    fn closed(&self) -> StoreError {
+        closed(&self.shared)
+    }
+
+    fn died(&self, what: &str) -> StoreError {
+        StoreError::OutcomeUnknown(format!(
+            "{}: the code that was {what} panicked",
+            self.shared.path.display()
+        ))
+    }
+}
+
+pub(crate) fn closed(shared: &Shared) -> StoreError {
+    StoreError::Unavailable(format!("{} was closed", shared.path.display()))
+}
+
+pub(crate) fn unreadable(path: &std::path::Path, error: rusqlite::Error) -> OpenError {
+    OpenError::Unreadable {
+        path: path.to_owned(),
+        error,
+    }
+}
+
+impl Drop for Threads {
+    fn drop(&mut self) {
+        self.close();
+        for handle in self.handles.drain(..) {
+            // The last owner may be a closure that runs on one of these threads.
+            if handle.thread().id() != thread::current().id() && handle.join().is_err() {
+                tracing::error!(database = %self.shared.path.display(), "a thread of the store had panicked");
+            }
+        }
+    }
+}
+
+fn write(writer: &mut Writer, jobs: &Lanes<WriteJob>) {
+    loop {
+        match jobs.take(Takes::Any, Some(LOOK)) {
+            Taken::Job(job) => run_write(writer, job),
+            Taken::Idle => {}
+            Taken::Closed => return,
+        }
+        writer.notice_others();
+    }
+}
+
+/// A panic costs its own call and nothing else.
+fn run_write(writer: &mut Writer, job: WriteJob) {
+    if catch_unwind(AssertUnwindSafe(|| job(writer))).is_err() {
+        writer.roll_back();
+        tracing::error!("a write to the database panicked; its transaction was rolled back");
+    }
+}
+
+fn read(reader: &Reader, jobs: &Lanes<ReadJob>, takes: Takes) {
+    while let Taken::Job(job) = jobs.take(takes, None) {
+        if catch_unwind(AssertUnwindSafe(|| job(reader))).is_err() {
+            tracing::error!("a read of the database panicked");
+        }
+    }
+}

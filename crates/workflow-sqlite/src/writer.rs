@@ -1,0 +1,187 @@
+//! The one connection that writes, and what it remembers between transactions.
+
+use std::collections::BTreeSet;
+use std::path::Path;
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
+use std::time::Duration;
+
+use jiff::Timestamp;
+use lumina_workflow::RunId;
+use lumina_workflow::store::{Claim, Claimed, GROUP_MEMBERS, Hint, Lease, Member, MemberResult, StoreError};
+use rusqlite::Connection;
+
+use crate::blocked::Searched;
+use crate::fault::{Fault, of_commit};
+use crate::group::{Group, Wake};
+use crate::migrate::{MigrateError, Script};
+use crate::shared::Shared;
+use crate::{attachment, checkpoint, claim, migrate, purge};
+
+/// After a foreign write, at most this many executing runs are told to look at their inbox;
+/// more than that execute only in a fleet's worth of work, which looks often enough.
+const NEWS_LIMIT: usize = 1_000;
+
+pub(crate) struct Writer {
+    conn: Connection,
+    shared: Arc<Shared>,
+    rank: i64,
+    searched: Searched,
+    data_version: i64,
+}
+
+impl Writer {
+    pub(crate) fn new(conn: Connection, shared: Arc<Shared>) -> Self {
+        let mut writer = Self {
+            conn,
+            shared,
+            rank: i64::MIN,
+            searched: Searched::default(),
+            data_version: 0,
+        };
+        writer.data_version = writer.read_data_version().unwrap_or(0);
+        writer
+    }
+
+    fn path(&self) -> &Path {
+        &self.shared.path
+    }
+
+    /// A group: all members in one transaction.
+    pub(crate) fn commit(&mut self, batch: &[Member]) -> Result<Vec<MemberResult>, StoreError> {
+        check(batch)?;
+        self.transact(|group| batch.iter().map(|member| group.member(member)).collect())
+    }
+
+    pub(crate) fn claim(&mut self, wanted: &Claim) -> Result<Vec<Claimed>, StoreError> {
+        let blocked = self.searched.is_worth_it(&wanted.definitions);
+        let claimed = self.transact(|group| claim::claim(group, wanted, blocked))?;
+        if blocked && claimed.len() < wanted.limit {
+            self.searched.found_no_more(&wanted.definitions);
+        }
+        Ok(claimed)
+    }
+
+    pub(crate) fn renew(&mut self, held: &[Lease], by: Duration) -> Result<Vec<RunId>, StoreError> {
+        self.transact(|group| claim::renew(group, held, by))
+    }
+
+    pub(crate) fn purge(&mut self, before: Timestamp, count: usize) -> Result<usize, StoreError> {
+        self.transact(|group| purge::purge(group, before.as_microsecond(), count))
+    }
+
+    pub(crate) fn migrate(&mut self, owner: &str, scripts: &[Script]) -> Result<Vec<&'static str>, MigrateError> {
+        let now = self.shared.clock.now().as_microsecond();
+        migrate::apply(&mut self.conn, &self.shared.path, now, owner, scripts)
+    }
+
+    /// A durable transaction: all of it, or nothing.
+    fn transact<T>(&mut self, body: impl FnOnce(&Group<'_>) -> Result<T, Fault>) -> Result<T, StoreError> {
+        self.begin().map_err(|fault| fault.to_store(self.path()))?;
+        // The time is asked for under the lock, so that times follow the order of commits.
+        let group = Group::new(&self.conn, self.shared.clock.now().as_microsecond(), self.rank);
+        let answer = body(&group);
+        let (rank, wake) = group.into_parts();
+        let answer = match answer {
+            Ok(answer) => answer,
+            Err(fault) => {
+                self.roll_back();
+                return Err(fault.to_store(self.path()));
+            }
+        };
+        if let Err(error) = self
+            .conn
+            .prepare_cached("COMMIT")
+            .and_then(|mut commit| commit.execute([]))
+        {
+            self.roll_back();
+            return Err(of_commit(&error, self.path()));
+        }
+        self.rank = rank;
+        self.tell(wake);
+        Ok(answer)
+    }
+
+    fn begin(&self) -> Result<(), Fault> {
+        self.conn.prepare_cached("BEGIN IMMEDIATE")?.execute([])?;
+        Ok(())
+    }
+
+    /// After an error SQLite may have rolled back already. When even this fails, the next
+    /// BEGIN does as well, and says so.
+    pub(crate) fn roll_back(&self) {
+        if !self.conn.is_autocommit()
+            && let Err(error) = self.conn.execute_batch("ROLLBACK")
+        {
+            tracing::error!(database = %self.path().display(), %error, "a transaction could not be rolled back");
+        }
+    }
+
+    fn tell(&mut self, wake: Wake) {
+        for (workflow, hash) in &wake.blocked {
+            self.searched.note(workflow, *hash);
+        }
+        let earlier = self.shared.earliest.fetch_min(wake.earliest, Ordering::SeqCst) > wake.earliest;
+        self.send(wake.ready || earlier, wake.inbox);
+    }
+
+    fn send(&self, ready: bool, inbox: BTreeSet<RunId>) {
+        if ready {
+            self.shared.hints.send(Hint::Ready);
+        }
+        for run in inbox {
+            self.shared.hints.send(Hint::Inbox(run));
+        }
+    }
+
+    /// Notices what other processes have committed since it was last asked, and passes it on.
+    pub(crate) fn notice_others(&mut self) {
+        let Ok(version) = self.read_data_version() else { return };
+        if version == self.data_version {
+            return;
+        }
+        self.data_version = version;
+        let news = claim::running_with_news(&self.conn, NEWS_LIMIT).unwrap_or_default();
+        self.send(true, news.into_iter().collect());
+    }
+
+    /// A number that changes whenever another connection has committed.
+    fn read_data_version(&self) -> rusqlite::Result<i64> {
+        self.conn
+            .prepare_cached("PRAGMA data_version")?
+            .query_row([], |row| row.get(0))
+    }
+
+    /// Writes back what is left of the log while nobody commits, so that the next commit can
+    /// begin it anew.
+    pub(crate) fn finish_checkpoint(&mut self) {
+        checkpoint::run(&self.conn, &self.shared);
+    }
+}
+
+/// What only a caller's mistake can bring about is told before anything is applied.
+fn check(batch: &[Member]) -> Result<(), StoreError> {
+    let broken = |problem: String| Err(StoreError::Broken(problem));
+    if batch.len() > GROUP_MEMBERS {
+        return broken(format!(
+            "a group has {} members, {GROUP_MEMBERS} are allowed",
+            batch.len()
+        ));
+    }
+    let mut subjects = BTreeSet::new();
+    if let Some(run) = batch
+        .iter()
+        .filter_map(Member::subject)
+        .find(|run| !subjects.insert(*run))
+    {
+        return broken(format!("run {run} is the subject of two members of one group"));
+    }
+    if batch
+        .iter()
+        .filter_map(|member| member.attach.as_ref())
+        .any(|attach| !attachment::is_ours(attach))
+    {
+        return broken("an attachment was made for another kind of store".to_owned());
+    }
+    Ok(())
+}

@@ -1,0 +1,106 @@
+//! The suite that every store must pass, in both modes.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::Duration;
+
+use lumina_workflow::conformance::{Act, Backend, block_on};
+use lumina_workflow::store::{Attachment, Store};
+use lumina_workflow::{Payload, StoreClock};
+use lumina_workflow_sqlite::rusqlite::{OptionalExtension, params};
+use lumina_workflow_sqlite::{AttachError, Mode, Script, SqliteStore, Tx, attach};
+
+use crate::opened::{Folder, moment};
+
+const CELLS: Script = Script {
+    name: "0001_cell",
+    sql: "CREATE TABLE cell (name TEXT PRIMARY KEY, value TEXT NOT NULL) STRICT",
+};
+
+pub struct SqliteBackend {
+    store: SqliteStore,
+    elapsed: Arc<AtomicU64>,
+    _folder: Folder,
+}
+
+impl SqliteBackend {
+    pub fn new(mode: Mode) -> Self {
+        let folder = Folder::new();
+        let elapsed = Arc::new(AtomicU64::new(0));
+        let micros = elapsed.clone();
+        let clock = StoreClock::from_fn(move || moment() + Duration::from_micros(micros.load(Ordering::SeqCst)));
+        let store = SqliteStore::open(folder.options().mode(mode).clock(clock)).unwrap();
+        block_on(store.migrate("cells", &[CELLS])).unwrap();
+        Self {
+            store,
+            elapsed,
+            _folder: folder,
+        }
+    }
+}
+
+impl Backend for SqliteBackend {
+    fn store(&self) -> Arc<dyn Store> {
+        Arc::new(self.store.clone())
+    }
+
+    fn advance_clock(&self, by: Duration) {
+        self.elapsed
+            .fetch_add(u64::try_from(by.as_micros()).unwrap(), Ordering::SeqCst);
+    }
+
+    fn attach(&self, acts: Vec<Act>) -> Attachment {
+        attach(move |tx| {
+            let mut result = Payload::null();
+            for act in &acts {
+                result = perform(tx, act)?;
+            }
+            Ok(result)
+        })
+    }
+
+    fn get(&self, cell: &str) -> Option<Payload> {
+        let cell = cell.to_owned();
+        let value = self.store.read(move |conn| {
+            conn.query_row("SELECT value FROM cell WHERE name = ?1", [cell], |row| {
+                row.get::<_, String>(0)
+            })
+            .optional()
+        });
+        block_on(value).unwrap().unwrap().map(Payload::from_stored)
+    }
+}
+
+fn perform(tx: &Tx<'_>, act: &Act) -> Result<Payload, AttachError> {
+    match act {
+        Act::Put(cell, value) => return put(tx, cell, value.as_str()),
+        Act::Count(cell) => {
+            let sql = "SELECT CAST(value AS INTEGER) FROM cell WHERE name = ?1";
+            let before: Option<i64> = tx.connection().query_row(sql, [cell], |row| row.get(0)).optional()?;
+            return put(tx, cell, &(before.unwrap_or(0) + 1).to_string());
+        }
+        Act::Start(new) => drop(tx.start(new)?),
+        Act::Emit(event) => drop(tx.emit(event)?),
+        Act::MakeDue(run) => drop(tx.make_due(*run)?),
+        Act::Fail(error) => return Err(error.clone().into()),
+    }
+    Ok(Payload::null())
+}
+
+fn put(tx: &Tx<'_>, cell: &str, value: &str) -> Result<Payload, AttachError> {
+    let sql = "INSERT INTO cell VALUES (?1, ?2) ON CONFLICT DO UPDATE SET value = excluded.value";
+    tx.connection().execute(sql, params![cell, value])?;
+    Ok(Payload::from_stored(value))
+}
+
+mod inline {
+    lumina_workflow::conformance_suite!(crate::conformance::SqliteBackend::new(
+        lumina_workflow_sqlite::Mode::Inline
+    ));
+}
+
+mod threads {
+    lumina_workflow::conformance_suite!(crate::conformance::SqliteBackend::new(
+        lumina_workflow_sqlite::Mode::Threads
+    ));
+}

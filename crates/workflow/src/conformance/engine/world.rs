@@ -1,0 +1,283 @@
+//! A backend, a runtime, and the processes that live and die on them.
+
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
+
+use futures_util::future::{Either, select};
+
+use super::ledger::Ledger;
+use super::script::Script;
+use super::wire::Wire;
+use super::{Make, SharedBackend};
+use crate::conformance::Act;
+use crate::deterministic::DeterministicRuntime;
+use crate::engine::{Engine, EngineError, StartOptions, Started};
+use crate::error::{Failure, FailureKind};
+use crate::event::{NewEvent, StoredEvent, Target};
+use crate::history::{Phase, Record, What};
+use crate::id::{RunId, Seq};
+use crate::payload::Payload;
+use crate::runtime::Runtime;
+use crate::step::StepKey;
+use crate::store::{Attachment, Delivery, InboxQuery, RunQuery, RunRow, RunStatus, Store};
+use crate::worker::{Worker, WorkerOptions};
+use crate::workflow::Workflow;
+
+pub(super) const SECOND: Duration = Duration::from_secs(1);
+pub(super) const MINUTE: Duration = Duration::from_secs(60);
+pub(super) const HOUR: Duration = Duration::from_secs(3_600);
+
+/// No case takes longer; what does has come to a standstill.
+const PATIENCE: Duration = Duration::from_secs(72 * 3_600);
+
+/// One case's world.
+pub(super) struct World {
+    pub runtime: DeterministicRuntime,
+    pub backend: SharedBackend,
+    pub ledger: Ledger,
+    pub wire: Arc<Wire>,
+    alive: Mutex<Option<Arc<Process>>>,
+}
+
+/// A process: an engine, and a worker on it.
+pub(super) struct Process {
+    pub engine: Engine,
+    pub worker: Worker,
+}
+
+/// An event as tests write it: its id is its payload's text.
+pub(super) fn event(id: &str, target: impl Into<Target>, name: &str, value: u64) -> NewEvent {
+    NewEvent::new(id, target, name, number(value))
+}
+
+pub(super) fn number(value: u64) -> Payload {
+    Payload::encode(&value).expect("a number has a JSON form")
+}
+
+/// Fewer runs than the default, so that a full worker is easily made.
+pub(super) fn options() -> WorkerOptions {
+    WorkerOptions::default()
+}
+
+impl World {
+    pub fn new(make: Make<'_>) -> Self {
+        let runtime = DeterministicRuntime::new(1);
+        let backend = make(runtime.clone());
+        let wire = Wire::new(backend.store());
+        let ledger = Ledger::new(runtime.clone());
+        Self { runtime, backend, ledger, wire, alive: Mutex::new(None) }
+    }
+
+    pub fn shared_runtime(&self) -> Arc<dyn Runtime> {
+        Arc::new(self.runtime.clone())
+    }
+
+    /// Waits, in virtual time.
+    pub fn run<T>(&self, future: impl Future<Output = T>) -> T {
+        let future = std::pin::pin!(future);
+        let patience = self.runtime.sleep(PATIENCE);
+        match self.runtime.block_on(select(future, patience)) {
+            Ok(Either::Left((value, _))) => value,
+            _ => panic!("nothing came of it in {PATIENCE:?} of virtual time"),
+        }
+    }
+
+    pub fn pass(&self, time: Duration) {
+        self.run(self.runtime.sleep(time));
+    }
+
+    /// Lets everything happen that can happen now.
+    pub fn settle(&self) {
+        self.pass(Duration::from_millis(1));
+    }
+
+    pub fn elapsed(&self) -> Duration {
+        self.runtime.elapsed()
+    }
+
+    /// A process of this workflow on the world's own line. It is the one that the world's other methods use.
+    pub fn boot<W: Workflow>(&self, workflow: W) -> Arc<Process> {
+        self.boot_with(workflow, options())
+    }
+
+    pub fn boot_with<W: Workflow>(&self, workflow: W, options: WorkerOptions) -> Arc<Process> {
+        let engine = self.engine(workflow, self.wire.clone());
+        let worker = engine.start_worker(options);
+        let process = Arc::new(Process { engine, worker });
+        self.set_alive(Some(process.clone()));
+        process
+    }
+
+    /// An engine without a worker. The world's other methods use it.
+    pub fn boot_idle<W: Workflow>(&self, workflow: W) -> Engine {
+        let engine = self.engine(workflow, self.wire.clone());
+        let idle = engine.start_worker(WorkerOptions { max_in_flight: 0, ..options() });
+        self.set_alive(Some(Arc::new(Process { engine: engine.clone(), worker: idle })));
+        engine
+    }
+
+    /// One more process, on a line of its own.
+    pub fn boot_beside<W: Workflow>(&self, workflow: W) -> (Process, Arc<Wire>) {
+        let wire = Wire::new(self.backend.store());
+        let engine = self.engine(workflow, wire.clone());
+        let worker = engine.start_worker(options());
+        (Process { engine, worker }, wire)
+    }
+
+    fn engine<W: Workflow>(&self, workflow: W, store: Arc<dyn Store>) -> Engine {
+        let builder = Engine::builder(store, self.shared_runtime()).register(workflow).expect("the steps are sound");
+        self.run(builder.build()).expect("the store answers")
+    }
+
+    fn set_alive(&self, process: Option<Arc<Process>>) {
+        *self.alive.lock().expect("nobody panics while holding it") = process;
+    }
+
+    /// Every process dies.
+    pub fn kill(&self) {
+        self.set_alive(None);
+        self.runtime.drop_tasks();
+    }
+
+    pub fn alive(&self) -> Arc<Process> {
+        self.alive.lock().expect("nobody panics while holding it").clone().expect("a process is alive")
+    }
+
+    pub fn start(&self, input: u64) -> RunId {
+        self.start_as(input, StartOptions::default()).run()
+    }
+
+    pub fn start_as(&self, input: u64, options: StartOptions) -> Started {
+        self.run(self.alive().engine.start::<Script>(&input, options)).expect("the run starts")
+    }
+
+    pub fn emit(&self, event: NewEvent) -> Delivery {
+        self.run(self.alive().engine.emit(event)).expect("the event is stored")
+    }
+
+    pub fn cancel(&self, run: RunId) -> Result<bool, EngineError> {
+        self.run(self.alive().engine.cancel(run, "ada"))
+    }
+
+    /// How the run ends.
+    pub fn end(&self, run: RunId) -> Result<u64, Failure> {
+        let end = self.run(self.alive().engine.wait_for_end(run)).expect("the run is there");
+        end.map(|output| output.decode().expect("scripts end with a number"))
+    }
+
+    pub fn store(&self) -> Arc<dyn Store> {
+        self.backend.store()
+    }
+
+    pub fn row(&self, run: RunId) -> RunRow {
+        let query = RunQuery { id: Some(run), limit: 1, ..RunQuery::default() };
+        let page = self.run(self.store().runs(query)).expect("the store answers");
+        page.items.into_iter().next().expect("the run is there")
+    }
+
+    pub fn status(&self, run: RunId) -> RunStatus {
+        self.row(run).status
+    }
+
+    /// How long after the start of the world the run ended.
+    pub fn ended_after(&self, run: RunId) -> Duration {
+        let ended = self.row(run).finished_at.expect("the run has ended");
+        let start = self.runtime.now().saturating_sub(self.runtime.elapsed()).expect("the clock's start is a time");
+        Duration::try_from(ended.duration_since(start)).expect("nothing ends before the start")
+    }
+
+    pub fn all_runs(&self) -> Vec<RunRow> {
+        let query = RunQuery { limit: 10_000, ..RunQuery::default() };
+        self.run(self.store().runs(query)).expect("the store answers").items
+    }
+
+    pub fn history(&self, run: RunId) -> Vec<Record> {
+        let stored = self.run(self.store().history(run, Seq(0), 100_000)).expect("the store answers");
+        stored.into_iter().map(|stored| stored.record).collect()
+    }
+
+    /// The history in short: `a: done 1`, `! clean: done 1` of an error handler.
+    pub fn told(&self, run: RunId) -> Vec<String> {
+        self.history(run).iter().map(tell).collect()
+    }
+
+    pub fn inbox(&self, run: Option<RunId>) -> Vec<StoredEvent> {
+        let query = InboxQuery { run, after: 0, limit: 10_000 };
+        self.run(self.store().inbox(query)).expect("the store answers").events
+    }
+
+    pub fn attach(&self, acts: impl Into<Vec<Act>>) -> Attachment {
+        self.backend.attach(acts.into())
+    }
+
+    /// The number in a cell of the application.
+    pub fn cell(&self, name: &str) -> u64 {
+        self.backend.get(name).map_or(0, |value| value.decode().expect("cells hold numbers"))
+    }
+
+    /// What holds for every history, whatever happened.
+    pub fn check_histories(&self) {
+        for row in self.all_runs() {
+            check_history(&row, &self.history(row.id));
+        }
+    }
+}
+
+impl Drop for World {
+    /// Tasks hold the store, and the store's files should go when the world goes.
+    fn drop(&mut self) {
+        self.kill();
+    }
+}
+
+fn check_history(row: &RunRow, history: &[Record]) {
+    assert_eq!(row.seq, Seq(history.len() as u64), "the sequence counts the records");
+    let mut over = std::collections::BTreeSet::new();
+    let mut epoch = history.first().map(|record| record.epoch);
+    for record in history {
+        assert!(Some(record.epoch) >= epoch, "epochs only grow: {}", tell(record));
+        epoch = Some(record.epoch);
+        let Some(step) = &record.step else { continue };
+        let place = (record.phase, step.ordinal);
+        assert!(!over.contains(&place), "nothing follows a step's end: {}", tell(record));
+        if record.what.is_completion() {
+            over.insert(place);
+        }
+    }
+}
+
+fn tell(record: &Record) -> String {
+    let prefix = if record.phase == Phase::OnFailure { "! " } else { "" };
+    let place = match &record.step {
+        Some(step) if step.key == StepKey::Occurrence(1) => format!("{}: ", step.name),
+        Some(step) => format!("{} {}: ", step.name, step.key),
+        None => String::new(),
+    };
+    format!("{prefix}{place}{}", tell_what(&record.what))
+}
+
+fn tell_what(what: &What) -> String {
+    match what {
+        What::AttemptStarted { attempt } => format!("started {attempt}"),
+        What::AttemptFailed { attempt, delay, .. } => format!("again after {attempt} in {delay:?}"),
+        What::Completed { attempt, .. } => format!("done {attempt}"),
+        What::Failed { failure, .. } => format!("failed {}", tell_kind(failure.kind)),
+        What::Opened { .. } => "opened".to_owned(),
+        What::Received { events, .. } => format!("received {}", events.join(" ")),
+        What::TimedOut => "timed out".to_owned(),
+        What::Abandoned => "abandoned".to_owned(),
+        What::CancelRequested { by } => format!("cancel by {by}"),
+        What::Resumed { by } => format!("resumed by {by}"),
+        What::Failing { failure } => format!("failing {}", tell_kind(failure.kind)),
+    }
+}
+
+fn tell_kind(kind: FailureKind) -> &'static str {
+    match kind {
+        FailureKind::Failed => "for good",
+        FailureKind::Unknown => "unknown",
+        FailureKind::TimedOut => "timed out",
+        FailureKind::Cancelled => "cancelled",
+        FailureKind::HandlerDeadline => "late",
+    }
+}

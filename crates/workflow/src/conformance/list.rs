@@ -1,0 +1,179 @@
+//! All cases by name, and the macro that makes a test of each.
+
+use super::{Backend, Stage};
+
+/// Plays a case on a new backend.
+#[doc(hidden)]
+pub fn play(backend: &dyn Backend, case: fn(&Stage<'_>)) {
+    case(&Stage::new(backend));
+}
+
+/// Expands to one test for each case, in a module per subject. The expression makes a
+/// [`Backend`](crate::conformance::Backend), new and empty each time.
+#[macro_export]
+macro_rules! conformance_suite {
+    ($backend:expr) => {
+        $crate::conformance_suite! { @cases $backend;
+            starts:
+                a_started_run_is_shown_as_it_was_given,
+                the_same_id_starts_once,
+                a_start_key_starts_once,
+                a_start_key_starts_once_within_a_group,
+                an_existing_run_leaves_the_attachment_alone,
+                a_delayed_start_waits_for_its_time,
+                times_have_microseconds;
+            claims:
+                a_claim_gives_a_lease,
+                claims_are_in_order,
+                a_claim_has_a_limit,
+                a_timer_is_due_at_its_time,
+                an_expired_lease_is_taken_over,
+                a_takeover_ends_every_lease,
+                a_claim_brings_history_and_inbox,
+                a_claim_goes_by_definition,
+                a_run_follows_the_code_that_executes_it,
+                a_ready_run_keeps_its_turn,
+                a_hastened_run_is_ready;
+            leases:
+                a_lost_lease_writes_nothing,
+                a_lost_lease_goes_before_a_repetition,
+                time_alone_loses_no_lease,
+                a_lease_that_was_given_back_writes_nothing,
+                an_unknown_run_is_named,
+                a_renewal_extends_and_names_the_lost,
+                a_renewal_counts_from_now,
+                a_write_does_not_extend_a_lease,
+                one_lease_at_a_time_can_write;
+            advances:
+                guards_are_checked_in_their_order,
+                a_wrong_sequence_is_refused,
+                a_changed_inbox_is_refused,
+                records_come_back_as_they_were_written,
+                a_change_without_records_is_applied,
+                an_attachment_computes_a_result,
+                a_change_touches_one_run;
+            repeats:
+                a_step_forward_is_applied_once,
+                giving_back_without_records_is_applied_once,
+                a_repeated_park_loses_no_event,
+                an_attachment_is_not_run_again,
+                only_equal_records_are_a_repetition,
+                nothing_is_applied_once_per_id,
+                what_was_refused_is_tried_again,
+                a_mixed_group_is_applied_once,
+                a_block_is_repeated_only_under_its_lease,
+                another_way_to_go_on_is_no_repetition;
+            groups:
+                an_empty_group_is_applied,
+                the_largest_group_is_applied,
+                members_see_those_before_them,
+                a_refusal_leaves_no_trace,
+                a_refusal_does_not_disturb_its_neighbours,
+                a_dropped_commit_is_whole_or_nothing;
+            events:
+                an_event_is_shown_as_it_came,
+                an_event_may_come_before_its_run,
+                an_event_wakes_a_waiting_run,
+                an_event_comes_to_a_running_run,
+                an_event_does_not_hurry_what_does_not_wait,
+                an_id_is_stored_once_per_target,
+                a_duplicate_leaves_the_attachment_alone,
+                an_event_is_consumed_once,
+                a_refused_change_consumes_nothing,
+                an_inbox_is_paged,
+                an_unknown_inbox_is_empty;
+            keys:
+                a_key_leads_to_its_run,
+                waiting_events_move_to_the_key,
+                a_key_belongs_to_one_live_run,
+                a_key_may_be_registered_again_by_its_run,
+                keys_are_told_apart,
+                a_run_is_found_by_its_key,
+                a_key_of_an_ending_change_is_free,
+                a_key_stays_when_the_lease_is_lost;
+            endings:
+                a_parked_run_waits,
+                a_time_in_the_past_is_due_at_once,
+                a_run_does_not_park_over_what_its_change_brings_in,
+                a_released_run_is_ready,
+                a_failing_run_keeps_cause_and_time,
+                a_run_ends_in_three_ways,
+                an_end_gives_back_keys_and_events,
+                an_ended_run_never_changes;
+            commands:
+                a_pending_run_is_cancelled,
+                a_waiting_run_is_cancelled,
+                a_running_run_is_cancelled,
+                a_blocked_run_is_cancelled,
+                a_second_cancel_has_no_effect,
+                a_failing_run_is_not_cancelled,
+                an_end_on_request_names_who_asked,
+                commands_for_nobody_are_refused,
+                a_blocked_run_is_retried,
+                only_a_blocked_run_is_retried;
+            blocks:
+                a_blocked_run_says_why,
+                other_code_gets_a_blocked_run,
+                each_hash_gets_a_blocked_run_once,
+                a_run_that_was_unknown_finds_its_code,
+                a_retried_run_is_for_any_hash;
+            races:
+                register_meets_emit,
+                register_and_park_meets_emit,
+                park_meets_emit,
+                park_meets_cancel,
+                timeout_meets_emit,
+                start_meets_emit,
+                finish_meets_emit,
+                register_meets_register,
+                finish_meets_register,
+                many_emit_while_a_run_parks;
+            attachments:
+                writes_are_committed_with_their_change,
+                a_refusing_attachment_takes_its_change_along,
+                an_attachment_starts_a_run,
+                an_attachment_emits_events,
+                a_refused_attachment_has_started_nothing,
+                hastening_leaves_others_alone,
+                attachments_see_what_was_written,
+                an_attachment_emits_to_its_own_run,
+                a_large_result_comes_back;
+            queries:
+                a_history_is_paged,
+                runs_are_paged_newest_first,
+                runs_are_filtered,
+                what_is_due_next_is_told,
+                the_clock_is_the_stores;
+            purges:
+                old_runs_are_forgotten,
+                a_purge_has_a_limit,
+                unrouted_events_expire,
+                claimed_events_do_not_expire,
+                left_events_outlive_their_run,
+                answers_are_forgotten_after_a_day,
+                a_purge_leaves_the_living_alone;
+            hints:
+                what_is_ready_is_hinted,
+                what_comes_in_for_a_running_run_is_hinted,
+                what_attachments_do_is_hinted,
+                every_listener_hears;
+            walks:
+                walk_1_agrees_with_the_model,
+                walk_2_agrees_with_the_model,
+                walk_3_agrees_with_the_model,
+                walk_4_agrees_with_the_model,
+                walk_5_agrees_with_the_model,
+                walk_6_agrees_with_the_model;
+        }
+    };
+    (@cases $backend:expr; $($subject:ident: $($case:ident),+;)+) => {
+        $(mod $subject {
+            #[allow(unused_imports)]
+            use super::*;
+            $(#[test]
+            fn $case() {
+                $crate::conformance::play(&$backend, $crate::conformance::$subject::$case);
+            })+
+        })+
+    };
+}

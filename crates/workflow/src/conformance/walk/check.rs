@@ -1,0 +1,71 @@
+//! What must hold of any store, whatever the model says.
+
+use std::collections::BTreeSet;
+
+use super::Walk;
+use super::plan::KEYS;
+use crate::conformance::samples::key;
+use crate::conformance::snapshot::{Shown, Snapshot};
+use crate::conformance::stage::holds;
+use crate::store::{RunQuery, RunStatus};
+
+impl Walk<'_> {
+    pub(super) fn check(&self, shown: &Snapshot) {
+        let holds = |promise: &str, claim| holds(&format!("{}: {promise}", self.place), claim);
+        for run in &shown.runs {
+            holds("a run's row is sound", is_sound(run));
+            if let Some(before) = self.shown.run(run.row.id) {
+                holds(
+                    "numbers only grow, and histories are only added to",
+                    has_grown(before, run),
+                );
+                holds(
+                    "an ended run does not change",
+                    !before.row.status.is_end() || before.row == run.row,
+                );
+            }
+        }
+        holds("an event is in one place", no_event_twice(shown));
+        for text in KEYS {
+            let query = RunQuery {
+                key: Some(key(text)),
+                ..RunQuery::default()
+            };
+            let holders = self.subject.all_runs(query, 10);
+            holds(
+                "a key has one live holder",
+                holders.len() <= 1 && holders.iter().all(|row| !row.status.is_end()),
+            );
+        }
+    }
+}
+
+fn is_sound(run: &Shown) -> bool {
+    let row = &run.row;
+    let running = row.status == RunStatus::Running;
+    let ended = row.status.is_end();
+    run.history.len() as u64 == row.seq.0
+        && run.history.iter().zip(1..).all(|(stored, place)| stored.seq.0 == place)
+        && run.inbox.counter == row.inbox
+        && run.inbox.cancel_by == row.cancel_by
+        && (!running || (row.due_at.is_some() && row.worker.is_some()))
+        && (!ended || (row.due_at.is_none() && run.inbox.events.is_empty()))
+        && ended == row.finished_at.is_some()
+        && (row.status == RunStatus::Blocked) == row.blocked.is_some()
+}
+
+fn has_grown(before: &Shown, after: &Shown) -> bool {
+    let (old, new) = (&before.row, &after.row);
+    old.epoch <= new.epoch
+        && old.inbox <= new.inbox
+        && old.updated_at <= new.updated_at
+        && after.history.starts_with(&before.history)
+}
+
+fn no_event_twice(shown: &Snapshot) -> bool {
+    let inboxes = shown.runs.iter().map(|run| &run.inbox).chain([&shown.unrouted]);
+    let mut seen = BTreeSet::new();
+    inboxes
+        .flat_map(|inbox| &inbox.events)
+        .all(|event| seen.insert((event.target.clone(), event.id.clone())))
+}

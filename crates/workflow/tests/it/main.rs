@@ -1,0 +1,4 @@
+//! The engine and its reference store, through their public interface.
+
+mod conformance;
+mod engine;
