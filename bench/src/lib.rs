@@ -15,4 +15,6 @@ pub mod arguments;
 pub mod bench;
 pub mod benchmarks;
 pub mod figure;
+pub mod measure;
 pub mod registry;
+pub mod three_steps;

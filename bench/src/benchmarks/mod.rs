@@ -3,8 +3,20 @@
 mod floor_commit;
 mod floor_import;
 mod floor_run;
+mod import_rows;
+mod workflow_parked;
+mod workflow_resume;
+mod workflow_throughput;
 
 use crate::registry::Benchmark;
 
 /// Every benchmark.
-pub const ALL: &[Benchmark] = &[floor_run::BENCHMARK, floor_import::BENCHMARK, floor_commit::BENCHMARK];
+pub const ALL: &[Benchmark] = &[
+    floor_run::BENCHMARK,
+    floor_import::BENCHMARK,
+    floor_commit::BENCHMARK,
+    workflow_throughput::BENCHMARK,
+    workflow_resume::BENCHMARK,
+    workflow_parked::BENCHMARK,
+    import_rows::BENCHMARK,
+];

@@ -5,7 +5,7 @@ use std::fs::File;
 use std::io::BufReader;
 use std::path::Path;
 
-use anyhow::Context as _;
+use anyhow::{Context as _, bail};
 use lumina_enrichment::email::Classifier;
 use lumina_enrichment::subscriber::NewSubscriber;
 use lumina_intake::IntakeRow;
@@ -133,6 +133,9 @@ pub async fn import(
         tally.add(&report.with_context(|| format!("the rows up to line {} are not stored", rows.line()))?);
         progress(rows.rows());
     }
+    if let Some(end) = &tally.problems.ended {
+        bail!("{} could not be read to its end: {end}; what came before line {} is stored", file.display(), rows.line());
+    }
     Ok((tally.summarize(&rows), tally.jobs))
 }
 
@@ -179,11 +182,16 @@ struct Problems {
     listed: Vec<RowProblem>,
     more: u64,
     last_line: u64,
+    /// Why nothing further was read.
+    ended: Option<String>,
 }
 
 impl Problems {
     fn note(&mut self, error: &RowError) {
         self.last_line = error.line;
+        if error.code.ends_reading() {
+            self.ended = Some(error.message.clone());
+        }
         if self.listed.len() == ERRORS_LISTED {
             self.more += 1;
             return;

@@ -1,9 +1,12 @@
 //! Lumina, composed: the library behind the one binary.
 
 pub mod app;
+pub mod commands;
 pub mod config;
+pub mod http;
 pub mod importing;
 pub mod ingest;
 pub mod records;
 pub mod sweeper;
+pub mod token;
 pub mod workflows;

@@ -94,7 +94,15 @@ CREATE TABLE workflow_event_id (
     PRIMARY KEY (scope, scope_key, id)
 ) STRICT, WITHOUT ROWID;
 
--- Events that a run has and has not consumed; seq is the run's counter when it came in.
+-- The last number given to an event. Numbers tell which event was stored first, wherever it
+-- is; some are left out.
+CREATE TABLE workflow_event_seq (
+    last INTEGER NOT NULL
+) STRICT;
+
+INSERT INTO workflow_event_seq VALUES (0);
+
+-- Events that a run has and has not consumed.
 CREATE TABLE workflow_inbox (
     run         BLOB    NOT NULL,
     seq         INTEGER NOT NULL,
@@ -111,7 +119,7 @@ CREATE TABLE workflow_inbox (
 
 -- Events that nobody has claimed yet.
 CREATE TABLE workflow_unrouted (
-    seq         INTEGER PRIMARY KEY AUTOINCREMENT,
+    seq         INTEGER PRIMARY KEY,
     id          TEXT    NOT NULL,
     scope       ANY     NOT NULL,
     scope_key   TEXT    NOT NULL,

@@ -11,6 +11,7 @@ use rusqlite::Connection;
 use crate::lanes::{Lane, Lanes};
 use crate::shared::{Reading, Shared};
 use crate::threads::WriteJob;
+use crate::writer::Writer;
 
 /// With so many pages (32 MiB) a checkpoint pays: inside a COMMIT it would cost that commit
 /// 12 to 26 ms, more seldom it would write each page of a hot index no less often.
@@ -81,6 +82,11 @@ pub(crate) fn count_pages(conn: &mut Connection, shared: &Arc<Shared>) -> rusqli
     Ok(heard)
 }
 
+/// The count ends, and with it whoever listens.
+pub(crate) fn stop_counting(conn: &mut Connection) -> rusqlite::Result<()> {
+    conn.wal_hook(None::<fn(&mut rusqlite::hooks::Wal, std::ffi::c_int) -> rusqlite::Result<()>>)
+}
+
 fn note_pages(shared: &Shared, last: u64, pages: u64, due: &SyncSender<()>) {
     shared.wal_pages.store(pages, Ordering::SeqCst);
     if pages < last {
@@ -127,7 +133,7 @@ pub(crate) fn serve(conn: &Connection, shared: &Shared, due: &Receiver<()>, writ
             Ok(()) | Err(RecvTimeoutError::Timeout) => {}
         }
         if run(conn, shared) >= RESTART_PAGES {
-            writes.push(Lane::First, Box::new(|writer| writer.finish_checkpoint()));
+            writes.push(Lane::First, Box::new(Writer::finish_checkpoint));
         }
         told = tell(shared, told);
     }
@@ -145,5 +151,60 @@ fn tell(shared: &Shared, told: bool) -> bool {
             false
         }
         _ => told,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use jiff::Timestamp;
+    use lumina_workflow::StoreClock;
+
+    use super::*;
+
+    fn shared() -> Shared {
+        Shared::new("lumina.db".into(), StoreClock::from_fn(|| Timestamp::UNIX_EPOCH))
+    }
+
+    /// Beyond the limit the log is too long, and the reader that began first is named.
+    #[test]
+    fn an_overload_names_the_oldest_reader() {
+        let shared = shared();
+        shared.wal_pages.store(OVERLOAD_PAGES, Ordering::SeqCst);
+        assert_eq!(overload(&shared), None);
+        shared.wal_pages.store(OVERLOAD_PAGES + 1, Ordering::SeqCst);
+        assert!(overload(&shared).unwrap().to_string().contains("64001 pages"));
+        assert!(overload(&shared).unwrap().to_string().contains("another process"));
+
+        let reading = |what, second| {
+            Some(Reading {
+                what,
+                since: Timestamp::from_second(second).unwrap(),
+            })
+        };
+        *shared.readings.lock().unwrap() = vec![reading("a list", 7), None, reading("an export", 5)];
+        let told = overload(&shared).unwrap().to_string();
+        assert!(
+            told.ends_with("an export has been reading since 1970-01-01T00:00:05Z"),
+            "{told}"
+        );
+    }
+
+    /// A checkpoint is asked for at the threshold, and again when the log has grown by as much;
+    /// once the log begins anew, so does the count.
+    #[test]
+    fn a_checkpoint_is_asked_for_at_its_threshold() {
+        let shared = shared();
+        let (due, heard) = sync_channel(1);
+        let asked = |last, pages| {
+            note_pages(&shared, last, pages, &due);
+            heard.try_recv().is_ok()
+        };
+        assert!(!asked(0, CHECKPOINT_PAGES - 1));
+        assert!(asked(CHECKPOINT_PAGES - 1, CHECKPOINT_PAGES));
+        shared.checkpoint_at.store(2 * CHECKPOINT_PAGES, Ordering::SeqCst);
+        assert!(!asked(CHECKPOINT_PAGES, CHECKPOINT_PAGES + 1));
+        assert!(asked(CHECKPOINT_PAGES + 1, 2 * CHECKPOINT_PAGES));
+        assert!(!asked(2 * CHECKPOINT_PAGES, 10));
+        assert!(asked(10, CHECKPOINT_PAGES));
     }
 }

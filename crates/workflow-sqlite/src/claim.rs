@@ -11,10 +11,38 @@ use crate::fault::Fault;
 use crate::group::Group;
 use crate::read;
 
+const READY: &str = concat!(
+    "SELECT ",
+    run_columns!(),
+    " FROM workflow_run INDEXED BY workflow_run_ready WHERE ready_rank IS NOT NULL \
+     ORDER BY priority DESC, ready_rank"
+);
+
+const TIMERS: &str = concat!(
+    "SELECT ",
+    run_columns!(),
+    " FROM workflow_run INDEXED BY workflow_run_timer WHERE wake_at IS NOT NULL \
+     AND priority = ?1 AND wake_at <= ?2 ORDER BY wake_at"
+);
+
+const LEASES: &str = concat!(
+    "SELECT ",
+    run_columns!(),
+    " FROM workflow_run INDEXED BY workflow_run_lease WHERE lease_until IS NOT NULL \
+     AND lease_until <= ?1 ORDER BY priority DESC, lease_until"
+);
+
+const BLOCKED: &str = concat!(
+    "SELECT ",
+    run_columns!(),
+    " FROM workflow_run INDEXED BY workflow_run_blocked WHERE blocked IS NOT NULL AND workflow = ?1 \
+     AND NOT EXISTS (SELECT 1 FROM workflow_tried WHERE run = id AND workflow_tried.hash = ?2) \
+     ORDER BY priority DESC, updated_at LIMIT ?3"
+);
+
 /// A run that may be claimed.
 struct Candidate {
     run: RunRow,
-    known_since: i64,
     since: i64,
 }
 
@@ -36,28 +64,16 @@ pub(crate) fn claim(group: &Group<'_>, claim: &Claim, blocked: bool) -> Result<V
 }
 
 fn ready(group: &Group<'_>, claim: &Claim) -> Result<Vec<Candidate>, Fault> {
-    const SQL: &str = concat!(
-        "SELECT ",
-        run_columns!(),
-        " FROM workflow_run INDEXED BY workflow_run_ready WHERE ready_rank IS NOT NULL \
-         ORDER BY priority DESC, ready_rank"
-    );
     let mut found = Vec::new();
-    collect(group, claim, SQL, [], &mut found)?;
+    collect(group, claim, READY, [], &mut found)?;
     Ok(found)
 }
 
 /// Due timers, priority by priority, so that only the head of each is read.
 fn timers(group: &Group<'_>, claim: &Claim, found: &mut Vec<Candidate>) -> Result<(), Fault> {
-    const SQL: &str = concat!(
-        "SELECT ",
-        run_columns!(),
-        " FROM workflow_run INDEXED BY workflow_run_timer WHERE wake_at IS NOT NULL \
-         AND priority = ?1 AND wake_at <= ?2 ORDER BY wake_at"
-    );
     let mut above = None;
     while let Some(priority) = read::due::next_priority(group.conn, above)? {
-        collect(group, claim, SQL, params![priority, group.now], found)?;
+        collect(group, claim, TIMERS, params![priority, group.now], found)?;
         above = Some(priority);
     }
     Ok(())
@@ -65,27 +81,14 @@ fn timers(group: &Group<'_>, claim: &Claim, found: &mut Vec<Candidate>) -> Resul
 
 /// Leases that have ended, or all when the claimer takes over.
 fn leases(group: &Group<'_>, claim: &Claim, found: &mut Vec<Candidate>) -> Result<(), Fault> {
-    const SQL: &str = concat!(
-        "SELECT ",
-        run_columns!(),
-        " FROM workflow_run INDEXED BY workflow_run_lease WHERE lease_until IS NOT NULL \
-         AND lease_until <= ?1 ORDER BY priority DESC, lease_until"
-    );
     let ended = if claim.takeover { i64::MAX } else { group.now };
-    collect(group, claim, SQL, params![ended], found)
+    collect(group, claim, LEASES, params![ended], found)
 }
 
 /// Blocked runs that this worker's definitions have not been tried on.
 fn blocked_runs(group: &Group<'_>, claim: &Claim, found: &mut Vec<Candidate>) -> Result<(), Fault> {
-    const SQL: &str = concat!(
-        "SELECT ",
-        run_columns!(),
-        " FROM workflow_run INDEXED BY workflow_run_blocked WHERE blocked IS NOT NULL AND workflow = ?1 \
-         AND NOT EXISTS (SELECT 1 FROM workflow_tried WHERE run = id AND workflow_tried.hash = ?2) \
-         ORDER BY priority DESC, updated_at LIMIT ?3"
-    );
     for (workflow, hash) in claim.definitions.iter() {
-        let mut statement = group.conn.prepare_cached(SQL)?;
+        let mut statement = group.conn.prepare_cached(BLOCKED)?;
         let mut rows = statement.query(params![workflow, hash.0.cast_signed(), limit(claim.limit)])?;
         while let Some(row) = rows.next()? {
             let candidate = candidate(row, group.now)?;
@@ -123,7 +126,6 @@ fn candidate(row: &Row<'_>, now: i64) -> Result<Candidate, Fault> {
     let since: i64 = row.get(SINCE)?;
     Ok(Candidate {
         run: run_row(row)?,
-        known_since: row.get(KNOWN_SINCE)?,
         since: since.min(now),
     })
 }
@@ -146,9 +148,7 @@ fn hand_over(group: &Group<'_>, claim: &Claim, candidate: Candidate) -> Result<C
     const SQL: &str = "UPDATE workflow_run SET epoch = ?2, status = 'running', ready_rank = NULL, wake_at = NULL, \
          lease_until = ?3, hash = ?4, known_since = ?5, any_hash = 0, updated_at = ?6, worker = ?7, blocked = NULL \
          WHERE id = ?1";
-    let Candidate {
-        mut run, known_since, ..
-    } = candidate;
+    let mut run = candidate.run;
     let until = later(group.now, claim.lease);
     run.hash = executing_hash(group, claim, &run)?;
     run.status = RunStatus::Running;
@@ -157,7 +157,7 @@ fn hand_over(group: &Group<'_>, claim: &Claim, candidate: Candidate) -> Result<C
     run.worker = Some(claim.worker);
     run.due_at = Some(timestamp(until)?);
     run.updated_at = timestamp(group.now)?;
-    let known_since = known_since.max(claim.known_since.as_microsecond());
+    let known_since = claim.known_since.as_microsecond();
     let (epoch, hash) = (to_int(run.epoch.0), run.hash.0.cast_signed());
     group.execute(
         SQL,
@@ -242,4 +242,53 @@ pub(crate) fn running_with_news(conn: &rusqlite::Connection, count: usize) -> Re
         runs.push(crate::column::run_id(row, 0)?);
     }
     Ok(runs)
+}
+
+#[cfg(test)]
+mod tests {
+    use std::path::Path;
+
+    use rusqlite::Connection;
+
+    use super::*;
+    use crate::migrate;
+
+    /// How a statement is executed, in SQLite's words.
+    fn plan(conn: &Connection, sql: &str) -> String {
+        let mut statement = conn.prepare(&format!("EXPLAIN QUERY PLAN {sql}")).unwrap();
+        let count = statement.parameter_count();
+        let params = rusqlite::params_from_iter(vec![0; count]);
+        let lines = statement.query_map(params, |row| row.get::<_, String>(3)).unwrap();
+        lines.collect::<Result<Vec<_>, _>>().unwrap().join("; ")
+    }
+
+    /// A claim reads the head of an index and nothing behind it, however many runs wait. Only
+    /// what is rare is sorted.
+    #[test]
+    fn claims_read_heads_of_indices() {
+        let mut conn = Connection::open_in_memory().unwrap();
+        migrate::engine(&mut conn, Path::new("memory"), 0).unwrap();
+        let sorted = "; USE TEMP B-TREE FOR ORDER BY";
+        let cases = [
+            (READY, "SCAN workflow_run USING INDEX workflow_run_ready", ""),
+            (
+                TIMERS,
+                "SEARCH workflow_run USING INDEX workflow_run_timer (priority=? AND wake_at>? AND wake_at<?)",
+                "",
+            ),
+            (
+                LEASES,
+                "SEARCH workflow_run USING INDEX workflow_run_lease (lease_until>? AND lease_until<?)",
+                sorted,
+            ),
+        ];
+        for (sql, used, and_then) in cases {
+            assert_eq!(plan(&conn, sql), format!("{used}{and_then}"));
+        }
+        let blocked = plan(&conn, BLOCKED);
+        assert!(
+            blocked.starts_with("SEARCH workflow_run USING INDEX workflow_run_blocked (workflow=?)"),
+            "{blocked}"
+        );
+    }
 }

@@ -92,3 +92,49 @@ pub(crate) fn of_commit(error: &Error, path: &Path) -> StoreError {
     }
     StoreError::OutcomeUnknown(format!("{}: the commit failed ({error})", path.display()))
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn error(code: i32) -> Error {
+        Error::SqliteFailure(rusqlite::ffi::Error::new(code), None)
+    }
+
+    /// Whoever applies a group again must know whether it may have been applied.
+    #[test]
+    fn a_failed_commit_says_what_is_known() {
+        use rusqlite::ffi;
+        let cases = [
+            (ffi::SQLITE_FULL, "Unavailable"),
+            (ffi::SQLITE_BUSY, "Unavailable"),
+            (ffi::SQLITE_IOERR_FSYNC, "OutcomeUnknown"),
+            (ffi::SQLITE_IOERR_WRITE, "OutcomeUnknown"),
+            (ffi::SQLITE_NOMEM, "OutcomeUnknown"),
+        ];
+        for (code, kind) in cases {
+            let answer = format!("{:?}", of_commit(&error(code), Path::new("lumina.db")));
+            assert!(answer.starts_with(kind) && answer.contains("lumina.db"), "{answer}");
+        }
+    }
+
+    /// A statement that failed before the commit has certainly changed nothing.
+    #[test]
+    fn a_failed_statement_is_named() {
+        use rusqlite::ffi;
+        let cases = [
+            (ffi::SQLITE_FULL, "Unavailable", "free some space"),
+            (ffi::SQLITE_IOERR_READ, "Unavailable", "look at its disk"),
+            (ffi::SQLITE_BUSY, "Unavailable", "for more than 10 s"),
+            (ffi::SQLITE_READONLY, "Unavailable", "look at the rights"),
+            (ffi::SQLITE_CANTOPEN, "Unavailable", "look at the rights"),
+            (ffi::SQLITE_CORRUPT, "Broken", "restore it from a backup"),
+            (ffi::SQLITE_NOTADB, "Broken", "restore it from a backup"),
+            (ffi::SQLITE_MISMATCH, "Broken", "lumina.db"),
+        ];
+        for (code, kind, advice) in cases {
+            let answer = format!("{:?}", of_sqlite(&error(code), Path::new("lumina.db")));
+            assert!(answer.starts_with(kind) && answer.contains(advice), "{answer}");
+        }
+    }
+}

@@ -40,6 +40,7 @@ pub(crate) struct Group<'c> {
     /// The time of all of it, in microseconds.
     pub now: i64,
     rank: Cell<i64>,
+    last_event: Cell<Option<i64>>,
     wake: RefCell<Wake>,
 }
 
@@ -49,6 +50,7 @@ impl<'c> Group<'c> {
             conn,
             now,
             rank: Cell::new(rank),
+            last_event: Cell::default(),
             wake: RefCell::default(),
         }
     }
@@ -64,6 +66,26 @@ impl<'c> Group<'c> {
         let rank = self.now.max(self.rank.get().saturating_add(1));
         self.rank.set(rank);
         rank
+    }
+
+    /// The number of the next event: above all that were stored before. Read once per
+    /// transaction, and written back by [`finish`](Self::finish).
+    pub(crate) fn next_event(&self) -> Result<i64, Fault> {
+        const SQL: &str = "SELECT last FROM workflow_event_seq";
+        let last = match self.last_event.get() {
+            Some(last) => last,
+            None => self.conn.prepare_cached(SQL)?.query_row([], |row| row.get(0))?,
+        };
+        self.last_event.set(Some(last + 1));
+        Ok(last + 1)
+    }
+
+    /// Writes what was counted on the way.
+    pub(crate) fn finish(&self) -> Result<(), Fault> {
+        if let Some(last) = self.last_event.get() {
+            self.execute("UPDATE workflow_event_seq SET last = ?1", [last])?;
+        }
+        Ok(())
     }
 
     pub(crate) fn note_ready(&self) {

@@ -12,8 +12,9 @@ pub(crate) struct Shared {
     pub path: PathBuf,
     pub clock: StoreClock,
     pub hints: Hints,
-    /// The earliest timer or lease that somebody was told of. Only an earlier one is a hint.
-    pub earliest: AtomicI64,
+    /// The earliest timer or lease that those who asked were told of. Only an earlier one is a
+    /// hint.
+    pub told: AtomicI64,
     /// How many pages the write-ahead log has, as of the last commit of this process.
     pub wal_pages: AtomicU64,
     /// With how many pages the next checkpoint is due.
@@ -35,7 +36,7 @@ impl Shared {
             path,
             clock,
             hints: Hints::new(),
-            earliest: AtomicI64::new(i64::MAX),
+            told: AtomicI64::new(i64::MAX),
             wal_pages: AtomicU64::new(0),
             checkpoint_at: AtomicU64::new(crate::checkpoint::CHECKPOINT_PAGES),
             readings: Mutex::default(),

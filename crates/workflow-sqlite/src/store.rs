@@ -305,14 +305,14 @@ impl Store for SqliteStore {
             let shared = &self.inner.shared;
             // From before the look until the answer every timer is a hint, so that none that is
             // set meanwhile is overlooked.
-            shared.earliest.store(i64::MAX, Ordering::SeqCst);
+            shared.told.store(i64::MAX, Ordering::SeqCst);
             let now = shared.clock.now().as_microsecond();
             let due = self
                 .inner
                 .ask("the next timer", move |conn| read::due::next_due(conn, now))
                 .await?;
             if let Some(due) = due {
-                shared.earliest.fetch_min(due.as_microsecond(), Ordering::SeqCst);
+                shared.told.fetch_min(due.as_microsecond(), Ordering::SeqCst);
             }
             Ok(due)
         })

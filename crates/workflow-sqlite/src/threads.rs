@@ -7,7 +7,6 @@ use std::thread::{self, JoinHandle};
 use std::time::Duration;
 
 use lumina_workflow::store::StoreError;
-use rusqlite::Connection;
 use tokio::sync::oneshot;
 
 use crate::checkpoint;
@@ -33,7 +32,9 @@ pub(crate) struct Threads {
     shared: Arc<Shared>,
     writes: Arc<Lanes<WriteJob>>,
     reads: Arc<Lanes<ReadJob>>,
-    handles: Vec<JoinHandle<()>>,
+    readers: Vec<JoinHandle<()>>,
+    checkpointer: Option<JoinHandle<()>>,
+    writer: Option<JoinHandle<Writer>>,
 }
 
 impl Threads {
@@ -44,7 +45,9 @@ impl Threads {
             shared: shared.clone(),
             writes,
             reads,
-            handles: Vec::new(),
+            readers: Vec::new(),
+            checkpointer: None,
+            writer: None,
         };
         for place in 0..READERS {
             threads.start_reader(place)?;
@@ -54,37 +57,29 @@ impl Threads {
         Ok(threads)
     }
 
-    fn start_writer(&mut self, mut writer: Writer) -> Result<(), OpenError> {
+    fn start_writer(&mut self, writer: Writer) -> Result<(), OpenError> {
         let jobs = self.writes.clone();
-        self.spawn("sqlite-writer", move || write(&mut writer, &jobs))
+        self.writer = Some(spawn("sqlite-writer", move || write(writer, &jobs))?);
+        Ok(())
     }
 
     fn start_reader(&mut self, place: usize) -> Result<(), OpenError> {
-        let reader = Reader::new(self.connect()?, self.shared.clone());
+        let path = &self.shared.path;
+        let conn = connect::reader(path).map_err(|error| unreadable(path, error))?;
+        let reader = Reader::new(conn, self.shared.clone());
         let jobs = self.reads.clone();
         let takes = if place == 0 { Takes::FirstOnly } else { Takes::Any };
-        self.spawn("sqlite-reader", move || read(&reader, &jobs, takes))
+        self.readers
+            .push(spawn("sqlite-reader", move || read(&reader, &jobs, takes))?);
+        Ok(())
     }
 
     fn start_checkpointer(&mut self, due: Receiver<()>) -> Result<(), OpenError> {
         let path = &self.shared.path;
         let conn = connect::checkpointer(path).map_err(|error| unreadable(path, error))?;
         let (shared, writes) = (self.shared.clone(), self.writes.clone());
-        self.spawn("sqlite-checkpoint", move || {
-            checkpoint::serve(&conn, &shared, &due, &writes)
-        })
-    }
-
-    fn connect(&self) -> Result<Connection, OpenError> {
-        connect::reader(&self.shared.path).map_err(|error| unreadable(&self.shared.path, error))
-    }
-
-    fn spawn(&mut self, name: &str, work: impl FnOnce() + Send + 'static) -> Result<(), OpenError> {
-        let handle = thread::Builder::new()
-            .name(name.to_owned())
-            .spawn(work)
-            .map_err(OpenError::Thread)?;
-        self.handles.push(handle);
+        let serve = move || checkpoint::serve(&conn, &shared, &due, &writes);
+        self.checkpointer = Some(spawn("sqlite-checkpoint", serve)?);
         Ok(())
     }
 
@@ -146,24 +141,50 @@ pub(crate) fn unreadable(path: &std::path::Path, error: rusqlite::Error) -> Open
     }
 }
 
+/// The writer's connection is closed last and alone: that is when SQLite writes the log back
+/// and removes it.
 impl Drop for Threads {
     fn drop(&mut self) {
         self.close();
-        for handle in self.handles.drain(..) {
-            // The last owner may be a closure that runs on one of these threads.
-            if handle.thread().id() != thread::current().id() && handle.join().is_err() {
-                tracing::error!(database = %self.shared.path.display(), "a thread of the store had panicked");
-            }
+        for reader in self.readers.drain(..) {
+            join(reader);
+        }
+        let mut writer = self.writer.take().and_then(join);
+        if let Some(writer) = &mut writer {
+            writer.dismiss_checkpointer();
+        }
+        if let Some(checkpointer) = self.checkpointer.take() {
+            join(checkpointer);
         }
     }
 }
 
-fn write(writer: &mut Writer, jobs: &Lanes<WriteJob>) {
+fn spawn<T: Send + 'static>(name: &str, work: impl FnOnce() -> T + Send + 'static) -> Result<JoinHandle<T>, OpenError> {
+    thread::Builder::new()
+        .name(name.to_owned())
+        .spawn(work)
+        .map_err(OpenError::Thread)
+}
+
+/// Waits for a thread's end; not for its own, since the last owner of a store may be a closure
+/// that runs on one of its threads.
+fn join<T>(handle: JoinHandle<T>) -> Option<T> {
+    if handle.thread().id() == thread::current().id() {
+        return None;
+    }
+    let ended = handle.join();
+    if ended.is_err() {
+        tracing::error!("a thread of the database had panicked");
+    }
+    ended.ok()
+}
+
+fn write(mut writer: Writer, jobs: &Lanes<WriteJob>) -> Writer {
     loop {
         match jobs.take(Takes::Any, Some(LOOK)) {
-            Taken::Job(job) => run_write(writer, job),
+            Taken::Job(job) => run_write(&mut writer, job),
             Taken::Idle => {}
-            Taken::Closed => return,
+            Taken::Closed => return writer,
         }
         writer.notice_others();
     }

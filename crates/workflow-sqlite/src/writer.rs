@@ -80,7 +80,7 @@ impl Writer {
         self.begin().map_err(|fault| fault.to_store(self.path()))?;
         // The time is asked for under the lock, so that times follow the order of commits.
         let group = Group::new(&self.conn, self.shared.clock.now().as_microsecond(), self.rank);
-        let answer = body(&group);
+        let answer = body(&group).and_then(|answer| group.finish().map(|()| answer));
         let (rank, wake) = group.into_parts();
         let answer = match answer {
             Ok(answer) => answer,
@@ -121,7 +121,7 @@ impl Writer {
         for (workflow, hash) in &wake.blocked {
             self.searched.note(workflow, *hash);
         }
-        let earlier = self.shared.earliest.fetch_min(wake.earliest, Ordering::SeqCst) > wake.earliest;
+        let earlier = wake.earliest < self.shared.told.load(Ordering::SeqCst);
         self.send(wake.ready || earlier, wake.inbox);
     }
 
@@ -150,6 +150,13 @@ impl Writer {
         self.conn
             .prepare_cached("PRAGMA data_version")?
             .query_row([], |row| row.get(0))
+    }
+
+    /// Asks for no more checkpoints, which ends the thread that does them.
+    pub(crate) fn dismiss_checkpointer(&mut self) {
+        if let Err(error) = checkpoint::stop_counting(&mut self.conn) {
+            tracing::error!(database = %self.path().display(), %error, "the checkpointer could not be dismissed");
+        }
     }
 
     /// Writes back what is left of the log while nobody commits, so that the next commit can

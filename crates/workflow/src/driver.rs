@@ -22,7 +22,7 @@ use crate::event::{CorrelationKey, StoredEvent};
 use crate::history::{Phase, Record, What};
 use crate::id::{DefinitionHash, Seq};
 use crate::payload::Payload;
-use crate::replay::{Completion, Replay, completion};
+use crate::replay::{Completion, Opened, Replay, completion};
 use crate::run::{Run, lock};
 use crate::seat::Seat;
 use crate::shell::Shell;
@@ -82,7 +82,7 @@ pub(super) struct Driver {
     to_start: BTreeSet<u32>,
     running: BTreeMap<u32, Running>,
     waits: BTreeMap<u32, OpenWait>,
-    sleeps: BTreeMap<u32, Timestamp>,
+    sleeps: BTreeMap<u32, Opened>,
     /// Backoff and deferrals: when a step's next attempt is due.
     delays: BTreeMap<u32, Timestamp>,
     attempts: BTreeMap<u32, attempts::Count>,
@@ -108,12 +108,16 @@ impl Driver {
             return Err(Stop::Lost);
         }
         match self.look_at_code() {
-            Look::Fault(reason) => return self.block(reason).await,
+            Look::Fault(reason) => return self.fault(reason).await,
             Look::Ended(result) => return self.end(result).await,
             Look::Pending => {}
         }
         self.note_abandoned();
         self.note_opened();
+        if !self.completions.is_empty() {
+            // What was opened has ended at once: an effect that nobody knows the outcome of.
+            return Ok(());
+        }
         if self.seat.take_inbox_flag() || self.inbox_stale {
             self.read_inbox().await?;
         }
@@ -166,19 +170,23 @@ impl Driver {
                 }
                 continue;
             }
-            if !self.replayed {
-                self.replayed = true;
-                if let Some(unreached) = lock(&self.board).find_unreached() {
-                    return Look::Fault(unreached);
-                }
-            }
-            return match result {
-                Some(Err(Ended::Unreadable(problem))) => Look::Fault(format!("the run's input {problem}")),
-                Some(Err(Ended::Unwritable(problem))) => Look::Fault(format!("the run's output {problem}")),
-                Some(result) => Look::Ended(result),
-                None => Look::Pending,
-            };
+            return self.judge_look(result);
         }
+    }
+
+    /// All that history has was delivered: what the code makes of it.
+    fn judge_look(&mut self, result: Option<Result<Payload, Ended>>) -> Look {
+        match &result {
+            Some(Err(Ended::Unreadable(problem))) => return Look::Fault(format!("the run's input {problem}")),
+            Some(Err(Ended::Unwritable(problem))) => return Look::Fault(format!("the run's output {problem}")),
+            _ => {}
+        }
+        if !std::mem::replace(&mut self.replayed, true)
+            && let Some(unreached) = lock(&self.board).find_unreached()
+        {
+            return Look::Fault(unreached);
+        }
+        result.map_or(Look::Pending, Look::Ended)
     }
 
     fn tell_unreached(&self) -> String {
@@ -230,7 +238,7 @@ impl Driver {
     }
 
     fn handler_is_late(&self) -> bool {
-        self.handler_deadline().is_some_and(|deadline| deadline <= self.now()) && !self.acts_outside()
+        self.handler_deadline().is_some_and(|deadline| deadline <= self.now())
     }
 
     async fn give_up_handler(&mut self) -> Flow<()> {

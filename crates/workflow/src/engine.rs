@@ -228,7 +228,10 @@ impl Engine {
     pub async fn start_prepared(&self, new: NewRun) -> Result<Started, EngineError> {
         let run = new.id;
         match self.submit(Change::Start(new).into()).await? {
-            Outcome::Existing { run, same_input } => Ok(Started::Existing { run, same_input }),
+            // Its own id is found when the answer to its first try was lost: then it is new.
+            Outcome::Existing { run: found, same_input } if found != run => {
+                Ok(Started::Existing { run: found, same_input })
+            }
             _ => Ok(Started::New(run)),
         }
     }

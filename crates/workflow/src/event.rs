@@ -28,6 +28,17 @@ impl CorrelationKey {
     pub fn new(namespace: impl Into<String>, key: impl Into<String>) -> Self {
         Self { namespace: namespace.into(), key: key.into() }
     }
+
+    /// What is wrong with it, if anything.
+    pub(crate) fn problem(&self) -> Option<String> {
+        let parts = [("namespace", &self.namespace), ("key", &self.key)];
+        let (part, text) = parts.into_iter().find(|(_, text)| !fits(text))?;
+        Some(format!("a correlation key's {part} must have 1 to {EVENT_NAME_LIMIT} bytes, this has {}", text.len()))
+    }
+}
+
+fn fits(text: &str) -> bool {
+    (1..=EVENT_NAME_LIMIT).contains(&text.len())
 }
 
 /// Whom an event is for.
@@ -92,8 +103,13 @@ impl NewEvent {
     /// What is wrong with it, if anything: names and ids have a limit, since strangers choose them.
     pub(crate) fn problem(&self) -> Option<String> {
         let parts = [("id", self.id.as_str()), ("name", &self.name), ("key", self.key.as_deref().unwrap_or("-"))];
-        let wrong = parts.iter().find(|(_, text)| text.is_empty() || text.len() > EVENT_NAME_LIMIT)?;
-        Some(format!("an event's {} must have 1 to {EVENT_NAME_LIMIT} bytes, this has {}", wrong.0, wrong.1.len()))
+        if let Some((part, text)) = parts.iter().find(|(_, text)| !fits(text)) {
+            return Some(format!("an event's {part} must have 1 to {EVENT_NAME_LIMIT} bytes, this has {}", text.len()));
+        }
+        match &self.target {
+            Target::Run(_) => None,
+            Target::Key(key) => key.problem(),
+        }
     }
 }
 

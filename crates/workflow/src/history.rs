@@ -245,7 +245,13 @@ impl What {
     /// Whether the record may wait for the next commit: what it says would be found out again
     /// in the same way after a crash.
     pub(crate) fn may_wait(&self) -> bool {
-        matches!(self, Self::Opened { .. } | Self::Received { .. } | Self::Abandoned)
+        matches!(self, Self::Received { .. } | Self::Abandoned)
+    }
+
+    /// Whether the record says what an attempt or a deadline came to. The others follow from
+    /// the code and the inbox, and are left to code that fits.
+    pub(crate) fn is_news(&self) -> bool {
+        !self.may_wait() && !matches!(self, Self::Opened { .. })
     }
 }
 

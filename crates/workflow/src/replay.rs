@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, VecDeque};
 
 use jiff::Timestamp;
 
-use crate::error::{Failure, StepError};
+use crate::error::{Decision, Failure, StepError};
 use crate::history::{Phase, Record, StepRef, What};
 use crate::payload::Payload;
 
@@ -25,6 +25,13 @@ pub(crate) enum Completion {
     TimedOut,
 }
 
+/// A wait or a sleep that has begun.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Opened {
+    pub at: Timestamp,
+    pub deadline: Timestamp,
+}
+
 /// A step that history knows.
 #[derive(Debug, Clone)]
 pub(crate) struct Known {
@@ -34,7 +41,8 @@ pub(crate) struct Known {
     pub previous: Option<Previous>,
     /// A started outside effect whose end was never recorded.
     pub unresolved: Option<u32>,
-    pub deadline: Option<Timestamp>,
+    /// When its wait or sleep began, and when that ends by itself.
+    pub opened: Option<Opened>,
     pub completed: bool,
     pub abandoned: bool,
 }
@@ -47,7 +55,7 @@ impl Known {
             next_at: None,
             previous: None,
             unresolved: None,
-            deadline: None,
+            opened: None,
             completed: false,
             abandoned: false,
         }
@@ -79,12 +87,15 @@ impl Replay {
         match &record.what {
             What::AttemptStarted { attempt } => known.unresolved = Some(*attempt),
             What::AttemptFailed { attempt, error, next_at, .. } => {
-                known.attempts = *attempt;
                 known.next_at = Some(*next_at);
-                known.previous = Some(Previous::Failed(error.clone()));
                 known.unresolved = None;
+                // A deferred attempt does not count, and is nobody's predecessor.
+                if !matches!(error.decision, Decision::Defer { .. }) {
+                    known.attempts = *attempt;
+                    known.previous = Some(Previous::Failed(error.clone()));
+                }
             }
-            What::Opened { deadline } => known.deadline = Some(*deadline),
+            What::Opened { deadline } => known.opened = Some(Opened { at: record.started_at, deadline: *deadline }),
             What::Abandoned => known.abandoned = true,
             What::Completed { .. } | What::Failed { .. } | What::Received { .. } | What::TimedOut => {
                 known.completed = true;

@@ -19,7 +19,7 @@ use crate::error::{Failure, FailureKind, StepError};
 use crate::id::RunId;
 use crate::payload::{PAYLOAD_SOFT_LIMIT, Payload, PayloadError};
 use crate::replay::Completion;
-use crate::step::{Step, StepAt};
+use crate::step::{Step, StepAt, StepKind};
 use crate::store::Attachment;
 
 /// A run, as its workflow's code sees it.
@@ -59,8 +59,10 @@ impl Run {
         F: Fn(Attempt) -> Fut + Send + Sync + 'static,
         Fut: Future<Output = Result<T, StepError>> + Send + 'static,
     {
-        let act: ActCode = Arc::new(move |attempt, _| encode_result(code(attempt)));
-        self.open(step.into(), Op::Act { gate: None, act }, decode_result)
+        let at = step.into();
+        let kind = at.step.kind;
+        let act: ActCode = Arc::new(move |attempt, _| encode_result(kind, code(attempt)));
+        self.open(at, Op::Act { gate: None, act }, decode_result)
     }
 
     /// Like [`step`](Self::step), for what must first be allowed: the gate takes a permit, a
@@ -84,11 +86,13 @@ impl Run {
             let opening = gate();
             Box::pin(async move { opening.await.map(|permit| Box::new(permit) as Box<dyn Any + Send>) })
         });
+        let at = step.into();
+        let kind = at.step.kind;
         let act: ActCode = Arc::new(move |attempt, permit| {
             let permit = permit.and_then(|p| p.downcast::<G>().ok()).expect("the gate's own answer is handed on");
-            encode_result(code(attempt, *permit))
+            encode_result(kind, code(attempt, *permit))
         });
-        self.open(step.into(), Op::Act { gate: Some(gate), act }, decode_result)
+        self.open(at, Op::Act { gate: Some(gate), act }, decode_result)
     }
 
     /// Runs an attachment, which the store's crate makes, in the very transaction that
@@ -293,14 +297,18 @@ fn decode_result<T: DeserializeOwned>(step: &'static str, completion: Completion
     }
 }
 
-fn encode_result<T, Fut>(work: Fut) -> BoxFuture<'static, Result<Payload, StepError>>
+/// A result that cannot be stored is an error: an action has failed with it, an effect has acted.
+fn encode_result<T, Fut>(kind: StepKind, work: Fut) -> BoxFuture<'static, Result<Payload, StepError>>
 where
     T: Serialize + Send + 'static,
     Fut: Future<Output = Result<T, StepError>> + Send + 'static,
 {
     Box::pin(async move {
         let value = work.await?;
-        let payload = Payload::encode(&value).map_err(|problem| StepError::unknown(format!("the result {problem}")))?;
+        let payload = Payload::encode(&value).map_err(|problem| match kind {
+            StepKind::Effect => StepError::unknown(format!("the result {problem}")),
+            _ => StepError::fail(format!("the result {problem}")),
+        })?;
         if payload.len() > PAYLOAD_SOFT_LIMIT {
             tracing::warn!(bytes = payload.len(), "a step's result is large; history should hold references, not bulk data");
         }

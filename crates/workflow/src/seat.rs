@@ -41,6 +41,8 @@ pub(crate) struct Seat {
     nudge: Notify,
     inbox: AtomicBool,
     lost: AtomicBool,
+    /// Something could not start because the lease is in doubt.
+    held_up: AtomicBool,
     /// Microseconds of the monotonic clock.
     lease_ends: AtomicU64,
 }
@@ -53,6 +55,7 @@ impl Seat {
             nudge: Notify::new(),
             inbox: AtomicBool::new(false),
             lost: AtomicBool::new(false),
+            held_up: AtomicBool::new(false),
             lease_ends: AtomicU64::new(0),
         };
         seat.set_lease_end(lease_ends);
@@ -102,9 +105,8 @@ impl Seat {
 
     /// A renewal was sent at this time and succeeded.
     pub fn renewed(&self, sent: Duration) {
-        let was_fresh_until = self.lease_ends.load(Ordering::Acquire);
         self.set_lease_end(sent + self.desk.lease);
-        if was_fresh_until < micros(sent + self.desk.lease / 3) {
+        if self.held_up.swap(false, Ordering::AcqRel) {
             self.nudge();
         }
     }
@@ -116,6 +118,17 @@ impl Seat {
     /// No attempt starts in the last third of a lease.
     pub fn lease_is_fresh(&self, runtime: &dyn Runtime) -> bool {
         micros(runtime.monotonic() + self.desk.lease / 3) < self.lease_ends.load(Ordering::Acquire)
+    }
+
+    /// Whether an attempt may start now. When not, the next renewal nudges.
+    pub fn may_start(&self, runtime: &dyn Runtime) -> bool {
+        // Said before it is looked at, so that a renewal in between is not missed.
+        self.held_up.store(true, Ordering::Release);
+        let fresh = self.lease_is_fresh(runtime);
+        if fresh {
+            self.held_up.store(false, Ordering::Release);
+        }
+        fresh
     }
 
     /// Numbers tasks, so that a late report of one that was given up is told apart.

@@ -108,7 +108,8 @@ impl Member {
             Change::Start(new) => new.input.len(),
             Change::Emit(event) => event.payload.len(),
             Change::Advance(advance) => {
-                advance.records.iter().filter_map(|record| record.what.payload()).map(Payload::len).sum()
+                let recorded = advance.records.iter().filter_map(|record| record.what.payload());
+                recorded.chain(advance.next.output()).map(Payload::len).sum()
             }
             Change::Nothing { .. } | Change::Command(_) => 0,
         }
@@ -237,6 +238,16 @@ pub enum Next {
         /// The hash of the definition it was executed with; 0 when its worker had none.
         hash: DefinitionHash,
     },
+}
+
+impl Next {
+    /// The output that it carries.
+    fn output(&self) -> Option<&Payload> {
+        match self {
+            Self::Finish(Ending::Completed(output)) => Some(output),
+            _ => None,
+        }
+    }
 }
 
 /// How a run ended.

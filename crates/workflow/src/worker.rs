@@ -1,18 +1,19 @@
 //! A worker: claims runs, has them executed, keeps their leases, and goes down in order.
 
-use std::collections::BTreeMap;
-use std::sync::atomic::Ordering;
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard};
 use std::time::Duration;
 
 use futures_util::{FutureExt, StreamExt};
+use jiff::Timestamp;
 use tokio::sync::Notify;
 
 use crate::driver::execute;
 use crate::id::{DefinitionHash, RunId, WorkerId};
 use crate::seat::{Desk, Seat, Stopping};
 use crate::shell::Shell;
-use crate::store::{Claim, Claimed, Hint, Lease};
+use crate::store::{Claim, Claimed, Hint, Lease, StoreError};
 
 /// How a worker works.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -35,6 +36,16 @@ impl Default for WorkerOptions {
 /// Claims look for work at least this often, should a hint have been missed.
 const IDLE_LOOK: Duration = Duration::from_secs(5);
 
+/// What is due may be only for others: then a worker looks again after this time, and after
+/// twice as long each further time, so that it neither spins nor forgets its own timers.
+const VAIN_LOOK: Duration = Duration::from_millis(5);
+
+/// No look in vain is later than this.
+const VAIN_LOOK_CAP: Duration = Duration::from_secs(1);
+
+/// After the grace of a shutdown, the database has this time to take the leases back.
+const RELEASE_TIME: Duration = Duration::from_secs(2);
+
 /// After a failed claim.
 const CLAIM_PAUSE: Duration = Duration::from_millis(500);
 
@@ -52,10 +63,15 @@ struct Inner {
     options: WorkerOptions,
     desk: Arc<Desk>,
     seats: Mutex<BTreeMap<RunId, SeatOf>>,
+    /// Runs without a seat into whose inbox something came while a claim was under way: the
+    /// claim may bring them, as they were before.
+    early: Mutex<Option<BTreeSet<RunId>>>,
     /// Something may be ready, a seat is free, or the worker stops.
     look: Notify,
-    /// A run has left its seat.
+    /// A run has left its seat, or the last claim is over.
     left: Notify,
+    /// Nothing is claimed any more.
+    claims_over: AtomicBool,
     definitions: Arc<[(String, DefinitionHash)]>,
 }
 
@@ -72,8 +88,10 @@ impl Worker {
             options,
             desk: Arc::new(Desk::new(options.lease)),
             seats: Mutex::default(),
+            early: Mutex::default(),
             look: Notify::new(),
             left: Notify::new(),
+            claims_over: AtomicBool::new(false),
             definitions,
             shell,
         });
@@ -97,17 +115,19 @@ impl Worker {
     }
 
     /// Claims nothing more, lets attempts end within `grace`, gives the leases back, and
-    /// returns when no run is executed any more. What was not finished is taken up by the next
-    /// worker.
+    /// returns when no run is executed any more, or 2 s after the grace if the database does
+    /// not answer. What was not finished is taken up by the next worker.
     pub async fn shutdown(&self, grace: Duration) {
         let inner = &self.inner;
         inner.stop(Stopping::Draining);
         let mut timer = inner.shell.runtime.sleep(grace).fuse();
-        while !inner.seats().is_empty() {
+        let mut limit = inner.shell.runtime.sleep(grace + RELEASE_TIME).fuse();
+        while !inner.is_over() {
             let mut left = std::pin::pin!(inner.left.notified().fuse());
             futures_util::select_biased! {
                 () = left => {}
                 () = timer => inner.stop(Stopping::Abandoning),
+                () = limit => return,
             }
         }
     }
@@ -128,8 +148,13 @@ impl Inner {
         self.seats().values().for_each(|held| held.seat.nudge());
     }
 
+    fn is_over(&self) -> bool {
+        self.claims_over.load(Ordering::Acquire) && self.seats().is_empty()
+    }
+
     async fn claim_runs(self: Arc<Self>) {
         let mut takeover = self.options.takeover;
+        let mut vain = VAIN_LOOK;
         while !self.is_stopping() {
             let limit = self.options.max_in_flight.saturating_sub(self.seats().len()).min(CLAIM_LIMIT);
             if limit == 0 {
@@ -137,10 +162,11 @@ impl Inner {
                 continue;
             }
             match self.claim(limit, takeover).await {
-                Ok(claimed) if claimed == limit => {}
-                Ok(_) => {
+                Ok(claimed) if claimed == limit => vain = VAIN_LOOK,
+                Ok(claimed) => {
                     takeover = false;
-                    self.wait_for_work().await;
+                    vain = if claimed > 0 { VAIN_LOOK } else { (vain * 2).min(VAIN_LOOK_CAP) };
+                    self.wait_for_work(if claimed > 0 { Duration::ZERO } else { vain }).await;
                 }
                 Err(error) => {
                     tracing::warn!(%error, "no runs could be claimed; tried again");
@@ -148,9 +174,12 @@ impl Inner {
                 }
             }
         }
+        self.claims_over.store(true, Ordering::Release);
+        self.left.notify_one();
     }
 
-    async fn claim(self: &Arc<Self>, limit: usize, takeover: bool) -> Result<usize, crate::store::StoreError> {
+    async fn claim(self: &Arc<Self>, limit: usize, takeover: bool) -> Result<usize, StoreError> {
+        self.keep_doubtful_leases().await?;
         let sent = self.shell.runtime.monotonic();
         let claim = Claim {
             worker: self.id,
@@ -160,20 +189,31 @@ impl Inner {
             known_since: self.shell.known_since,
             takeover,
         };
-        let claimed = self.shell.store.claim(claim).await?;
+        *self.early() = Some(BTreeSet::new());
+        let claimed = self.shell.store.claim(claim).await;
+        let early = self.early().take().unwrap_or_default();
+        let claimed = claimed?;
         let count = claimed.len();
         for run in claimed {
-            self.seat(run, sent);
+            let hinted = early.contains(&run.run.id);
+            self.seat(run, sent, hinted);
         }
         Ok(count)
     }
 
+    fn early(&self) -> MutexGuard<'_, Option<BTreeSet<RunId>>> {
+        self.early.lock().expect("nobody panics while holding it")
+    }
+
     /// A lease counts from before the claim was sent.
-    fn seat(self: &Arc<Self>, claimed: Claimed, sent: Duration) {
+    fn seat(self: &Arc<Self>, claimed: Claimed, sent: Duration, hinted: bool) {
         let (run, lease) = (claimed.run.id, claimed.lease);
         let seat = Arc::new(Seat::new(self.id, self.desk.clone(), sent + self.options.lease));
         if let Some(former) = self.seats().insert(run, SeatOf { lease, seat: seat.clone() }) {
             former.seat.flag_lost();
+        }
+        if hinted {
+            seat.flag_inbox();
         }
         let worker = self.clone();
         let work = execute(self.shell.clone(), seat, claimed);
@@ -184,11 +224,20 @@ impl Inner {
         }));
     }
 
-    /// Until a hint, a free seat, the next due time, or for safety a while.
-    async fn wait_for_work(&self) {
+    /// After an outage, or in a machine that was suspended, a worker's own leases have run
+    /// out: it asks for them again before it claims, else it would take its runs over from
+    /// itself, and what they know and have not written yet would be lost.
+    async fn keep_doubtful_leases(&self) -> Result<(), StoreError> {
+        let runtime = &*self.shell.runtime;
+        let doubtful = self.seats().values().any(|held| !held.seat.is_lost() && !held.seat.lease_is_fresh(runtime));
+        if doubtful { self.renew_held().await } else { Ok(()) }
+    }
+
+    /// Until a hint, a free seat, the next due time but not before `least`, or for safety a while.
+    async fn wait_for_work(&self, least: Duration) {
         let wait = match self.shell.store.next_due().await {
             Ok(Some(due)) => match self.shell.store.now().await {
-                Ok(now) => Duration::try_from(due.duration_since(now)).unwrap_or_default().min(IDLE_LOOK),
+                Ok(now) => wait_until(due, now, least),
                 Err(_) => CLAIM_PAUSE,
             },
             Ok(None) => IDLE_LOOK,
@@ -204,16 +253,21 @@ impl Inner {
     async fn renew_leases(self: Arc<Self>) {
         while !(self.is_stopping() && self.seats().is_empty()) {
             self.shell.runtime.sleep(self.options.lease / 3).await;
-            let held: Vec<Lease> = self.seats().values().map(|held| held.lease).collect();
-            if held.is_empty() {
-                continue;
-            }
-            let sent = self.shell.runtime.monotonic();
-            match self.shell.store.renew(held.clone(), self.options.lease).await {
-                Ok(lost) => self.note_renewal(&held, &lost, sent),
-                Err(error) => tracing::warn!(%error, "leases could not be renewed; tried again"),
+            if let Err(error) = self.renew_held().await {
+                tracing::warn!(%error, "leases could not be renewed; tried again");
             }
         }
+    }
+
+    async fn renew_held(&self) -> Result<(), StoreError> {
+        let held: Vec<Lease> = self.seats().values().map(|held| held.lease).collect();
+        if held.is_empty() {
+            return Ok(());
+        }
+        let sent = self.shell.runtime.monotonic();
+        let lost = self.shell.store.renew(held.clone(), self.options.lease).await?;
+        self.note_renewal(&held, &lost, sent);
+        Ok(())
     }
 
     fn note_renewal(&self, held: &[Lease], lost: &[RunId], sent: Duration) {
@@ -233,16 +287,31 @@ impl Inner {
         while let Some(hint) = hints.next().await {
             match hint {
                 Hint::Ready => self.look.notify_one(),
-                Hint::Inbox(run) => {
-                    if let Some(held) = self.seats().get(&run) {
-                        held.seat.flag_inbox();
-                    }
-                }
+                Hint::Inbox(run) => self.pass_on_inbox(run),
             }
             if self.is_stopping() && self.seats().is_empty() {
                 return;
             }
         }
+    }
+}
+
+impl Inner {
+    fn pass_on_inbox(&self, run: RunId) {
+        if let Some(early) = &mut *self.early() {
+            early.insert(run);
+        }
+        if let Some(held) = self.seats().get(&run) {
+            held.seat.flag_inbox();
+        }
+    }
+}
+
+/// What is due now was not for this worker when it has just claimed nothing: then it waits for `least`.
+fn wait_until(due: Timestamp, now: Timestamp, least: Duration) -> Duration {
+    match Duration::try_from(due.duration_since(now)) {
+        Ok(wait) if !wait.is_zero() => wait.min(IDLE_LOOK),
+        _ => least,
     }
 }
 

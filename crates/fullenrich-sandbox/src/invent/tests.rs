@@ -120,10 +120,10 @@ fn people_have_the_gaps_that_real_ones_have() {
             let locations = &position(p)["company"]["locations"];
             locations.is_object() && locations["offices"].is_null()
         }),
-        ("no industry", &|p| {
+        ("no industry", |p| {
             position(p)["company"].is_object() && position(p)["company"]["industry"].is_null()
         }),
-        ("malformed date", &|p| p.to_string().contains("-0T00:00:00.000Z")),
+        ("malformed date", |p| p.to_string().contains("-0T00:00:00.000Z")),
     ];
     for (gap, shows) in gaps {
         let share = people.iter().filter(|person| shows(person)).count() * 1000 / CROWD;

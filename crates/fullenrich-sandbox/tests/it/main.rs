@@ -1,5 +1,7 @@
 //! The sandbox from outside: through its router on a virtual clock, and once through real sockets.
 
+#![allow(clippy::unwrap_used, reason = "a test that cannot go on says so by panicking")]
+
 mod callbacks;
 mod conservation;
 mod credits;

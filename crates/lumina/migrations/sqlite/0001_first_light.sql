@@ -89,6 +89,7 @@ CREATE TABLE batch (
 ) STRICT, WITHOUT ROWID;
 
 CREATE INDEX batch_waiting ON batch (priority DESC, run) WHERE state = 'waiting';
+CREATE INDEX batch_open ON batch (run) WHERE closed_at IS NULL;
 CREATE INDEX batch_holding ON batch (run) WHERE state = 'holding';
 CREATE INDEX batch_day ON batch (day) WHERE day IS NOT NULL;
 

@@ -32,6 +32,7 @@ pub(super) struct Server {
     pub app: App,
     pub worker: Worker,
     pub address: SocketAddr,
+    http: HttpState,
     stop: watch::Sender<bool>,
     listeners: Vec<JoinHandle<std::io::Result<()>>>,
 }
@@ -66,14 +67,14 @@ pub(super) async fn start(config: &Config, app: App, listener: TcpListener) -> a
     let state = HttpState::new(app.clone(), HttpSettings::new(config, token)?);
     let mut listeners = vec![spawn(listener, http::router(state.clone()), stopped.clone())];
     if let Some(webhooks) = config.server.webhook_address {
-        listeners.push(spawn(listen(webhooks).await?, http::webhook_router(state), stopped));
+        listeners.push(spawn(listen(webhooks).await?, http::webhook_router(state.clone()), stopped));
         eprintln!("Webhooks alone at http://{webhooks}: that is the address to expose.");
     }
     let worker = app.engine.start_worker(worker::worker_options(config));
     Sweeper::new(app.clone(), config.enrichment.sweep, config.retention.raw).start();
     let note = if made { " (made just now)" } else { "" };
     eprintln!("Listening on http://{address}; the token is in {}{note}.", config.server.token_file.display());
-    Ok(Server { app, worker, address, stop, listeners })
+    Ok(Server { app, worker, address, http: state, stop, listeners })
 }
 
 fn spawn(listener: TcpListener, router: axum::Router, mut stopped: watch::Receiver<bool>) -> JoinHandle<std::io::Result<()>> {
@@ -87,6 +88,7 @@ fn spawn(listener: TcpListener, router: axum::Router, mut stopped: watch::Receiv
 impl Server {
     /// Refuses what is new, answers what was begun, lets attempts end, closes the database.
     pub async fn stop(self) -> anyhow::Result<()> {
+        self.http.begin_shutdown();
         // Nobody listens any more when the listeners have ended by themselves.
         let _ = self.stop.send(true);
         for listener in self.listeners {

@@ -57,14 +57,14 @@ pub use http_url::HttpUrl;
 pub use keys::{Key, keys};
 pub use layers::{ConfigFile, DEFAULT_FILE, Sources};
 pub use log::{LogConfig, LogFormat};
-pub use newsletters::{JsonPointer, NewsletterConfig};
+pub use newsletters::NewsletterConfig;
 pub use origin::Origin;
 pub use permissions::is_open_to_others;
 pub use retention::RetentionConfig;
 pub use server::ServerConfig;
 pub use settings::Setting;
 pub use shown::Shown;
-pub use webhooks::{MIN_SECRET_BYTES, WebhooksConfig};
+pub use webhooks::WebhooksConfig;
 pub use worker::WorkerConfig;
 
 use std::collections::BTreeMap;

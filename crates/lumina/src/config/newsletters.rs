@@ -1,6 +1,7 @@
 use std::collections::BTreeMap;
 
 use http::HeaderName;
+use lumina_intake::newsletters::JsonPointer;
 use secrecy::SecretString;
 use toml::Value;
 
@@ -33,9 +34,6 @@ pub(super) const KEYS: &[Key] = &[
 /// The longest name of a source: it is a part of a URL.
 const MAX_NAME_CHARS: usize = 64;
 
-/// The longest pointer: far deeper than any platform nests.
-const MAX_POINTER_BYTES: usize = 512;
-
 /// A newsletter platform that delivers to `/api/webhooks/newsletters/{source}`.
 #[derive(Debug, Clone)]
 pub struct NewsletterConfig {
@@ -61,30 +59,10 @@ impl NewsletterConfig {
     }
 }
 
-/// A place in a JSON document, as RFC 6901 writes it: `/data/email`.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct JsonPointer(String);
-
-impl JsonPointer {
-    /// As `serde_json::Value::pointer` takes it.
-    #[must_use]
-    pub fn as_str(&self) -> &str {
-        &self.0
-    }
-}
-
 impl FromValue for JsonPointer {
     fn from_value(value: &Value) -> Result<Self, String> {
         const EXPECTED: &str = "a JSON pointer in quotes, such as \"/data/email\"";
-        let pointer = text(value, EXPECTED)?;
-        // A tilde stands for itself only as ~0, and for a slash as ~1.
-        let mut escapes = pointer.split('~').skip(1);
-        let is_escaped = escapes.all(|rest| rest.starts_with(['0', '1']));
-        if pointer.starts_with('/') && is_escaped && pointer.len() <= MAX_POINTER_BYTES {
-            Ok(Self(pointer.to_owned()))
-        } else {
-            Err(format!("write {EXPECTED}"))
-        }
+        text(value, EXPECTED)?.parse().map_err(|_| format!("write {EXPECTED}"))
     }
 }
 

@@ -1,3 +1,4 @@
+use lumina_intake::newsletters::MIN_SECRET_BYTES;
 use secrecy::SecretString;
 use toml::Value;
 
@@ -17,9 +18,6 @@ pub(super) const KEYS: &[Key] = &[
         "Believed as well, while senders change over to a new secret.",
     ),
 ];
-
-/// A shorter secret can be guessed.
-pub const MIN_SECRET_BYTES: usize = 16;
 
 /// The signed webhook of our own.
 #[derive(Debug, Clone)]

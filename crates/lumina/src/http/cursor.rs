@@ -49,3 +49,52 @@ fn unknown() -> ApiError {
     let problem = "it is none; send the `nextCursor` of an answer of this list, or leave it out to begin";
     ApiError::invalid_query("cursor", problem)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const ID: Uuid = Uuid::from_u128(0x0198_6400_0000_7000_8000_0000_0000_00ff);
+
+    #[test]
+    fn what_was_handed_out_is_read_again() {
+        for score in [0, 7, 100, 255] {
+            assert_eq!(read_lead(&of_lead(score, ID)), Ok((score, ID)));
+        }
+        assert_eq!(read_workflow(&of_workflow(ID)), Ok(ID));
+        for seq in [0, 1, 200, i64::MAX as u64] {
+            assert_eq!(read_place(&of_place(seq)), Ok(seq));
+        }
+    }
+
+    #[test]
+    fn anything_else_is_refused() {
+        let hyphens = format!("w{ID}");
+        let of_other_lists = [of_lead(9, ID), of_workflow(ID), of_place(9)];
+        let texts = [
+            "",
+            "l",
+            "l6",
+            "lé4",
+            "l61zz",
+            "w",
+            "w00",
+            "h",
+            "h-1",
+            "h+1",
+            "hffffffffffffffff",
+            "h1 ",
+            &hyphens,
+        ];
+        for text in texts {
+            assert!(read_lead(text).is_err(), "{text:?}");
+            assert!(read_workflow(text).is_err(), "{text:?}");
+            assert!(read_place(text).is_err(), "{text:?}");
+        }
+        for (number, text) in of_other_lists.iter().enumerate() {
+            assert_eq!(read_lead(text).is_ok(), number == 0, "{text}");
+            assert_eq!(read_workflow(text).is_ok(), number == 1, "{text}");
+            assert_eq!(read_place(text).is_ok(), number == 2, "{text}");
+        }
+    }
+}

@@ -4,9 +4,9 @@ use std::any::Any;
 use std::time::Duration;
 
 use axum::Json;
-use axum::extract::{OriginalUri, State};
+use axum::extract::State;
 use axum::response::{IntoResponse, Response};
-use http::{HeaderValue, Method, StatusCode, header};
+use http::{HeaderValue, Method, StatusCode, Uri, header};
 use jiff::Timestamp;
 use lumina_intake::newsletters::{PayloadError, SignatureError};
 use lumina_workflow::EngineError;
@@ -271,13 +271,13 @@ pub(super) async fn write_error(State(state): State<HttpState>, mut response: Re
 }
 
 /// No route has this path.
-pub(super) async fn not_found(OriginalUri(uri): OriginalUri) -> ApiError {
+pub(super) async fn not_found(uri: Uri) -> ApiError {
     let path: String = uri.path().chars().take(200).collect();
     ApiError::new(ErrorCode::NotFound, format!("there is nothing at {path}"))
 }
 
 /// The route is not for this method.
-pub(super) async fn method_not_allowed(method: Method, OriginalUri(uri): OriginalUri) -> ApiError {
+pub(super) async fn method_not_allowed(method: Method, uri: Uri) -> ApiError {
     let message = format!("{} is not for {method}", uri.path());
     ApiError::new(ErrorCode::MethodNotAllowed, message)
 }

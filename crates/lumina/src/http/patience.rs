@@ -15,11 +15,7 @@ use super::state::HttpState;
 const COMMIT_PATIENCE: Duration = Duration::from_secs(15);
 
 /// The work's result, or nothing when it takes longer than this.
-pub(super) async fn within<T>(
-    runtime: &dyn Runtime,
-    limit: Duration,
-    work: impl Future<Output = T>,
-) -> Option<T> {
+pub(super) async fn within<T>(runtime: &dyn Runtime, limit: Duration, work: impl Future<Output = T>) -> Option<T> {
     match select(pin!(work), runtime.sleep(limit)).await {
         Either::Left((result, _)) => Some(result),
         Either::Right(_) => None,

@@ -1,14 +1,15 @@
-//! Query parameters, read one by one, so that a refusal names the one that is wrong.
+//! Parameters of the query and the path, read one by one, so that a refusal names the one that is wrong.
 
 use std::collections::BTreeMap;
 use std::fmt::Display;
 use std::ops::RangeInclusive;
 use std::str::FromStr;
 
-use axum::extract::Query;
+use axum::extract::{FromRequestParts, Path, Query};
 use http::Uri;
+use http::request::Parts;
 
-use super::error::ApiError;
+use super::error::{ApiError, not_found};
 
 /// The parameters of a request, by name.
 pub(super) struct Parameters(BTreeMap<String, String>);
@@ -52,5 +53,19 @@ impl Parameters {
             let (least, most) = (allowed.start(), allowed.end());
             ApiError::invalid_query(name, format!("it must be a whole number from {least} to {most}"))
         })
+    }
+}
+
+/// The one parameter of a path. What is no text names nothing.
+pub(super) struct Named(pub String);
+
+impl<S: Send + Sync> FromRequestParts<S> for Named {
+    type Rejection = ApiError;
+
+    async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self, ApiError> {
+        match Path::<String>::from_request_parts(parts, state).await {
+            Ok(Path(name)) => Ok(Self(name)),
+            Err(_) => Err(not_found(parts.uri.clone()).await),
+        }
     }
 }

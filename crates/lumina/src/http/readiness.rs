@@ -63,7 +63,9 @@ async fn find_obstacle(state: &HttpState) -> Option<&'static str> {
 /// Writes something small, since after a failed write nobody may be writing any more. True when it is durable.
 async fn probe(state: &HttpState) -> bool {
     let runtime = &state.app.context.runtime;
-    let Ok(mut last) = state.readiness.last_probe.try_lock() else { return false };
+    let Ok(mut last) = state.readiness.last_probe.try_lock() else {
+        return false;
+    };
     let now = runtime.monotonic();
     if last.is_some_and(|last| now < last + PROBE_EVERY) {
         return false;

@@ -14,9 +14,6 @@ use super::error::{answer_panic, method_not_allowed, not_found, write_error};
 use super::state::HttpState;
 use super::{batches, health, leads, metrics, readiness, upload, webhooks, workflows};
 
-/// What an upload is larger than its file: the other fields and what stands between them.
-const FORM_OVERHEAD: usize = 64 * 1024;
-
 /// Serves everything.
 pub fn router(state: HttpState) -> Router {
     let routes = api(&state).merge(webhook_routes()).merge(health_routes());
@@ -58,7 +55,7 @@ fn health_routes() -> Router<HttpState> {
 
 /// The routes that need the token.
 fn api(state: &HttpState) -> Router<HttpState> {
-    let upload_limit = DefaultBodyLimit::max(state.settings.limits.upload.saturating_add(FORM_OVERHEAD));
+    let upload_limit = DefaultBodyLimit::max(upload::form_limit(state.settings.limits.upload));
     Router::new()
         .route("/api/upload", post(upload::receive).layer(upload_limit))
         .route("/api/leads", get(leads::list))

@@ -57,7 +57,11 @@ async fn accept_all(
     seats: &Arc<Semaphore>,
 ) -> std::convert::Infallible {
     loop {
-        let seat = seats.clone().acquire_owned().await.expect("the semaphore is never closed");
+        let seat = seats
+            .clone()
+            .acquire_owned()
+            .await
+            .expect("the semaphore is never closed");
         let stream = accept(listener).await;
         let (router, watcher) = (router.clone(), connections.watcher());
         tokio::spawn(async move {

@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 
 use anyhow::Context as _;
 use http::HeaderName;
-use lumina_intake::newsletters::{ConfiguredSource, JsonPointer, SharedSecrets, SigningSecrets};
+use lumina_intake::newsletters::{ConfiguredSource, SharedSecrets, SigningSecrets};
 use secrecy::{ExposeSecret, SecretString};
 
 use crate::config::{Config, NewsletterConfig, WebhooksConfig};
@@ -66,7 +66,7 @@ impl HttpSettings {
     /// As configured.
     ///
     /// # Errors
-    /// When a secret is too short or a pointer is none, which the configuration refuses as well.
+    /// When a secret is too short, which the configuration refuses as well.
     pub fn new(config: &Config, token: Token) -> anyhow::Result<Self> {
         let read = |(name, source): (&String, &NewsletterConfig)| {
             let source = read_source(source).with_context(|| format!("newsletters.{name}"))?;
@@ -91,13 +91,15 @@ fn read_subscribe(config: &WebhooksConfig) -> anyhow::Result<Option<SigningSecre
 }
 
 fn read_source(config: &NewsletterConfig) -> anyhow::Result<NewsletterSource> {
-    let optional = |pointer: Option<&str>| pointer.map(str::parse::<JsonPointer>).transpose();
-    let secrets = config.secret.as_ref().map(|secret| SharedSecrets::new(secret.expose_secret(), None));
+    let secrets = config
+        .secret
+        .as_ref()
+        .map(|secret| SharedSecrets::new(secret.expose_secret(), None));
     Ok(NewsletterSource {
         fields: ConfiguredSource {
-            email: config.email.as_str().parse()?,
-            name: optional(config.name.as_ref().map(|pointer| pointer.as_str()))?,
-            source: optional(config.source.as_ref().map(|pointer| pointer.as_str()))?,
+            email: config.email.clone(),
+            name: config.name.clone(),
+            source: config.source.clone(),
         },
         secrets: secrets.transpose()?,
         header: config.header.clone(),

@@ -54,10 +54,10 @@ fn effect(command: &Command, subject: &Subject) -> Result<bool, Refusal> {
         problem,
     };
     match command.what {
-        CommandKind::Cancel if subject.status.is_end() => Err(wrong("it has ended and cannot be cancelled")),
+        CommandKind::Cancel if subject.status.is_end() => Err(wrong("it has ended, so it cannot be cancelled")),
         CommandKind::Cancel => Ok(!subject.asked && subject.phase == Phase::Main),
         CommandKind::Retry if subject.status == RunStatus::Blocked => Ok(true),
-        CommandKind::Retry => Err(wrong("only a blocked run can be told to try again")),
+        CommandKind::Retry => Err(wrong("only a blocked run can be retried")),
     }
 }
 

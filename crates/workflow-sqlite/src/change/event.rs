@@ -72,7 +72,7 @@ fn put_in(group: &Group<'_>, to: &Receiver, event: &NewEvent) -> Result<(), Faul
         SQL,
         params![
             to.run.0,
-            to.inbox + 1,
+            group.next_event()?,
             event.id,
             scope,
             key,
@@ -87,13 +87,13 @@ fn put_in(group: &Group<'_>, to: &Receiver, event: &NewEvent) -> Result<(), Faul
 }
 
 fn set_aside(group: &Group<'_>, event: &NewEvent) -> Result<(), Fault> {
-    const SQL: &str = "INSERT INTO workflow_unrouted (id, scope, scope_key, name, key, payload, received_at, \
-         expires_at) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8)";
+    const SQL: &str = "INSERT INTO workflow_unrouted (seq, id, scope, scope_key, name, key, payload, received_at, \
+         expires_at) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9)";
     let (scope, key) = scope(&event.target);
-    let expires_at = later(group.now, event.kept_for);
     group.execute(
         SQL,
         params![
+            group.next_event()?,
             event.id,
             scope,
             key,
@@ -101,33 +101,31 @@ fn set_aside(group: &Group<'_>, event: &NewEvent) -> Result<(), Fault> {
             event.key,
             event.payload.as_str(),
             group.now,
-            expires_at
+            later(group.now, event.kept_for)
         ],
     )?;
     Ok(())
 }
 
-/// Moves what waits for these targets into the run's inbox, in the order it came in; answers
-/// how many they were.
+/// Moves what waits for these targets into the run's inbox, each at its place by when it was
+/// stored; answers how many they were.
 pub(crate) fn deliver_unrouted(group: &Group<'_>, run: RunId, targets: &[Target]) -> Result<i64, Fault> {
-    let mut waiting = Vec::new();
-    for target in targets {
-        waiting.extend(waiting_for(group, target)?);
-    }
-    if waiting.is_empty() {
-        return Ok(0);
-    }
-    waiting.sort_unstable();
-    let to = group
-        .receiver(run)?
-        .ok_or_else(|| Fault::Broken(format!("run {run} vanished inside a transaction")))?;
     let mut count = 0;
-    for seq in waiting {
-        count += 1;
-        move_in(group, run, to.inbox + count, seq)?;
+    for target in targets {
+        for seq in waiting_for(group, target)? {
+            move_in(group, run, seq)?;
+            count += 1;
+        }
     }
-    group.arrive(&to, count)?;
+    if count > 0 {
+        let to = group.receiver(run)?.ok_or_else(|| vanished(run))?;
+        group.arrive(&to, count)?;
+    }
     Ok(count)
+}
+
+fn vanished(run: RunId) -> Fault {
+    Fault::Broken(format!("run {run} vanished inside a transaction"))
 }
 
 fn waiting_for(group: &Group<'_>, target: &Target) -> Result<Vec<i64>, Fault> {
@@ -140,15 +138,15 @@ fn waiting_for(group: &Group<'_>, target: &Target) -> Result<Vec<i64>, Fault> {
     Ok(found)
 }
 
-fn move_in(group: &Group<'_>, run: RunId, seq: i64, unrouted: i64) -> Result<(), Fault> {
+fn move_in(group: &Group<'_>, run: RunId, seq: i64) -> Result<(), Fault> {
     const COPY: &str = "INSERT INTO workflow_inbox (run, seq, id, scope, scope_key, name, key, payload, received_at, \
-         expires_at) SELECT ?1, ?2, id, scope, scope_key, name, key, payload, received_at, expires_at \
-         FROM workflow_unrouted WHERE seq = ?3";
+         expires_at) SELECT ?1, seq, id, scope, scope_key, name, key, payload, received_at, expires_at \
+         FROM workflow_unrouted WHERE seq = ?2";
     const OWN: &str = "UPDATE workflow_event_id SET run = ?1 WHERE (scope, scope_key, id) = \
          (SELECT scope, scope_key, id FROM workflow_unrouted WHERE seq = ?2) AND typeof(scope) = 'text'";
-    group.execute(COPY, params![run.0, seq, unrouted])?;
-    group.execute(OWN, params![run.0, unrouted])?;
-    group.execute("DELETE FROM workflow_unrouted WHERE seq = ?1", [unrouted])?;
+    group.execute(COPY, params![run.0, seq])?;
+    group.execute(OWN, params![run.0, seq])?;
+    group.execute("DELETE FROM workflow_unrouted WHERE seq = ?1", [seq])?;
     Ok(())
 }
 
@@ -164,9 +162,9 @@ pub(super) fn consume(group: &Group<'_>, run: RunId, seqs: &[u64]) -> Result<(),
 /// What an ended run leaves in its inbox belongs to nobody again.
 pub(super) fn leave_behind(group: &Group<'_>, run: RunId) -> Result<(), Fault> {
     const ANY: &str = "SELECT run FROM workflow_inbox WHERE run = ?1 LIMIT 1";
-    const COPY: &str = "INSERT INTO workflow_unrouted (id, scope, scope_key, name, key, payload, received_at, \
-         expires_at) SELECT id, scope, scope_key, name, key, payload, received_at, expires_at \
-         FROM workflow_inbox WHERE run = ?1 ORDER BY seq";
+    const COPY: &str = "INSERT INTO workflow_unrouted (seq, id, scope, scope_key, name, key, payload, \
+         received_at, expires_at) SELECT seq, id, scope, scope_key, name, key, payload, received_at, expires_at \
+         FROM workflow_inbox WHERE run = ?1";
     const DISOWN: &str = "UPDATE workflow_event_id SET run = NULL WHERE (scope, scope_key, id) IN \
          (SELECT scope, scope_key, id FROM workflow_inbox WHERE run = ?1)";
     let left = group

@@ -1,5 +1,6 @@
 //! How a run goes on after a step.
 
+use jiff::Timestamp;
 use lumina_workflow::store::{Advance, Ending, Next};
 use lumina_workflow::{DefinitionHash, Failure};
 use rusqlite::params;
@@ -20,7 +21,7 @@ pub(super) struct Goal<'k> {
 pub(super) fn go(group: &Group<'_>, step: &Advance, goal: &Goal<'_>) -> Result<(), Fault> {
     match &step.next {
         Next::Running => run_on(group, step, goal),
-        Next::Park { wake_at } if !goal.must_run => park(group, step, goal, wake_at.map(|at| at.as_microsecond())),
+        Next::Park { wake_at } if !goal.must_run => park(group, step, goal, wake_at.map(Timestamp::as_microsecond)),
         Next::Park { .. } | Next::Release => release(group, step, goal),
         Next::Failing { cause } => fail(group, step, goal, cause),
         Next::Finish(ending) => finish(group, step, goal, ending),

@@ -1,10 +1,11 @@
-//! The suite that every store must pass, in both modes.
+//! The suites that every store must pass: the trait's in both modes, the engine's inline.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
 use lumina_workflow::conformance::{Act, Backend, block_on};
+use lumina_workflow::deterministic::DeterministicRuntime;
 use lumina_workflow::store::{Attachment, Store};
 use lumina_workflow::{Payload, StoreClock};
 use lumina_workflow_sqlite::rusqlite::{OptionalExtension, params};
@@ -25,10 +26,19 @@ pub struct SqliteBackend {
 
 impl SqliteBackend {
     pub fn new(mode: Mode) -> Self {
-        let folder = Folder::new();
         let elapsed = Arc::new(AtomicU64::new(0));
         let micros = elapsed.clone();
         let clock = StoreClock::from_fn(move || moment() + Duration::from_micros(micros.load(Ordering::SeqCst)));
+        Self::opened(mode, clock, elapsed)
+    }
+
+    /// On the virtual clock of a runtime, which alone lets time pass.
+    pub fn on(runtime: DeterministicRuntime) -> Self {
+        Self::opened(Mode::Inline, StoreClock::of(Arc::new(runtime)), Arc::default())
+    }
+
+    fn opened(mode: Mode, clock: StoreClock, elapsed: Arc<AtomicU64>) -> Self {
+        let folder = Folder::new();
         let store = SqliteStore::open(folder.options().mode(mode).clock(clock)).unwrap();
         block_on(store.migrate("cells", &[CELLS])).unwrap();
         Self {
@@ -103,4 +113,8 @@ mod threads {
     lumina_workflow::conformance_suite!(crate::conformance::SqliteBackend::new(
         lumina_workflow_sqlite::Mode::Threads
     ));
+}
+
+mod engine {
+    lumina_workflow::engine_suite!(crate::conformance::SqliteBackend::on);
 }

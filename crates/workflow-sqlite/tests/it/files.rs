@@ -174,3 +174,16 @@ fn what_cannot_be_opened_is_named() {
     let error = SqliteStore::open(Options::new(folder.path("missing/lumina.db"))).unwrap_err();
     assert!(matches!(&error, OpenError::Lock { .. }), "{error}");
 }
+
+/// Several commands that are started at the same moment make one database between them.
+#[test]
+fn a_new_file_may_be_opened_by_many_at_once() {
+    let folder = Folder::new();
+    let open = || SqliteStore::open(folder.options().mode(Mode::Inline).role(Role::Client)).map(|_| ());
+    std::thread::scope(|scope| {
+        let all: Vec<_> = (0..8).map(|_| scope.spawn(open)).collect();
+        for one in all {
+            one.join().unwrap().unwrap();
+        }
+    });
+}

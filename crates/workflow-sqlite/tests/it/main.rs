@@ -1,5 +1,7 @@
 //! The store through its public interface, on real files.
 
+#![allow(clippy::unwrap_used, reason = "what a test cannot do without ends it")]
+
 mod attachments;
 mod clients;
 mod conformance;

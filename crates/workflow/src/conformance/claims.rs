@@ -98,6 +98,52 @@ pub fn a_claim_has_a_limit(stage: &Stage<'_>) {
     same("a claim gets what there is", limited(2), runs[4..].to_vec());
 }
 
+/// Limit and priority hold over all that can be claimed: what is ready, timers that are due,
+/// leases that have expired, blocked runs for other code.
+pub fn a_limit_holds_over_all_kinds(stage: &Stage<'_>) {
+    let with = |priority| {
+        stage.start(NewRun {
+            priority,
+            ..stage.new_run()
+        })
+    };
+    let runs: Vec<RunId> = (1..=8).map(with).collect();
+    let mut claimed = stage.claim_as(claim());
+    claimed.sort_by_key(|claimed| claimed.lease.run);
+    let nexts = |now| {
+        [
+            Next::Park { wake_at: Some(now) },
+            Next::Running,
+            Next::Release,
+            blocking(),
+        ]
+    };
+    for (claimed, next) in claimed.iter().zip(nexts(stage.now()).into_iter().cycle()) {
+        stage.advanced(Advance {
+            next,
+            ..bare(claimed.lease, 0)
+        });
+    }
+    stage.pass(LEASE);
+    let code = || claim_with(&[(WORKFLOW, HASH), (WORKFLOW, OTHER_HASH)], 0);
+    for pair in runs.chunks(2).rev() {
+        let found = stage.claim_ids(Claim { limit: 2, ..code() });
+        same(
+            "the limit and the order hold over all kinds",
+            found,
+            vec![pair[1], pair[0]],
+        );
+    }
+    same("then nothing is left", stage.claim_ids(code()), vec![]);
+}
+
+fn blocking() -> Next {
+    Next::Block {
+        reason: "other code".to_owned(),
+        hash: HASH,
+    }
+}
+
 /// A parked run is claimed when its timer is due, not before, and without a timer not at all.
 pub fn a_timer_is_due_at_its_time(stage: &Stage<'_>) {
     let (lease, quiet) = (stage.running(), stage.running());

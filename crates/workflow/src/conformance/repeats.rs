@@ -8,6 +8,7 @@ use super::samples::{
 use super::stage::{holds, same};
 use super::{Act, Stage};
 use crate::error::StepError;
+use crate::history::What;
 use crate::id::Seq;
 use crate::store::{Advance, Delivery, Ending, Lease, Member, MemberResult, NewRun, Next, Outcome, Refusal, RunStatus};
 
@@ -189,6 +190,41 @@ pub fn only_equal_records_are_a_repetition(stage: &Stage<'_>) {
             found: Seq(3),
         }),
     );
+}
+
+/// Of a record whose payload the attachment computed, all but that payload must be equal; of
+/// the others, the payload too.
+pub fn only_the_computed_payload_is_left_out(stage: &Stage<'_>) {
+    let lease = stage.running();
+    let counting = || stage.attach([Act::Count("cell")]);
+    let change = Advance {
+        records: vec![done(lease, 1), computed(lease, 2)],
+        ..bare(lease, 0)
+    };
+    holds(
+        "the first time is applied",
+        stage.apply_with(change.clone(), counting()).is_ok(),
+    );
+    let mut others = vec![change.clone(); 4];
+    others[0].records[1].what = What::Completed {
+        attempt: 2,
+        payload: None,
+    };
+    others[1].records[1].ended_at = super::samples::moment(77);
+    others[2].records[1] = done(lease, 2);
+    others[3].records[0].what = What::Completed {
+        attempt: 1,
+        payload: Some(json(77)),
+    };
+    for other in others {
+        let answer = stage.apply_with(other, counting());
+        let found = Refusal::OutOfSequence {
+            run: lease.run,
+            found: Seq(2),
+        };
+        same("other records are not the same change", answer, Err(found));
+    }
+    same("their attachments have not run", stage.counted("cell"), 1);
 }
 
 /// A change without a subject is applied once per id, and its stored result is the answer for

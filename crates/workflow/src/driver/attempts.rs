@@ -109,7 +109,7 @@ impl Driver {
     /// looked at again.
     pub(super) async fn start_attempts(&mut self) -> Flow<bool> {
         self.take_due_delays();
-        if self.to_start.is_empty() || !self.seat.lease_is_fresh(&*self.shell.runtime) {
+        if self.to_start.is_empty() || !self.seat.may_start(&*self.shell.runtime) {
             return Ok(false);
         }
         while let Some(ordinal) = self.to_start.pop_first() {
@@ -119,7 +119,11 @@ impl Driver {
                     self.run_in_tx(ordinal, attachment).await?;
                     return Ok(true);
                 }
-                Op::Act { gate, act } => self.start_attempt(ordinal, gate, act).await?,
+                Op::Act { gate, act } => {
+                    if !self.start_attempt(ordinal, gate, act).await? {
+                        return Ok(true);
+                    }
+                }
                 Op::Wait { .. } | Op::Sleep(_) => unreachable!("only what has attempts is put among what is to be started"),
             }
         }
@@ -158,32 +162,39 @@ impl Driver {
         Ok(())
     }
 
-    async fn start_attempt(&mut self, ordinal: u32, gate: Option<GateCode>, act: ActCode) -> Flow<()> {
+    /// False when something came in first, and the code's turn is before the attempt's.
+    async fn start_attempt(&mut self, ordinal: u32, gate: Option<GateCode>, act: ActCode) -> Flow<bool> {
         if let Some(gate) = gate {
-            self.start_gate(ordinal, &gate);
-            return Ok(());
+            self.start_gate(ordinal, gate);
+            return Ok(true);
         }
         self.start_act(ordinal, &act, None).await
     }
 
-    fn start_gate(&mut self, ordinal: u32, gate: &GateCode) {
+    fn start_gate(&mut self, ordinal: u32, gate: GateCode) {
         let attempt = self.next_attempt(ordinal);
-        let opening = guarded(gate(), |panic| StepError::fail(format!("the gate panicked: {panic}")));
+        let opening = async move { gate().await };
+        let opening = guarded(opening, |panic| StepError::fail(format!("the gate panicked: {panic}")));
         self.spawn(ordinal, attempt, Stage::Gate, None, opening.map(Report::Admitted));
     }
 
-    /// Everything before is durable first; of an outside effect its start as well.
-    async fn start_act(&mut self, ordinal: u32, act: &ActCode, permit: Option<Permit>) -> Flow<()> {
+    /// Everything before is durable first; of an outside effect its start as well, unless
+    /// something came in: after a committed request to end, no effect begins.
+    async fn start_act(&mut self, ordinal: u32, act: &ActCode, permit: Option<Permit>) -> Flow<bool> {
         let attempt = self.next_attempt(ordinal);
         let kind = lock(&self.board).slot(ordinal).step.kind;
         if kind == StepKind::Effect {
             self.record(ordinal, What::AttemptStarted { attempt: attempt.number() }, self.now());
-        }
-        if self.has_unsaved() {
+            if !self.commit_guarded(Next::Running).await? {
+                self.pending.pop();
+                self.to_start.insert(ordinal);
+                return Ok(false);
+            }
+        } else if self.has_unsaved() {
             self.save().await?;
         }
         self.spawn_act(ordinal, attempt, kind, act, permit);
-        Ok(())
+        Ok(true)
     }
 
     fn spawn_act(&mut self, ordinal: u32, attempt: Attempt, kind: StepKind, act: &ActCode, permit: Option<Permit>) {
@@ -197,13 +208,14 @@ impl Driver {
                 if runtime.monotonic().saturating_sub(acked) > EFFECT_FRESHNESS {
                     return Report::Stale(permit);
                 }
-                let work = Watched { runtime: runtime.clone(), step: name, work: act(handle, permit) };
+                // Called in here, so that whatever of it panics is the attempt's end.
+                let work = async move { Watched { runtime, step: name, work: act(handle, permit) }.await };
                 Report::Ended(guarded(work, |panic| StepError::unknown(format!("the code panicked: {panic}"))).await)
             };
             self.spawn(ordinal, attempt, Stage::Effect, timeout, work);
         } else {
             let work = async move {
-                let work = Watched { runtime: runtime.clone(), step: name, work: act(handle, permit) };
+                let work = async move { Watched { runtime, step: name, work: act(handle, permit) }.await };
                 Report::Ended(guarded(work, |panic| StepError::fail(format!("the code panicked: {panic}"))).await)
             };
             self.spawn(ordinal, attempt, Stage::Act, timeout, work);
@@ -234,14 +246,30 @@ impl Driver {
 
     /// Waits until a task reports, a time comes, or somebody nudges.
     pub(super) async fn await_happening(&mut self) -> Flow<()> {
-        match self.next_report().await {
+        let until = |time: Timestamp| Duration::try_from(time.duration_since(self.now())).unwrap_or_default();
+        let wait = self.next_time().map(until).into_iter().chain(self.time_limit()).min();
+        self.await_report(wait).await
+    }
+
+    /// The same for attempts alone: waits, sleeps and backoff that come due change nothing now.
+    pub(super) async fn await_attempts(&mut self) -> Flow<()> {
+        let wait = self.time_limit();
+        self.await_report(wait).await
+    }
+
+    /// What is known is durable before anything is waited for: an effect's result above all.
+    async fn await_report(&mut self, wait: Option<Duration>) -> Flow<()> {
+        if self.has_unsaved() {
+            return self.save().await;
+        }
+        match self.next_report(wait).await {
             Some(happening) => self.take_happening(happening).await,
-            None => self.time_out().await,
+            None => self.time_out(),
         }
     }
 
-    async fn next_report(&mut self) -> Option<Happening> {
-        let mut timer = match self.time_to_wait() {
+    async fn next_report(&mut self, wait: Option<Duration>) -> Option<Happening> {
+        let mut timer = match wait {
             Some(wait) => self.shell.runtime.sleep(wait),
             None => Box::pin(std::future::pending()),
         }
@@ -255,13 +283,10 @@ impl Driver {
         }
     }
 
-    fn time_to_wait(&self) -> Option<Duration> {
-        let now = self.now();
-        let until = |time: Timestamp| Duration::try_from(time.duration_since(now)).unwrap_or_default();
-        let own = self.next_time().map(until);
+    /// The time until an attempt has taken too long.
+    fn time_limit(&self) -> Option<Duration> {
         let mono = self.shell.runtime.monotonic();
-        let limits = self.running.values().filter_map(|r| r.deadline).map(|at| at.saturating_sub(mono));
-        own.into_iter().chain(limits).min()
+        self.running.values().filter_map(|r| r.deadline).map(|at| at.saturating_sub(mono)).min()
     }
 
     async fn take_happening(&mut self, happening: Happening) -> Flow<()> {
@@ -275,7 +300,7 @@ impl Driver {
                 let Op::Act { act, .. } = lock(&self.board).slot(ordinal).op.clone() else {
                     unreachable!("only an attempt has a gate")
                 };
-                self.start_act(ordinal, &act, Some(permit)).await
+                self.start_act(ordinal, &act, Some(permit)).await.map(drop)
             }
             Report::Admitted(Err(error)) => {
                 self.settle_error(ordinal, running.attempt.number(), running.started_at, error, false);
@@ -286,13 +311,20 @@ impl Driver {
         }
     }
 
-    /// The lease is asked for again before an effect whose start record has grown old.
+    /// The lease is asked for again, until there is an answer, before an effect whose start
+    /// record has grown old.
     async fn confirm_and_send(&mut self, ordinal: u32, running: &Running, permit: Option<Permit>) -> Flow<()> {
+        if !lock(&self.board).is_open(ordinal) {
+            self.record(ordinal, What::Abandoned, running.started_at);
+            return Ok(());
+        }
         let lease = self.seat.lease_length();
-        match self.shell.store.renew(vec![self.lease], lease).await {
-            Ok(lost) if lost.is_empty() => {}
-            Ok(_) => return Err(Stop::Lost),
-            Err(error) => self.pause_after(&error).await?,
+        loop {
+            match self.shell.store.renew(vec![self.lease], lease).await {
+                Ok(lost) if lost.is_empty() => break,
+                Ok(_) => return Err(Stop::Lost),
+                Err(error) => self.pause_after(&error).await?,
+            }
         }
         let Op::Act { act, .. } = lock(&self.board).slot(ordinal).op.clone() else {
             unreachable!("only an attempt can be stale")
@@ -345,7 +377,7 @@ impl Driver {
         Ok(())
     }
 
-    async fn time_out(&mut self) -> Flow<()> {
+    fn time_out(&mut self) -> Flow<()> {
         let mono = self.shell.runtime.monotonic();
         let late = self.running.iter().find(|(_, r)| r.deadline.is_some_and(|at| at <= mono)).map(|(o, _)| *o);
         let Some(ordinal) = late else { return Ok(()) };
@@ -363,7 +395,12 @@ impl Driver {
     fn settle_error(&mut self, ordinal: u32, number: u32, started_at: Timestamp, error: StepError, started: bool) {
         let random = self.shell.runtime.random();
         let verdict = self.plan(ordinal).retry.judge(&error, number, random);
+        let dropped = !lock(&self.board).is_open(ordinal);
         match verdict {
+            Verdict::Again { .. } | Verdict::Later { .. } if dropped => {
+                let reason = "the workflow has dropped the step, so it is not attempted again".to_owned();
+                self.give_up(ordinal, number, started_at, error, FailureKind::Failed, reason);
+            }
             Verdict::Again { delay, reason } => self.try_again(ordinal, number, started_at, error, delay, reason),
             Verdict::Over { reason } => self.give_up(ordinal, number, started_at, error, FailureKind::Failed, reason),
             Verdict::Unknown => {
@@ -436,9 +473,16 @@ impl Driver {
         self.running.values().any(|running| running.stage == Stage::Effect)
     }
 
-    /// Stops waiting for permits; none of them has acted.
+    /// Stops waiting for permits; none of them has acted, and their turn comes again.
     pub(super) fn stop_gates(&mut self) {
-        self.running.retain(|_, running| running.stage != Stage::Gate);
+        let gates = self.running.extract_if(.., |_, running| running.stage == Stage::Gate);
+        self.to_start.extend(gates.map(|(ordinal, _)| ordinal));
+    }
+
+    /// Stops a step's attempt, unless it acts outside. True when there was one.
+    pub(super) fn stop_attempt(&mut self, ordinal: u32) -> bool {
+        let acts = self.running.get(&ordinal).is_some_and(|running| running.stage == Stage::Effect);
+        !acts && self.running.remove(&ordinal).is_some()
     }
 }
 

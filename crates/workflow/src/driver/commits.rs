@@ -136,7 +136,7 @@ impl Driver {
         }
         self.stop_gates();
         if !self.running.is_empty() && !self.seat.must_abandon() {
-            return self.await_happening().await;
+            return self.await_attempts().await;
         }
         self.commit(Next::Release, None, None).await?;
         Err(Stop::Over)
@@ -146,7 +146,7 @@ impl Driver {
     async fn wait_for_attempts(&mut self) -> Flow<()> {
         match self.seat.must_abandon() {
             true => self.release_or_wait().await,
-            false => self.await_happening().await,
+            false => self.await_attempts().await,
         }
     }
 
@@ -232,20 +232,48 @@ impl Driver {
         Ok(())
     }
 
-    /// The code does not fit the history. Results that are known are kept; what could be found
-    /// out again is left for the code that fits.
-    pub(super) async fn block(&mut self, reason: String) -> Flow<()> {
+    /// The code does not fit the history. Outside effects that are under way end first; then
+    /// the run is blocked, unless somebody has asked for its end.
+    pub(super) async fn fault(&mut self, reason: String) -> Flow<()> {
         self.stop_gates();
+        self.forget_what_follows();
         if self.acts_outside() {
-            crate::run::lock(&self.board).fault(reason);
+            self.keep_fault(reason);
             return self.wait_for_attempts().await;
         }
-        let keep = self.pending.iter().rposition(|record| !record.what.may_wait()).map_or(0, |last| last + 1);
+        if self.seat.take_inbox_flag() || self.inbox_stale {
+            self.read_inbox().await?;
+        }
+        if !self.is_cancelled() {
+            return self.block(reason).await;
+        }
+        if !self.running.is_empty() {
+            self.keep_fault(reason);
+        }
+        self.cancel().await
+    }
+
+    /// The code is not polled again: whatever it would say, it does not fit.
+    fn keep_fault(&self, reason: String) {
+        crate::run::lock(&self.board).fault(reason);
+    }
+
+    /// Results that are known are kept; what could be found out again is left to code that fits.
+    fn forget_what_follows(&mut self) {
+        let keep = self.pending.iter().rposition(|record| record.what.is_news()).map_or(0, |last| last + 1);
         if self.pending.drain(keep..).any(|record| matches!(record.what, What::Received { .. })) {
             self.keep_consumed_of_pending();
         }
+    }
+
+    /// Holds only if nothing came in meanwhile: a blocked run is not looked at again.
+    async fn block(&mut self, reason: String) -> Flow<()> {
+        let next = Next::Block { reason: reason.clone(), hash: self.hash() };
+        if !self.commit_guarded(next).await? {
+            self.keep_fault(reason);
+            return Ok(());
+        }
         tracing::error!(run = %self.lease.run, workflow = self.definition.name, reason, "a run is blocked: its code does not fit its history");
-        self.commit(Next::Block { reason, hash: self.hash() }, None, None).await?;
         Err(Stop::Over)
     }
 

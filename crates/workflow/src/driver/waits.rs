@@ -6,9 +6,9 @@ use super::{Driver, Flow, loading};
 use crate::board::{Deadline, Op};
 use crate::event::StoredEvent;
 use crate::history::What;
+use crate::replay::Opened;
 use crate::payload::Payload;
 use crate::run::lock;
-use crate::step::StepKind;
 use crate::store::Next;
 
 /// A wait whose event has not come.
@@ -40,11 +40,11 @@ impl Driver {
             match op {
                 _ if !open => {}
                 Op::Wait { event_key, deadline } => {
-                    let recorded = known.and_then(|known| known.deadline);
+                    let recorded = known.and_then(|known| known.opened);
                     let wait = self.make_wait(&name, event_key, deadline, recorded);
                     self.waits.insert(ordinal, wait);
                 }
-                Op::Sleep(deadline) => self.note_sleep(ordinal, deadline, known.and_then(|known| known.deadline)),
+                Op::Sleep(deadline) => self.note_sleep(ordinal, deadline, known.and_then(|known| known.opened)),
                 Op::Act { .. } | Op::InTx(_) => self.note_attempt(ordinal, kind, known),
             }
         }
@@ -55,27 +55,32 @@ impl Driver {
         name: &str,
         event_key: Option<String>,
         deadline: Option<Deadline>,
-        recorded: Option<Timestamp>,
+        recorded: Option<Opened>,
     ) -> OpenWait {
         let plan = &self.definition.steps[name];
         let declared = Deadline::After(plan.timeout.expect("a wait is registered with a deadline"));
-        let opened_at = self.now();
+        let fresh = || self.open(deadline.unwrap_or(declared));
+        let Opened { at: opened_at, deadline } = recorded.unwrap_or_else(fresh);
         OpenWait {
             event: plan.step.event.expect("a wait is declared with its event"),
             event_key,
-            deadline: recorded.unwrap_or_else(|| resolve(deadline.unwrap_or(declared), opened_at)),
+            deadline,
             opened_at,
             recorded: recorded.is_some(),
         }
     }
 
-    fn note_sleep(&mut self, ordinal: u32, deadline: Deadline, recorded: Option<Timestamp>) {
-        let now = self.now();
-        let deadline = recorded.unwrap_or_else(|| resolve(deadline, now));
+    fn open(&self, deadline: Deadline) -> Opened {
+        let at = self.now();
+        Opened { at, deadline: resolve(deadline, at) }
+    }
+
+    fn note_sleep(&mut self, ordinal: u32, deadline: Deadline, recorded: Option<Opened>) {
+        let opened = recorded.unwrap_or_else(|| self.open(deadline));
         if recorded.is_none() {
-            self.record(ordinal, What::Opened { deadline }, now);
+            self.record(ordinal, What::Opened { deadline: opened.deadline }, opened.at);
         }
-        self.sleeps.insert(ordinal, deadline);
+        self.sleeps.insert(ordinal, opened);
     }
 
     /// Writes down the deadlines of waits that did not find their event at once.
@@ -109,14 +114,15 @@ impl Driver {
     pub(super) async fn expire(&mut self) -> Flow<bool> {
         let now = self.now();
         let waits = self.waits.iter().map(|(ordinal, wait)| (wait.deadline, *ordinal));
-        let sleeps = self.sleeps.iter().map(|(ordinal, due)| (*due, *ordinal));
-        let Some((due, ordinal)) = waits.chain(sleeps).min().filter(|(due, _)| *due <= now) else { return Ok(false) };
-        let what = match self.sleeps.contains_key(&ordinal) {
-            true => What::Completed { attempt: 0, payload: Some(Payload::null()) },
-            false => What::TimedOut,
+        let sleeps = self.sleeps.iter().map(|(ordinal, sleep)| (sleep.deadline, *ordinal));
+        let due = waits.chain(sleeps).min().filter(|(deadline, _)| *deadline <= now);
+        let Some((_, ordinal)) = due else { return Ok(false) };
+        let (what, opened_at) = match self.sleeps.get(&ordinal) {
+            Some(sleep) => (What::Completed { attempt: 0, payload: Some(Payload::null()) }, sleep.at),
+            None => (What::TimedOut, self.waits[&ordinal].opened_at),
         };
         self.record_open_waits();
-        self.record(ordinal, what.clone(), due);
+        self.record(ordinal, what.clone(), opened_at);
         if !self.commit_guarded(Next::Running).await? {
             self.pending.pop();
             return Ok(true);
@@ -153,8 +159,8 @@ impl Driver {
     /// The next time at which something ends or begins by itself.
     pub(super) fn next_time(&self) -> Option<Timestamp> {
         let waits = self.waits.values().map(|wait| wait.deadline);
-        let timers = self.sleeps.values().chain(self.delays.values()).copied();
-        waits.chain(timers).chain(self.handler_deadline()).min()
+        let sleeps = self.sleeps.values().map(|sleep| sleep.deadline);
+        waits.chain(sleeps).chain(self.delays.values().copied()).chain(self.handler_deadline()).min()
     }
 
     /// Something is open that can still end by itself or by an event.
@@ -162,17 +168,16 @@ impl Driver {
         !self.waits.is_empty() || !self.sleeps.is_empty() || !self.delays.is_empty()
     }
 
-    /// Forgets what the code has dropped. An outside effect goes on, and its end is recorded.
+    /// Forgets what the code has dropped. An outside effect that acts goes on, and its end is
+    /// recorded.
     pub(super) fn note_abandoned(&mut self) {
         let abandoned = lock(&self.board).take_abandoned();
         for ordinal in abandoned {
-            let kind = lock(&self.board).slot(ordinal).step.kind;
             let was_open = self.waits.remove(&ordinal).is_some()
                 | self.sleeps.remove(&ordinal).is_some()
                 | self.delays.remove(&ordinal).is_some()
                 | self.to_start.remove(&ordinal);
-            let was_running = kind != StepKind::Effect && self.running.remove(&ordinal).is_some();
-            if was_open || was_running {
+            if was_open || self.stop_attempt(ordinal) {
                 self.record(ordinal, What::Abandoned, self.now());
             }
         }

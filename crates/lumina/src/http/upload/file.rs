@@ -27,7 +27,7 @@ impl UploadFolder {
     }
 
     /// A new, empty file.
-    pub async fn create(&self, id: Uuid) -> Result<UploadedFile, ApiError> {
+    pub(super) async fn create(&self, id: Uuid) -> Result<UploadedFile, ApiError> {
         let path = self.path.join(format!("{id}.upload"));
         let file = self.make(&path).await.map_err(|error| unwritable(&path, &error))?;
         Ok(UploadedFile {

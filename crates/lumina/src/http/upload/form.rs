@@ -46,7 +46,10 @@ impl UploadForm {
     pub async fn read(state: &HttpState, request: Request) -> Result<Self, ApiError> {
         let form = Multipart::from_request(request, &()).await;
         let mut form = form.map_err(|_| {
-            ApiError::invalid_payload("body", "it must be a form: send it as multipart/form-data, such as curl -F does")
+            ApiError::invalid_payload(
+                "body",
+                "it must be a form: send it as multipart/form-data, such as curl -F does",
+            )
         })?;
         let mut parts = Parts::default();
         while let Some(field) = timely(state, form.next_field()).await? {
@@ -83,7 +86,10 @@ impl Parts {
 }
 
 async fn save(state: &HttpState, mut field: Field<'_>) -> Result<(FinishedFile, String), ApiError> {
-    let source = field.file_name().and_then(tidy_source).unwrap_or_else(|| NAMELESS.to_owned());
+    let source = field
+        .file_name()
+        .and_then(tidy_source)
+        .unwrap_or_else(|| NAMELESS.to_owned());
     let mut file = state.upload_folder.create(state.app.context.runtime.new_id()).await?;
     while let Some(chunk) = timely(state, field.chunk()).await? {
         file.write(&chunk, state.settings.limits.upload).await?;

@@ -27,6 +27,14 @@ pub(super) const UPLOADS_AT_ONCE: usize = 4;
 /// More lookups than this are not bought without somebody's word.
 const UNASKED_LOOKUPS: u64 = 100;
 
+/// What a form is larger than its file: the other fields and what stands between them.
+const FORM_OVERHEAD: usize = 64 * 1024;
+
+/// How many bytes a form may have whose file may have so many.
+pub(super) fn form_limit(file_limit: usize) -> usize {
+    file_limit.saturating_add(FORM_OVERHEAD)
+}
+
 /// What a file brought.
 #[derive(Serialize)]
 pub(super) struct Uploaded {
@@ -44,7 +52,8 @@ pub(super) async fn receive(State(state): State<HttpState>, request: Request) ->
     state.check_intake()?;
     let seat = state.uploads.clone().try_acquire_owned();
     let seat = seat.map_err(|_| ApiError::overloaded("others are uploading; try again when they are done"))?;
-    check_announced(request.body(), state.settings.limits.upload)?;
+    let limit = state.settings.limits.upload;
+    check_announced(request.body(), form_limit(limit)).map_err(|_| ApiError::too_large(limit))?;
     let form = UploadForm::read(&state, request).await?;
     let (reply, result) = oneshot::channel();
     let app = state.app.clone();

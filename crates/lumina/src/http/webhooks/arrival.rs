@@ -49,4 +49,3 @@ pub(super) fn find_header<'h>(headers: &'h HeaderMap, name: &HeaderName) -> Opti
 pub(super) fn not_configured(message: &str) -> ApiError {
     ApiError::new(ErrorCode::NotConfigured, message)
 }
-

@@ -77,7 +77,10 @@ async fn accept(
     }
     let body = arrival.receive(body, state.settings.limits.enrichment).await?;
     let (reader, bytes) = (state.clone(), body.bytes.clone());
-    let answer = apart(&*state.app.context.runtime, move || read(&reader, bytes, signature.as_deref(), source)).await?;
+    let answer = apart(&*state.app.context.runtime, move || {
+        read(&reader, bytes, signature.as_deref(), source)
+    })
+    .await?;
     let id = state.app.context.runtime.new_id();
     let fate = commit(state, state.app.engine.transact(id, answer)).await?;
     fate.decode().map_err(ApiError::internal)
@@ -95,12 +98,7 @@ async fn apart<T: Send + 'static>(
     result.await.map_err(ApiError::internal)?
 }
 
-fn read(
-    state: &HttpState,
-    body: Bytes,
-    signature: Option<&str>,
-    source: AnswerSource,
-) -> Result<Attachment, ApiError> {
+fn read(state: &HttpState, body: Bytes, signature: Option<&str>, source: AnswerSource) -> Result<Attachment, ApiError> {
     verify(&body, signature, &state.settings.signing_keys).map_err(refuse_signature)?;
     let answer = answer_of(body).map_err(|error| ApiError::invalid_payload("body", error))?;
     let answer = state.app.context.make_answer(&answer, source)?;

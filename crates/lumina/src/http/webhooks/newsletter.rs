@@ -2,13 +2,14 @@
 
 use axum::Json;
 use axum::body::Body;
-use axum::extract::{Path, Query, State};
+use axum::extract::{Query, State};
 use http::{HeaderMap, Uri};
 use serde::Deserialize;
 
 use super::arrival::{Arrival, find_header, not_configured};
 use super::taking_in::{Subscribed, take_in};
 use crate::http::error::{ApiError, ErrorCode};
+use crate::http::query::Named;
 use crate::http::settings::NewsletterSource;
 use crate::http::state::HttpState;
 
@@ -24,13 +25,16 @@ struct SecretInUrl {
 /// delete a webhook for these, and a configuration is soon put right.
 pub(in crate::http) async fn receive(
     State(state): State<HttpState>,
-    Path(name): Path<String>,
+    Named(name): Named,
     uri: Uri,
     headers: HeaderMap,
     body: Body,
 ) -> Result<Json<Subscribed>, ApiError> {
     let settings = state.settings.clone();
-    let source = settings.newsletters.get(&name).filter(|source| source.secrets.is_some());
+    let source = settings
+        .newsletters
+        .get(&name)
+        .filter(|source| source.secrets.is_some());
     let source = source.ok_or_else(|| {
         not_configured("this source has no secret yet: describe it under newsletters in the configuration")
     })?;
@@ -74,7 +78,10 @@ fn check_secret(source: &NewsletterSource, secret: Option<&str>) -> Result<(), A
         ApiError::new(ErrorCode::MissingSecret, message)
     };
     let secret = secret.ok_or_else(missing)?;
-    let is_right = source.secrets.as_ref().is_some_and(|known| known.accepts(secret.as_bytes()));
+    let is_right = source
+        .secrets
+        .as_ref()
+        .is_some_and(|known| known.accepts(secret.as_bytes()));
     match is_right {
         true => Ok(()),
         false => Err(ApiError::new(

@@ -44,7 +44,9 @@ pub(super) async fn take_in(
     };
     let intake = ingest(app, vec![subscriber], 1, Channel::Webhook, Some(delivery));
     let report = commit(arrival.state, intake).await?;
-    let single = report.single.ok_or_else(|| ApiError::internal("one subscriber was stored, and none came back"))?;
+    let single = report
+        .single
+        .ok_or_else(|| ApiError::internal("one subscriber was stored, and none came back"))?;
     Ok(Subscribed {
         subscriber_id: single.subscriber,
         status: if single.created { "created" } else { "updated" },

@@ -1,13 +1,14 @@
 //! `POST /api/workflows/{id}/cancel` and `.../retry`.
 
 use axum::Json;
-use axum::extract::{Path, State};
+use axum::extract::State;
 use serde::Serialize;
 use uuid::Uuid;
 
 use super::read_id;
 use crate::http::error::ApiError;
 use crate::http::patience::commit;
+use crate::http::query::Named;
 use crate::http::state::HttpState;
 
 /// Who asks, in the run's history.
@@ -25,7 +26,7 @@ pub(in crate::http) struct Commanded {
 /// Asks a workflow to end. 409 when it has ended.
 pub(in crate::http) async fn cancel(
     State(state): State<HttpState>,
-    Path(id): Path<String>,
+    Named(id): Named,
 ) -> Result<Json<Commanded>, ApiError> {
     let run = read_id(&id)?;
     let effective = commit(&state, state.app.engine.cancel(run, BY)).await?;
@@ -36,7 +37,7 @@ pub(in crate::http) async fn cancel(
 /// Lets a blocked workflow try again. 409 when it is not blocked.
 pub(in crate::http) async fn retry(
     State(state): State<HttpState>,
-    Path(id): Path<String>,
+    Named(id): Named,
 ) -> Result<Json<Commanded>, ApiError> {
     let run = read_id(&id)?;
     let effective = commit(&state, state.app.engine.retry(run, BY)).await?;

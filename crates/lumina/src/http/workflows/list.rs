@@ -33,7 +33,11 @@ pub(in crate::http) async fn list(State(state): State<HttpState>, uri: Uri) -> R
     let query = RunQuery {
         workflow: parameters.get("workflow").map(str::to_owned),
         statuses: parameters.get("status").map_or(Ok(Vec::new()), read_statuses)?,
-        before: parameters.get("cursor").map(cursor::read_workflow).transpose()?.map(RunId),
+        before: parameters
+            .get("cursor")
+            .map(cursor::read_workflow)
+            .transpose()?
+            .map(RunId),
         limit: parameters.number("limit", 1..=MAX_PAGE, PAGE)?,
         ..RunQuery::default()
     };

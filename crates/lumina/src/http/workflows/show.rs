@@ -1,7 +1,7 @@
 //! `GET /api/workflows/{id}`: one workflow with its history.
 
 use axum::Json;
-use axum::extract::{Path, State};
+use axum::extract::State;
 use http::Uri;
 use lumina_workflow::Seq;
 use serde::Serialize;
@@ -10,7 +10,7 @@ use super::read_id;
 use super::render::{HistoryEntry, WorkflowPage};
 use crate::http::cursor;
 use crate::http::error::ApiError;
-use crate::http::query::Parameters;
+use crate::http::query::{Named, Parameters};
 use crate::http::state::HttpState;
 
 /// How many records of the history an answer has unless another number is asked for: more than a run that is called
@@ -32,7 +32,7 @@ pub(in crate::http) struct Workflow {
 /// there are no more.
 pub(in crate::http) async fn show(
     State(state): State<HttpState>,
-    Path(id): Path<String>,
+    Named(id): Named,
     uri: Uri,
 ) -> Result<Json<Workflow>, ApiError> {
     let parameters = Parameters::read(&uri, &["limit", "cursor"])?;

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use jiff::Timestamp;
-use lumina_workflow::store::{Attachment, NewRun};
+use lumina_workflow::store::{Attachment, NewRun, RunStatus};
 use lumina_workflow_sqlite::Tx;
 use rusqlite::{Connection, OptionalExtension, params};
 use serde::{Deserialize, Serialize};
@@ -142,13 +142,11 @@ fn lift_budget_pause(tx: &Tx<'_>, per_day: Option<u64>) -> Written<()> {
 /// Runs let go of their jobs when they end. One whose own error handling failed could not: it
 /// is done here.
 fn clean_up(tx: &Tx<'_>) -> Written<()> {
-    let mut find = tx.connection().prepare_cached(
-        "SELECT DISTINCT run FROM enrichment_job WHERE run IS NOT NULL AND status IN ('pending', 'submitted')",
-    )?;
-    let owners: Vec<Uuid> = find.query_map([], |row| row.get(0))?.collect::<rusqlite::Result<_>>()?;
+    let mut find = tx.connection().prepare_cached("SELECT run FROM batch INDEXED BY batch_open WHERE closed_at IS NULL")?;
+    let open: Vec<Uuid> = find.query_map([], |row| row.get(0))?.collect::<rusqlite::Result<_>>()?;
     let mut cleaned = 0;
-    for run in owners {
-        let ended = tx.run_status(run_id(run))?.is_none_or(|status| status.is_end());
+    for run in open {
+        let ended = tx.run_status(run_id(run))?.is_none_or(RunStatus::is_end);
         if ended && cleaned < ORPHANS_AT_ONCE {
             close_batch(tx, run_id(run), "its run ended without letting go of it")?;
             cleaned += 1;

@@ -92,9 +92,9 @@ pub fn attempts_and_their_times_survive_restarts(make: Make<'_>) {
         world.boot(script());
         let run = world.start(1);
         for _ in 0..5 {
-            world.pass(SECOND / 3);
+            world.pass(SECOND * 3 / 10);
             world.kill();
-            world.pass(SECOND / 7);
+            world.pass(SECOND / 10);
             world.boot(script());
         }
         let failure = world.end(run).expect_err("three attempts fail");
@@ -384,9 +384,10 @@ pub fn blocking_code_answers(make: Make<'_>) {
     assert_eq!(world.end(run), Ok(42));
 }
 
-/// Runs an effect against a nap that ends first.
-fn outrun(code: impl Fn(Attempt) -> Doing + Send + Sync + 'static + Clone, gate: Latch) -> Script {
-    script!([code, gate] |run, _| {
+/// Runs an effect against a nap that ends first, and then works for an hour.
+fn outrun(world: &World, code: impl Fn(Attempt) -> Doing + Send + Sync + 'static + Clone, gate: Latch) -> Script {
+    let ledger = world.ledger.clone();
+    script!([ledger, code, gate] |run, _| {
         let gate = gate.clone();
         let gate = move || {
             let gate = gate.clone();
@@ -395,9 +396,7 @@ fn outrun(code: impl Fn(Attempt) -> Doing + Send + Sync + 'static + Clone, gate:
         let effect = run.gated_step(EFFECT, gate, move |attempt, ()| code(attempt));
         let nap = run.sleep(NAP, 10 * SECOND);
         futures_util::future::select(effect, nap).await;
-        run.step(B, |_| async { Ok::<u64, StepError>(2) }).await?;
-        run.sleep(NAP, HOUR).await;
-        Ok(1)
+        run.step(B, ledger.takes(B, HOUR, 1)).await
     })
 }
 
@@ -417,10 +416,10 @@ pub fn a_dropped_effect_ends_and_is_not_attempted_again(make: Make<'_>) {
             Err(StepError::retry("it did not happen"))
         })
     };
-    world.boot(outrun(code, open));
+    world.boot(outrun(&world, code, open));
     let run = world.start(1);
     assert_eq!(world.end(run), Ok(1));
-    assert_eq!(world.ledger.all(), ["effect", "effect ended"]);
+    assert_eq!(world.ledger.all(), ["effect", "b", "effect ended", "b ended"]);
     let told = world.told(run);
     let ends = told.iter().filter(|line| line.starts_with("effect: ")).count();
     assert_eq!(ends, 2, "its start and its end are on record: {told:?}");
@@ -434,7 +433,7 @@ pub fn an_effect_dropped_at_its_gate_never_acts(make: Make<'_>) {
         ledger.note("effect");
         Box::pin(async { Ok(1) })
     };
-    world.boot(outrun(code, gate.clone()));
+    world.boot(outrun(&world, code, gate.clone()));
     let run = world.start(1);
     world.pass(MINUTE);
     gate.open();

@@ -4,14 +4,17 @@ use futures_util::future::join;
 
 use super::Make;
 use super::everywhere::{ALL_FAULTS, Scenario, client};
-use super::script::{A, B, EFFECT, PING, PONG, Script, script};
-use super::world::{HOUR, MINUTE, World, event};
+use super::script::{A, B, EFFECT, NAP, PING, PONG, Script, script};
+use super::wire::{Method, Verdict};
+use super::world::{HOUR, MINUTE, SECOND, World, event};
 use crate::attempt::Attempt;
+use crate::conformance::Act;
 use crate::engine::StartOptions;
 use crate::error::StepError;
 use crate::event::CorrelationKey;
+use crate::runtime::Runtime;
 use crate::step::Step;
-use crate::store::{Delivery, RunStatus};
+use crate::store::{Change, Delivery, RunQuery, RunStatus};
 
 const NOTHING: u64 = 404;
 
@@ -53,9 +56,9 @@ pub fn an_event_may_come_before_everything(make: Make<'_>) {
             world.run(process.engine.start_prepared(new)).expect("it starts");
             world.settle();
             emit(1);
-            world.pass(90 * super::world::SECOND);
+            world.pass(90 * SECOND);
             emit(2);
-            world.pass(90 * super::world::SECOND);
+            world.pass(90 * SECOND);
             assert_eq!(world.status(run) == RunStatus::Waiting, moment == 3, "it waits only when nothing came");
             emit(3);
             assert_eq!(world.end(run), Ok(7), "moment {moment}, by key {by_key}");
@@ -157,7 +160,7 @@ pub fn each_event_is_consumed_once(make: Make<'_>) {
         },
     };
     scenario.play_with(make, ALL_FAULTS);
-    scenario.play_with_short_lives(make, 8);
+    scenario.play_with_short_lives(make, 12);
 }
 
 /// Registers the key in its input's place, and holds it until the event comes.
@@ -220,6 +223,68 @@ pub fn a_long_inbox_and_a_long_history_are_read_in_full(make: Make<'_>) {
     world.boot(script);
     world.emit(event("last", run, "pong", 0));
     assert_eq!(world.end(run), Ok(MANY * (MANY - 1) / 2));
+}
+
+/// An event and a timer's haste that are part of a step's transaction reach their runs with it.
+pub fn a_transaction_reaches_other_runs(make: Make<'_>) {
+    let world = World::new(make);
+    let script = script!([] |run, input| {
+        match input {
+            0 => run.wait(PING).await,
+            1 => {
+                run.sleep(NAP, HOUR).await;
+                Ok(1)
+            }
+            _ => {
+                let waiting = run.step(A, |_| async { Ok::<u64, StepError>(1) }).await?;
+                assert_eq!(waiting, 1);
+                Ok(input)
+            }
+        }
+    });
+    let process = world.boot(script);
+    let (waiting, sleeping) = (world.start(0), world.start(1));
+    let delayed = world.start_as(2, StartOptions::default().delay(HOUR)).run();
+    world.pass(MINUTE);
+    let acts = [Act::Emit(event("e", waiting, "ping", 7)), Act::MakeDue(delayed), Act::MakeDue(sleeping)];
+    let attach = world.attach(acts);
+    world.run(process.engine.transact(uuid::Uuid::from_u128(1), attach)).expect("it is committed");
+    assert_eq!(world.end(waiting), Ok(7));
+    assert_eq!(world.end(delayed), Ok(2));
+    assert_eq!((world.ended_after(waiting), world.ended_after(delayed)), (MINUTE, MINUTE));
+    assert_eq!(world.end(sleeping), Ok(1));
+    assert_eq!(world.ended_after(sleeping), HOUR, "a sleep that is woken early goes on sleeping");
+}
+
+/// An event that comes while a claim brings its run is taken at once, and does not wait for what the run then does.
+pub fn an_event_during_a_claim_is_taken_at_once(make: Make<'_>) {
+    let world = World::new(make);
+    let ledger = world.ledger.clone();
+    world.boot(script!([ledger] |run, _| {
+        let slow = run.step(A, ledger.takes(A, HOUR, 1));
+        let noted = ledger.clone();
+        let wait = async move { run.wait::<u64>(PING).await.inspect(|_| noted.note("taken")) };
+        let (a, ping) = join(slow, wait).await;
+        Ok(a? + ping?)
+    }));
+    world.settle();
+    let (store, runtime, mut armed) = (world.store(), world.runtime.clone(), true);
+    world.wire.rule(move |call| match call.method == Method::Claim && std::mem::take(&mut armed) {
+        false => Verdict::Pass,
+        true => {
+            let (store, runtime) = (store.clone(), runtime.clone());
+            Verdict::ApplyThenWait(Box::pin(async move {
+                let rows = store.runs(RunQuery { limit: 1, ..RunQuery::default() }).await.expect("it answers");
+                let sent = event("e", rows.items[0].id, "ping", 7);
+                store.commit([Change::Emit(sent).into()].into()).await.expect("the event is stored");
+                runtime.sleep(SECOND).await;
+            }))
+        }
+    });
+    let run = world.start(1);
+    world.pass(MINUTE);
+    assert_eq!(ledger.count("taken"), 1);
+    assert_eq!(world.end(run), Ok(8));
 }
 
 /// Events for a run that has ended are kept for whoever looks.

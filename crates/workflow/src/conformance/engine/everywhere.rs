@@ -12,6 +12,7 @@ use crate::engine::{Engine, EngineError};
 use crate::id::RunId;
 use crate::runtime::Runtime;
 use crate::store::{RunRow, StoreError};
+use crate::worker::WorkerOptions;
 
 /// What goes wrong at a call.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -86,7 +87,8 @@ impl Scenario<'_> {
         }
     }
 
-    /// No process lives for more than so many calls, from one that gets nowhere up to one that needs two lives.
+    /// No process lives for more than so many calls: from so few upwards, to one that needs two
+    /// lives. Each takes over what the one before has left.
     pub fn play_with_short_lives(&self, make: Make<'_>, shortest: u64) {
         let calls = self.count_calls(make);
         for life in shortest..calls {
@@ -99,7 +101,7 @@ impl Scenario<'_> {
 
     fn count_calls(&self, make: Make<'_>) -> u64 {
         let world = World::new(make);
-        let lived = self.live(&world);
+        let lived = self.live(&world, false);
         assert!(lived, "without a fault nobody dies");
         let calls = world.wire.calls();
         self.finish(&world);
@@ -111,9 +113,9 @@ impl Scenario<'_> {
             true => fault.verdict(call.method),
             false => Verdict::Pass,
         });
-        if !self.live(world) {
+        if !self.live(world, false) {
             let before = executed(world);
-            assert!(self.live(world), "one crash, one death");
+            assert!(self.live(world, false), "one crash, one death");
             assert_not_repeated(world, &before);
         }
     }
@@ -126,7 +128,7 @@ impl Scenario<'_> {
                 true => Verdict::Pass,
                 false => Verdict::Die,
             });
-            let survived = self.live(world);
+            let survived = self.live(world, true);
             assert_not_repeated(world, &before);
             if survived {
                 return;
@@ -144,8 +146,8 @@ impl Scenario<'_> {
     }
 
     /// One process's life. False when it died before the client was content.
-    fn live(&self, world: &World) -> bool {
-        let life = std::pin::pin!(self.life(world));
+    fn live(&self, world: &World, takeover: bool) -> bool {
+        let life = std::pin::pin!(self.life(world, takeover));
         let death = std::pin::pin!(world.wire.died());
         let survived = matches!(world.run(select(life, death)), Either::Left(_));
         if !survived {
@@ -154,7 +156,7 @@ impl Scenario<'_> {
         survived
     }
 
-    async fn life(&self, world: &World) {
+    async fn life(&self, world: &World, takeover: bool) {
         let engine = loop {
             let builder = Engine::builder(world.wire.clone(), world.shared_runtime());
             match builder.register((self.script)(world)).expect("the steps are sound").build().await {
@@ -162,7 +164,7 @@ impl Scenario<'_> {
                 Err(_) => world.runtime.sleep(super::world::SECOND).await,
             }
         };
-        let _worker = engine.start_worker(options());
+        let _worker = engine.start_worker(WorkerOptions { takeover, ..options() });
         while (self.client)(world, engine.clone()).await.is_err() {
             world.runtime.sleep(super::world::SECOND).await;
         }

@@ -180,7 +180,7 @@ pub fn a_steps_handler_is_durable(make: Make<'_>) {
         check: &|world| {
             let told = world.told(world.all_runs()[0].id);
             assert_eq!(told.iter().filter(|line| *line == "retried: failed for good").count(), 1);
-            assert_eq!(told.iter().filter(|line| *line == "clean: done 2").count(), 1, "{told:?}");
+            assert_eq!(told.iter().filter(|line| line.starts_with("clean: done")).count(), 1, "{told:?}");
         },
     };
     scenario.play_with(make, ALL_FAULTS);

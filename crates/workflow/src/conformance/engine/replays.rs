@@ -1,11 +1,13 @@
 //! Replay: code that does not fit its history blocks its run, and loses nothing.
 
 use super::Make;
+use super::groups::Bulky;
 use super::latch::Latch;
 use super::script::{
     A, B, C, EFFECT, NAP, NextVersion, OtherInput, PING, PONG, SLOW_EFFECT, Script, Stranger, handler, script,
 };
 use super::world::{HOUR, MINUTE, SECOND, World, event};
+use crate::engine::StartOptions;
 use crate::error::StepError;
 use crate::step::Step;
 use crate::store::RunStatus;
@@ -136,6 +138,38 @@ pub fn a_foreign_await_blocks_the_run(make: Make<'_>) {
     let row = world.row(run);
     assert_eq!(row.status, RunStatus::Blocked);
     assert!(row.blocked.expect("it says why").contains("not the run's"));
+}
+
+/// Newer code with another declaration goes on with a run that waits, if it fits.
+pub fn newer_code_that_fits_goes_on(make: Make<'_>) {
+    let world = World::new(make);
+    let script = || script!([] |run, _| { run.wait(PING).await });
+    world.boot(script());
+    let run = world.start(0);
+    world.settle();
+    let before = world.row(run).hash;
+    world.kill();
+    world.pass(SECOND);
+    world.boot(NextVersion(script()));
+    world.emit(event("e", run, "ping", 7));
+    assert_eq!(world.end(run), Ok(7));
+    assert_ne!(world.row(run).hash, before, "it is the newer code's run now");
+}
+
+/// An output that cannot be stored blocks the run: code with a smaller one finishes it.
+pub fn an_output_that_does_not_fit_blocks_the_run(make: Make<'_>) {
+    let world = World::new(make);
+    let process = world.boot(Bulky);
+    let start = |length| {
+        let input = "x".repeat(length);
+        let started = world.run(process.engine.start::<Bulky>(&input, StartOptions::default()));
+        world.settle();
+        started.expect("it starts").run()
+    };
+    assert_eq!(world.status(start(1_000)), RunStatus::Completed);
+    let run = start(600_000);
+    let reason = world.row(run).blocked.expect("twice its input is too much");
+    assert!(reason.contains("output") && reason.contains("limit"), "{reason}");
 }
 
 /// A blocked run is due again by itself for another declaration, once for each.

@@ -190,6 +190,20 @@ pub fn a_shutdown_ends_without_the_database(make: Make<'_>) {
     assert_eq!(world.status(run), RunStatus::Running, "its lease runs out by itself");
 }
 
+/// Not even a database that never answers holds a shutdown up for long.
+pub fn a_shutdown_ends_though_the_database_hangs(make: Make<'_>) {
+    let world = World::new(make);
+    let ledger = world.ledger.clone();
+    world.boot(script!([ledger] |run, _| { run.step(A, ledger.takes(A, SECOND, 1)).await }));
+    world.start(1);
+    world.settle();
+    world.wire.rule(|_| Verdict::After(Box::pin(std::future::pending())));
+    world.pass(2 * SECOND);
+    let before = world.elapsed();
+    world.run(world.alive().worker.shutdown(10 * SECOND));
+    assert_eq!(world.elapsed() - before, 12 * SECOND);
+}
+
 /// A worker that has been shut down claims nothing more, and another on the same engine does.
 pub fn a_stopped_worker_claims_nothing(make: Make<'_>) {
     let world = World::new(make);

@@ -157,6 +157,32 @@ pub fn an_event_in_the_last_moment_is_seen(make: Make<'_>) {
     }
 }
 
+/// History tells when a wait and a sleep began and when they ended, over restarts as well.
+pub fn history_tells_when_a_wait_began(make: Make<'_>) {
+    let world = World::new(make);
+    let script = || {
+        script!([] |run, _| {
+            run.sleep(NAP, MINUTE).await;
+            run.wait_or_timeout::<u64>(PING.within(MINUTE)).await?;
+            run.wait(PONG).await
+        })
+    };
+    world.boot(script());
+    let run = world.start(1);
+    for _ in 0..9 {
+        world.pass(20 * SECOND);
+        world.kill();
+        world.boot(script());
+    }
+    world.emit(event("e", run, "pong", 1));
+    assert_eq!(world.end(run), Ok(1));
+    let began = world.row(run).created_at;
+    let seconds = |time: jiff::Timestamp| time.duration_since(began).as_secs();
+    let ends = world.history(run).into_iter().filter(|record| record.what.is_completion());
+    let spans: Vec<_> = ends.map(|record| (seconds(record.started_at), seconds(record.ended_at))).collect();
+    assert_eq!(spans, [(0, 60), (60, 120), (120, 180)]);
+}
+
 /// A sleep may have its end given.
 pub fn a_sleep_until_a_time_ends_then(make: Make<'_>) {
     for (until, ended) in [(25 * HOUR, 25 * HOUR), (Duration::ZERO, Duration::ZERO)] {

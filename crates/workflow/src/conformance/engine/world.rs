@@ -54,7 +54,7 @@ pub(super) fn number(value: u64) -> Payload {
     Payload::encode(&value).expect("a number has a JSON form")
 }
 
-/// Fewer runs than the default, so that a full worker is easily made.
+/// The options of an ordinary worker.
 pub(super) fn options() -> WorkerOptions {
     WorkerOptions::default()
 }

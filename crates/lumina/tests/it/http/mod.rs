@@ -1,0 +1,18 @@
+//! The routes: each status and code of each, over the real router.
+
+mod auth;
+mod batches;
+mod enrichment;
+mod errors;
+mod health;
+mod leads;
+mod limits;
+mod logs;
+mod metrics;
+mod newsletters;
+mod serving;
+mod settings;
+mod subscribe;
+mod unavailable;
+mod upload;
+mod workflows;

@@ -1,0 +1,213 @@
+//! One process's worth of Lumina beside a sandbox, on a deterministic executor.
+
+use std::num::NonZeroU32;
+use std::path::Path;
+use std::sync::{Arc, OnceLock};
+use std::time::Duration;
+
+use axum::Router;
+use axum::body::Body;
+use bytes::Bytes;
+use http::{Request, Response, StatusCode};
+use lumina::app::{App, Parts, ProviderParts};
+use lumina::http::{BodyLimits, HttpSettings, HttpState};
+use lumina::records::{Census, Channel, People};
+use lumina::sweeper::Sweeper;
+use lumina::workflows::PipelineSettings;
+use lumina_enrichment::email::{Classifier, EmailAddress};
+use lumina_enrichment::icp::IcpProfile;
+use lumina_enrichment::subscriber::NewSubscriber;
+use lumina_fullenrich::{BoxFuture, Transport, TransportError};
+use lumina_fullenrich_sandbox::{CallbackSender, Clock, DeliveryError, Sandbox, SandboxConfig};
+use lumina_workflow::deterministic::DeterministicRuntime;
+use lumina_workflow::store::{RunQuery, RunRow, RunStatus};
+use lumina_workflow::{Runtime, Worker, WorkerOptions};
+use lumina_workflow_sqlite::{Mode, Role};
+use tower::ServiceExt;
+
+const CALLBACK: &str = "http://lumina.test/api/webhooks/enrichment";
+
+/// Lumina and a sandbox in one virtual world.
+pub struct World {
+    pub runtime: DeterministicRuntime,
+    pub sandbox: Arc<Sandbox>,
+    pub app: App,
+    _folder: tempfile::TempDir,
+    _worker: Worker,
+}
+
+/// The configured defaults, with an unlimited budget.
+pub fn settings() -> PipelineSettings {
+    PipelineSettings {
+        deadline: Duration::from_secs(24 * 3_600),
+        linger: Duration::from_secs(2),
+        reconcile_window: Duration::from_secs(2 * 3_600),
+        max_in_flight: 3,
+        poll_without_webhook: Duration::from_secs(300),
+        poll_first: Duration::from_secs(600),
+        poll_every: Duration::from_secs(900),
+        per_day: None,
+        refresh_after: Duration::from_secs(90 * 24 * 3_600),
+    }
+}
+
+impl World {
+    /// Starts both. What is awaited outside of [`run`](Self::run) does not go on.
+    pub fn start(sandbox: SandboxConfig, settings: PipelineSettings) -> Self {
+        let folder = quick_folder();
+        let runtime = DeterministicRuntime::new(sandbox.seed);
+        let lumina = Arc::new(Callbacks::default());
+        let clock: Arc<dyn Clock> = Arc::new(VirtualClock(runtime.clone()));
+        let key = sandbox.api_key.expose().to_owned();
+        let sandbox = Sandbox::open(sandbox, None, clock, lumina.clone()).unwrap();
+        let provider = Arc::new(Provider(sandbox.router()));
+        let parts = make_parts(&folder.path().join("world.db"), &runtime, provider, &key, settings);
+        let (app, worker) = runtime
+            .block_on(async {
+                let app = App::open(parts).await.unwrap();
+                let worker = app.engine.start_worker(WorkerOptions { takeover: true, ..WorkerOptions::default() });
+                Sweeper::new(app.clone(), Duration::from_secs(60), Duration::from_secs(30 * 86_400)).start();
+                (app, worker)
+            })
+            .unwrap();
+        let state = HttpState::new(app.clone(), http_settings(folder.path(), &key));
+        assert!(lumina.0.set(lumina::http::webhook_router(state)).is_ok());
+        Self { runtime, sandbox, app, _folder: folder, _worker: worker }
+    }
+
+    /// Lets the world go on until this has ended.
+    pub fn run<T>(&self, work: impl Future<Output = T>) -> T {
+        self.runtime.block_on(work).expect("the world cannot stand still")
+    }
+
+    /// Takes subscribers in as a file does.
+    pub fn import(&self, addresses: impl Iterator<Item = String>) {
+        let addresses: Vec<String> = addresses.collect();
+        for thousand in addresses.chunks(1_000) {
+            let rows = thousand.iter().map(|address| {
+                let email = EmailAddress::parse(address).unwrap();
+                NewSubscriber::new(email, "test", &self.app.classifier)
+            });
+            let taken = lumina::ingest::ingest(&self.app, rows.collect(), u64::MAX, Channel::File, None);
+            self.run(taken).unwrap();
+        }
+    }
+
+    /// Lets time pass until no lookup is open.
+    pub fn run_until_settled(&self, look_every: Duration) -> Census {
+        loop {
+            let census = self.run(async {
+                self.runtime.sleep(look_every).await;
+                self.app.records.census().await.unwrap()
+            });
+            if census.open_jobs() == 0 {
+                return census;
+            }
+        }
+    }
+
+    /// Runs with this status, all of them.
+    pub fn runs(&self, status: RunStatus) -> Vec<RunRow> {
+        let mut query = RunQuery { statuses: vec![status], limit: 500, ..RunQuery::default() };
+        let mut all = Vec::new();
+        loop {
+            let page = self.run(self.app.engine.runs(query.clone())).unwrap();
+            all.extend(page.items);
+            match page.next {
+                Some(next) => query.before = Some(next),
+                None => return all,
+            }
+        }
+    }
+}
+
+/// Durability is not what these tests are about, so memory serves as the disk where there is one.
+fn quick_folder() -> tempfile::TempDir {
+    let memory = Path::new("/dev/shm");
+    let folder = if memory.is_dir() { tempfile::tempdir_in(memory) } else { tempfile::tempdir() };
+    folder.unwrap()
+}
+
+fn make_parts(
+    database: &Path,
+    runtime: &DeterministicRuntime,
+    transport: Arc<dyn Transport>,
+    key: &str,
+    settings: PipelineSettings,
+) -> Parts {
+    Parts {
+        database: database.to_owned(),
+        role: Role::Executor,
+        mode: Mode::Inline,
+        runtime: Arc::new(runtime.clone()),
+        provider: ProviderParts {
+            transport,
+            base_url: "http://sandbox.test/api/v2".to_owned(),
+            api_key: key.into(),
+            calls_per_minute: NonZeroU32::new(60).unwrap(),
+            callback: Some(CALLBACK.to_owned()),
+        },
+        settings,
+        profile: IcpProfile::default(),
+        classifier: Classifier::new(),
+        people: Some(People::Sandbox),
+    }
+}
+
+fn http_settings(folder: &Path, key: &str) -> HttpSettings {
+    let (token, _) = lumina::token::load_or_create(&folder.join("token"), &|| [7; 32]).unwrap();
+    HttpSettings {
+        token,
+        subscribe: None,
+        newsletters: Default::default(),
+        signing_keys: vec![key.into()],
+        upload_folder: folder.to_owned(),
+        limits: BodyLimits::default(),
+    }
+}
+
+struct VirtualClock(DeterministicRuntime);
+
+impl Clock for VirtualClock {
+    fn now(&self) -> jiff::Timestamp {
+        self.0.now()
+    }
+
+    fn sleep(&self, span: Duration) -> lumina_fullenrich_sandbox::BoxFuture<'static, ()> {
+        self.0.sleep(span)
+    }
+
+    fn spawn(&self, work: lumina_fullenrich_sandbox::BoxFuture<'static, ()>) {
+        self.0.spawn(work);
+    }
+}
+
+/// The client's way to the sandbox: its router, called in process.
+struct Provider(Router);
+
+impl Transport for Provider {
+    fn send(&self, request: Request<Bytes>) -> BoxFuture<'_, Result<Response<Bytes>, TransportError>> {
+        Box::pin(async move { Ok(call(self.0.clone(), request).await) })
+    }
+}
+
+async fn call(router: Router, request: Request<Bytes>) -> Response<Bytes> {
+    let answer = router.oneshot(request.map(Body::from)).await.expect("a router answers");
+    let (head, body) = answer.into_parts();
+    let body = axum::body::to_bytes(body, usize::MAX).await.expect("a body in memory can be read");
+    Response::from_parts(head, body)
+}
+
+/// The sandbox's way back: Lumina's webhook routes, called in process.
+#[derive(Default)]
+struct Callbacks(OnceLock<Router>);
+
+impl CallbackSender for Callbacks {
+    fn send(
+        &self,
+        request: Request<Bytes>,
+    ) -> lumina_fullenrich_sandbox::BoxFuture<'static, Result<StatusCode, DeliveryError>> {
+        let router = self.0.get().expect("the router stands before anything is sent").clone();
+        Box::pin(async move { Ok(call(router, request).await.status()) })
+    }
+}
