@@ -34,7 +34,7 @@ impl Default for WorkerOptions {
 }
 
 /// Claims look for work at least this often, should a hint have been missed.
-const IDLE_LOOK: Duration = Duration::from_secs(5);
+const IDLE_LOOK: Duration = Duration::from_secs(60);
 
 /// What is due may be only for others: then a worker looks again after this time, and after
 /// twice as long each further time, so that it neither spins nor forgets its own timers.

@@ -1,4 +1,6 @@
 //! Lumina from the outside: the real application over a real database file. Folders mirror `src`.
 
+#![allow(clippy::unwrap_used, reason = "what a test cannot do without ends it")]
+
 mod http;
 mod support;

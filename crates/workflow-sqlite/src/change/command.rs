@@ -68,7 +68,11 @@ fn cancel(group: &Group<'_>, command: &Command, subject: &Subject) -> Result<(),
         RunStatus::Blocked => unblock(group, command),
         _ => {
             let receiver = group.receiver(command.run)?.ok_or_else(|| vanished(command))?;
-            group.arrive(&receiver, 1)
+            match subject.status == RunStatus::Pending && !receiver.ready {
+                // A delayed start waits for nothing that matters any more.
+                true => group.make_ready(&receiver, 1),
+                false => group.arrive(&receiver, 1),
+            }
         }
     }
 }

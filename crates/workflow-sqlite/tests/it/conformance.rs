@@ -29,16 +29,20 @@ impl SqliteBackend {
         let elapsed = Arc::new(AtomicU64::new(0));
         let micros = elapsed.clone();
         let clock = StoreClock::from_fn(move || moment() + Duration::from_micros(micros.load(Ordering::SeqCst)));
-        Self::opened(mode, clock, elapsed)
+        Self::opened(Folder::new(), mode, clock, elapsed)
     }
 
     /// On the virtual clock of a runtime, which alone lets time pass.
     pub fn on(runtime: DeterministicRuntime) -> Self {
-        Self::opened(Mode::Inline, StoreClock::of(Arc::new(runtime)), Arc::default())
+        Self::opened(
+            Folder::light(),
+            Mode::Inline,
+            StoreClock::of(Arc::new(runtime)),
+            Arc::default(),
+        )
     }
 
-    fn opened(mode: Mode, clock: StoreClock, elapsed: Arc<AtomicU64>) -> Self {
-        let folder = Folder::new();
+    fn opened(folder: Folder, mode: Mode, clock: StoreClock, elapsed: Arc<AtomicU64>) -> Self {
         let store = SqliteStore::open(folder.options().mode(mode).clock(clock)).unwrap();
         block_on(store.migrate("cells", &[CELLS])).unwrap();
         Self {

@@ -1,6 +1,6 @@
 //! Stores in folders of their own, and what is put into them.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -33,6 +33,18 @@ impl Folder {
         Self {
             dir: tempfile::tempdir().unwrap(),
         }
+    }
+
+    /// In memory where the system has such files, for what plays thousands of commits on a
+    /// virtual clock, and dies by forgetting its tasks.
+    pub fn light() -> Self {
+        let in_memory = Path::new("/dev/shm");
+        let dir = if in_memory.is_dir() {
+            tempfile::tempdir_in(in_memory)
+        } else {
+            tempfile::tempdir()
+        };
+        Self { dir: dir.unwrap() }
     }
 
     pub fn path(&self, name: &str) -> PathBuf {

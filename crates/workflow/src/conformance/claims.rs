@@ -299,8 +299,9 @@ pub fn a_claim_goes_by_definition(stage: &Stage<'_>) {
     );
 }
 
-/// A run is its last executor's: its hash is the one it is executed with, and who is newer is
-/// measured against that executor, also when it was an older one with the same definition.
+/// A run is its last executor's: its hash is the one it is executed with. Who is newer is
+/// measured against the newest code that executed it, so that an older worker with the same
+/// definition does not open it to code in between.
 pub fn a_run_follows_the_code_that_executes_it(stage: &Stage<'_>) {
     let run = stage.start(stage.new_run());
     let code = |hash, built| claim_with(&[(WORKFLOW, hash)], built);
@@ -323,7 +324,8 @@ pub fn a_run_follows_the_code_that_executes_it(stage: &Stage<'_>) {
         refused(older);
         refused(built);
     }
-    same("newer code gets it", stage.claim_ids(code(HASH, 4)), vec![run]);
+    refused(4);
+    same("newer code gets it", stage.claim_ids(code(HASH, 11)), vec![run]);
 }
 
 /// A run that is ready already keeps its turn when more comes in; a timer that was due keeps

@@ -29,8 +29,8 @@ fn asked(counter: u64) -> (Option<String>, u64) {
     (Some("ada".to_owned()), counter)
 }
 
-/// A pending run keeps the wish for whoever executes it. One whose start is delayed is not
-/// made ready by it: it has nothing to interrupt.
+/// A pending run keeps the wish for whoever executes it. One whose start is delayed is made
+/// ready by it: there is nothing left to wait for.
 pub fn a_pending_run_is_cancelled(stage: &Stage<'_>) {
     let (ready, delayed) = (
         stage.new_run(),
@@ -56,7 +56,7 @@ pub fn a_pending_run_is_cancelled(stage: &Stage<'_>) {
     same(
         "a claim brings the wish along",
         brought,
-        vec![(ready, Some("ada".to_owned()))],
+        vec![(ready, Some("ada".to_owned())), (delayed, Some("ada".to_owned()))],
     );
 }
 

@@ -4,27 +4,13 @@ use axum::body::Body;
 use bytes::Bytes;
 use futures_util::StreamExt;
 use http::Request;
-use lumina::http::{BodyLimits, HttpSettings, NewsletterSource};
+use lumina::http::BodyLimits;
 use lumina_fullenrich_sandbox::sign;
-use lumina_intake::newsletters::{ConfiguredSource, SharedSecrets, SigningSecrets};
 use tokio::sync::mpsc;
 
-use crate::support::{API_KEY, Call, Form, SUBSCRIBE_SECRET, TestApp, post};
+use crate::support::{API_KEY, Call, Form, TestApp, add_any_source, post};
 
 const MIB: usize = 1024 * 1024;
-
-fn add_source(settings: &mut HttpSettings) {
-    let source = NewsletterSource {
-        fields: ConfiguredSource {
-            email: "/email".parse().unwrap(),
-            name: None,
-            source: None,
-        },
-        secrets: Some(SharedSecrets::new("a-secret-for-this-source", None).unwrap()),
-        header: None,
-    };
-    settings.newsletters.insert("any".to_owned(), source);
-}
 
 /// A JSON object of exactly this size.
 fn filled(start: &str, size: usize) -> Vec<u8> {
@@ -35,16 +21,11 @@ fn filled(start: &str, size: usize) -> Vec<u8> {
 
 fn subscribe(size: usize) -> Call {
     let start = r#"{"email":"a@gmail.com","source":"x","timestamp":"2026-08-01T11:59:58Z","filler":""#;
-    let body = filled(start, size);
-    let signature = SigningSecrets::new(SUBSCRIBE_SECRET, None).unwrap().sign(&body);
-    post("/api/webhooks/subscribe")
-        .header("x-webhook-signature", &signature)
-        .body(body)
+    Call::subscribe(filled(start, size))
 }
 
 fn newsletter(size: usize) -> Call {
-    let body = filled(r#"{"email":"b@gmail.com","filler":""#, size);
-    post("/api/webhooks/newsletters/any?secret=a-secret-for-this-source").body(body)
+    Call::any_source(filled(r#"{"email":"b@gmail.com","filler":""#, size))
 }
 
 fn enrichment(size: usize) -> Call {
@@ -54,10 +35,13 @@ fn enrichment(size: usize) -> Call {
         .body(body)
 }
 
+/// Makes a valid delivery of this size.
+type MakeCall = fn(usize) -> Call;
+
 #[tokio::test]
 async fn bodies_may_have_so_many_bytes_and_not_one_more() {
-    let test = TestApp::with(add_source).await;
-    let rows: [(&str, fn(usize) -> Call, usize); 3] = [
+    let test = TestApp::with(add_any_source).await;
+    let rows: [(&str, MakeCall, usize); 3] = [
         ("subscribe", subscribe, MIB),
         ("newsletters", newsletter, MIB),
         ("enrichment", enrichment, 32 * MIB),
@@ -128,7 +112,7 @@ fn never_ending(begun: impl Into<Bytes>) -> (Body, mpsc::UnboundedReceiver<()>) 
 
 #[tokio::test]
 async fn a_body_that_does_not_come_is_not_waited_for() {
-    let test = TestApp::with(add_source).await;
+    let test = TestApp::with(add_any_source).await;
     test.runtime.hurry(true);
     let form = Form::new().file("list.csv", "email\n").begun();
     let rows = [

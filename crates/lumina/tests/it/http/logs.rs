@@ -3,12 +3,10 @@
 use std::io;
 use std::sync::{Arc, Mutex};
 
-use lumina::http::NewsletterSource;
-use lumina_intake::newsletters::{ConfiguredSource, SharedSecrets};
 use tracing::Level;
 use tracing_subscriber::fmt::MakeWriter;
 
-use crate::support::{TOKEN, TestApp, get, post};
+use crate::support::{ANY_SECRET, Call, TOKEN, TestApp, add_any_source, get};
 
 #[derive(Clone, Default)]
 struct Log(Arc<Mutex<Vec<u8>>>);
@@ -41,22 +39,9 @@ async fn log_at(level: Level) -> String {
         .with_ansi(false)
         .finish();
     let _guard = tracing::subscriber::set_default(subscriber);
-    let test = TestApp::with(|settings| {
-        let source = NewsletterSource {
-            fields: ConfiguredSource {
-                email: "/email".parse().unwrap(),
-                name: None,
-                source: None,
-            },
-            secrets: Some(SharedSecrets::new("the-secret-in-the-url", None).unwrap()),
-            header: None,
-        };
-        settings.newsletters.insert("any".to_owned(), source);
-    })
-    .await;
-    let path = "/api/webhooks/newsletters/any?secret=the-secret-in-the-url";
-    test.send(post(path).body(r#"{"email":"sarah@gmail.com"}"#)).await.ok();
-    test.send(post(path).body(r#"{"email":"sarah"}"#)).await;
+    let test = TestApp::with(add_any_source).await;
+    test.send(Call::any_source(r#"{"email":"sarah@gmail.com"}"#)).await.ok();
+    test.send(Call::any_source(r#"{"email":"sarah"}"#)).await;
     test.send(get("/api/leads").authorized()).await.ok();
     test.send(get("/api/leads")).await;
     let bytes = log.0.lock().unwrap().clone();
@@ -67,7 +52,7 @@ async fn log_at(level: Level) -> String {
 async fn no_secret_and_no_address_is_logged() {
     for level in [Level::INFO, Level::DEBUG] {
         let log = log_at(level).await;
-        for secret in ["the-secret-in-the-url", TOKEN, "sarah"] {
+        for secret in [ANY_SECRET, TOKEN, "sarah"] {
             assert!(!log.contains(secret), "{level}: {log}");
         }
         let tells_requests = log.contains("path=\"/api/webhooks/newsletters/any\"");

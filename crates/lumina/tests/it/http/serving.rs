@@ -25,7 +25,7 @@ async fn start(router: Router) -> Served {
     let (stop, stopped) = oneshot::channel();
     let until = async move {
         if stopped.await.is_err() {
-            pending().await
+            pending::<()>().await;
         }
     };
     let ended = tokio::spawn(serve(listener, router, until));

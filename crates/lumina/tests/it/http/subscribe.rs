@@ -1,22 +1,10 @@
 //! `POST /api/webhooks/subscribe`.
 
-use lumina_intake::newsletters::SigningSecrets;
 use serde_json::{Value, json};
 
-use crate::support::{Answer, Call, PREVIOUS_SECRET, SUBSCRIBE_SECRET, TestApp, get, post, until};
+use crate::support::{Answer, Call, PREVIOUS_SECRET, TestApp, get, post, until};
 
 const PATH: &str = "/api/webhooks/subscribe";
-
-/// A delivery, signed with the secret in use.
-fn signed(body: impl Into<String>) -> Call {
-    signed_with(SUBSCRIBE_SECRET, body)
-}
-
-fn signed_with(secret: &str, body: impl Into<String>) -> Call {
-    let body = body.into();
-    let signature = SigningSecrets::new(secret, None).unwrap().sign(body.as_bytes());
-    post(PATH).header("X-Webhook-Signature", &signature).body(body)
-}
 
 fn subscriber(email: &str) -> String {
     json!({"email": email, "source": "footer", "timestamp": "2026-08-01T11:59:58Z"}).to_string()
@@ -37,7 +25,7 @@ async fn assert_nothing_is_stored(test: &TestApp) {
 async fn a_personal_address_is_stored_and_looked_up() {
     let test = TestApp::new().await;
     let body = subscriber("sarah.dev@gmail.com");
-    let answer = test.send(signed(body.clone())).await.ok();
+    let answer = test.send(Call::subscribe(body.clone())).await.ok();
     let subscriber = &answer["subscriberId"];
     let workflow = &answer["workflowId"];
     assert_eq!(
@@ -81,9 +69,9 @@ fn is_id(value: &Value) -> bool {
 #[tokio::test]
 async fn a_known_one_is_updated_and_not_bought_again() {
     let test = TestApp::new().await;
-    let first = test.send(signed(subscriber("sarah.dev@gmail.com"))).await.ok();
+    let first = test.send(Call::subscribe(subscriber("sarah.dev@gmail.com"))).await.ok();
     for email in ["sarah.dev@gmail.com", "SarahDev+news@googlemail.com"] {
-        let again = test.send(signed(subscriber(email))).await.ok();
+        let again = test.send(Call::subscribe(subscriber(email))).await.ok();
         let expected = json!({"subscriberId": first["subscriberId"], "status": "updated", "workflowId": null});
         assert_eq!(again, expected, "{email}");
     }
@@ -103,7 +91,7 @@ async fn what_cannot_be_found_is_stored_alone() {
         "abc@privaterelay.appleid.com",
         "x@mailinator.com",
     ] {
-        let answer = test.send(signed(subscriber(email))).await.ok();
+        let answer = test.send(Call::subscribe(subscriber(email))).await.ok();
         assert_eq!(
             (&answer["status"], &answer["workflowId"]),
             (&json!("created"), &Value::Null),
@@ -155,10 +143,10 @@ async fn signatures() {
 #[tokio::test]
 async fn the_secret_before_the_rotation_is_believed() {
     let test = TestApp::new().await;
-    test.send(signed_with(PREVIOUS_SECRET, subscriber("a@gmail.com")))
+    test.send(Call::subscribe_signed_with(PREVIOUS_SECRET, subscriber("a@gmail.com")))
         .await
         .ok();
-    let unknown = signed_with("a secret of somebody else", subscriber("b@gmail.com"));
+    let unknown = Call::subscribe_signed_with("a secret of somebody else", subscriber("b@gmail.com"));
     test.send(unknown)
         .await
         .assert_refused(401, "INVALID_SIGNATURE", "check the secret");
@@ -188,7 +176,7 @@ async fn a_malformed_body_names_the_field_and_stores_nothing() {
         (change("timestamp", json!("yesterday")), "timestamp: it must be a time"),
     ];
     for (body, message) in rows {
-        let answer = test.send(signed(body.clone())).await;
+        let answer = test.send(Call::subscribe(body.clone())).await;
         answer.assert_refused(400, "INVALID_PAYLOAD", message);
         assert!(
             !String::from_utf8_lossy(&answer.body).contains("sarah"),
@@ -207,12 +195,16 @@ async fn checks_come_in_their_order() {
         .assert_refused(401, "MISSING_SIGNATURE", "not signed");
     let wrong = post(PATH).header("x-webhook-signature", "00").body("{");
     test.send(wrong).await.assert_refused(401, "INVALID_SIGNATURE", "");
-    test.send(signed("{"))
+    test.send(Call::subscribe("{"))
         .await
         .assert_refused(400, "INVALID_PAYLOAD", "body");
 
     let closed = TestApp::with(|settings| settings.subscribe = None).await;
-    for call in [post(PATH), post(PATH).body("{"), signed(subscriber("a@gmail.com"))] {
+    for call in [
+        post(PATH),
+        post(PATH).body("{"),
+        Call::subscribe(subscriber("a@gmail.com")),
+    ] {
         closed
             .send(call)
             .await
@@ -230,8 +222,8 @@ async fn what_was_refused_is_counted_and_kept_without_its_body() {
             post(PATH).header("x-webhook-signature", "00").body("12345"),
             "INVALID_SIGNATURE",
         ),
-        (signed("{}"), "INVALID_PAYLOAD"),
-        (signed("nonsense"), "INVALID_PAYLOAD"),
+        (Call::subscribe("{}"), "INVALID_PAYLOAD"),
+        (Call::subscribe("nonsense"), "INVALID_PAYLOAD"),
     ];
     for (call, _) in &refusals {
         let answer: Answer = test.send(call.clone()).await;

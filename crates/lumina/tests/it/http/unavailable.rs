@@ -1,43 +1,22 @@
 //! Nothing is answered with 200 before it is durable.
 
-use lumina::http::{HttpSettings, NewsletterSource};
-use lumina_intake::newsletters::{ConfiguredSource, SharedSecrets, SigningSecrets};
 use serde_json::{Value, json};
 
-use crate::support::{Call, Form, SUBSCRIBE_SECRET, TestApp, post};
-
-fn add_source(settings: &mut HttpSettings) {
-    let source = NewsletterSource {
-        fields: ConfiguredSource {
-            email: "/email".parse().unwrap(),
-            name: None,
-            source: None,
-        },
-        secrets: Some(SharedSecrets::new("a-secret-for-this-source", None).unwrap()),
-        header: None,
-    };
-    settings.newsletters.insert("any".to_owned(), source);
-}
+use crate::support::{Call, Form, TestApp, add_any_source, post};
 
 fn subscribe() -> Call {
-    let body = json!({"email": "a@gmail.com", "source": "x", "timestamp": 1_785_585_598}).to_string();
-    let signature = SigningSecrets::new(SUBSCRIBE_SECRET, None)
-        .unwrap()
-        .sign(body.as_bytes());
-    post("/api/webhooks/subscribe")
-        .header("x-webhook-signature", &signature)
-        .body(body)
+    let body = json!({"email": "a@gmail.com", "source": "x", "timestamp": 1_785_585_598});
+    Call::subscribe(body.to_string())
 }
 
 /// Everything that stores something.
 fn stores() -> Vec<(&'static str, Call)> {
-    let newsletter = post("/api/webhooks/newsletters/any?secret=a-secret-for-this-source");
     let finished: Value = json!({"id": "2db5ea61", "status": "FINISHED", "data": []});
     let contact: Value = json!({"id": "2db5ea61", "status": "IN_PROGRESS", "data": []});
     let file = Form::new().file("list.csv", "email\nc@gmail.com\n");
     vec![
         ("subscribe", subscribe()),
-        ("newsletters", newsletter.body(r#"{"email":"b@gmail.com"}"#)),
+        ("newsletters", Call::any_source(r#"{"email":"b@gmail.com"}"#)),
         ("enrichment", Call::callback("/api/webhooks/enrichment", &finished)),
         ("contact", Call::callback("/api/webhooks/enrichment/contact", &contact)),
         ("upload", file.call().authorized()),
@@ -46,7 +25,7 @@ fn stores() -> Vec<(&'static str, Call)> {
 
 #[tokio::test]
 async fn with_a_full_disk_nothing_is_said_to_be_stored_and_nothing_is_lost() {
-    let test = TestApp::with(add_source).await;
+    let test = TestApp::with(add_any_source).await;
     test.fill_disk().await;
     for (route, call) in stores() {
         let answer = test.send(call).await;
@@ -77,7 +56,7 @@ async fn with_a_full_disk_nothing_is_said_to_be_stored_and_nothing_is_lost() {
 /// A commit of unknown outcome is repeated without end; its sender has an answer all the same.
 #[tokio::test]
 async fn a_commit_that_takes_too_long_is_not_said_to_have_happened() {
-    let test = TestApp::with(add_source).await;
+    let test = TestApp::with(add_any_source).await;
     test.runtime.hurry(true);
     test.send(subscribe())
         .await

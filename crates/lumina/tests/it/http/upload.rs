@@ -51,7 +51,8 @@ async fn a_file_is_taken_in_as_import_does() {
 
 #[tokio::test]
 async fn what_is_bought_is_what_was_asked_for() {
-    let rows: [(usize, &[(&str, &str)], u64, bool); 11] = [
+    type Fields = &'static [(&'static str, &'static str)];
+    let rows: [(usize, Fields, u64, bool); 11] = [
         (100, &[], 100, false),
         (101, &[], 0, true),
         (101, &[("enrich", "yes")], 101, false),

@@ -17,8 +17,11 @@ use crate::step::Step;
 
 type Answers = Vec<Result<u64, StepError>>;
 
-fn one(world: &World, step: Step, answers: Answers) -> Script {
-    let ledger = world.ledger.clone();
+/// What is tried, what it answers, at which seconds it is attempted, and how the run ends.
+type Row<'a> = (&'a str, Step, Answers, &'a [u64], Result<u64, FailureKind>);
+
+fn one(world: &World, step: Step, answers: &[Result<u64, StepError>]) -> Script {
+    let (ledger, answers) = (world.ledger.clone(), answers.to_vec());
     script!([ledger, answers] |run, _| { run.step(step, ledger.tries(step, answers)).await })
 }
 
@@ -40,7 +43,7 @@ pub fn an_error_carries_its_decision(make: Make<'_>) {
     let unknown = || Err(StepError::unknown("who knows"));
     let defer = |time| Err(StepError::defer(time, "no slot"));
     let failed = Err(FailureKind::Failed);
-    let rows: Vec<(&str, Step, Answers, &[u64], Result<u64, FailureKind>)> = vec![
+    let rows: Vec<Row<'_>> = vec![
         ("success", A, vec![Ok(7)], &[0], Ok(7)),
         ("no policy, no retry", A, vec![retry(), Ok(7)], &[0], failed),
         ("fail wins", RETRIED, vec![fail(), Ok(7)], &[0], failed),
@@ -59,7 +62,7 @@ pub fn an_error_carries_its_decision(make: Make<'_>) {
     ];
     for (name, step, answers, times, end) in rows {
         let world = World::new(make);
-        world.boot(one(&world, step, answers));
+        world.boot(one(&world, step, &answers));
         let run = world.start(1);
         let found = world.end(run);
         assert_eq!(found.as_ref().map_err(|failure| failure.kind).copied(), end, "{name}");
@@ -77,7 +80,7 @@ pub fn a_retry_after_is_a_minimum_with_a_cap(make: Make<'_>) {
     for (after, second) in rows {
         let world = World::new(make);
         let asked = Err(StepError::retry("busy").not_before(after));
-        world.boot(one(&world, RETRIED, vec![asked, Ok(7)]));
+        world.boot(one(&world, RETRIED, &[asked, Ok(7)]));
         let run = world.start(1);
         assert_eq!(world.end(run), Ok(7));
         assert_eq!(seconds(&world.ledger.times("retried")), [0, second], "asked for {after:?}");
@@ -88,7 +91,7 @@ pub fn a_retry_after_is_a_minimum_with_a_cap(make: Make<'_>) {
 pub fn attempts_and_their_times_survive_restarts(make: Make<'_>) {
     for step in [RETRIED, EFFECT] {
         let world = World::new(make);
-        let script = || one(&world, step, vec![retry()]);
+        let script = || one(&world, step, &[retry()]);
         world.boot(script());
         let run = world.start(1);
         for _ in 0..5 {
@@ -109,7 +112,7 @@ pub fn attempts_and_their_times_survive_restarts(make: Make<'_>) {
 /// A process that was down when an attempt came due makes it at once.
 pub fn an_overdue_attempt_is_made_at_once(make: Make<'_>) {
     let world = World::new(make);
-    let script = || one(&world, RETRIED, vec![retry(), Ok(7)]);
+    let script = || one(&world, RETRIED, &[retry(), Ok(7)]);
     world.boot(script());
     let run = world.start(1);
     world.settle();
@@ -385,7 +388,7 @@ pub fn blocking_code_answers(make: Make<'_>) {
 }
 
 /// Runs an effect against a nap that ends first, and then works for an hour.
-fn outrun(world: &World, code: impl Fn(Attempt) -> Doing + Send + Sync + 'static + Clone, gate: Latch) -> Script {
+fn outrun(world: &World, code: impl Fn(Attempt) -> Doing + Send + Sync + 'static + Clone, gate: &Latch) -> Script {
     let ledger = world.ledger.clone();
     script!([ledger, code, gate] |run, _| {
         let gate = gate.clone();
@@ -416,7 +419,7 @@ pub fn a_dropped_effect_ends_and_is_not_attempted_again(make: Make<'_>) {
             Err(StepError::retry("it did not happen"))
         })
     };
-    world.boot(outrun(&world, code, open));
+    world.boot(outrun(&world, code, &open));
     let run = world.start(1);
     assert_eq!(world.end(run), Ok(1));
     assert_eq!(world.ledger.all(), ["effect", "b", "effect ended", "b ended"]);
@@ -433,7 +436,7 @@ pub fn an_effect_dropped_at_its_gate_never_acts(make: Make<'_>) {
         ledger.note("effect");
         Box::pin(async { Ok(1) })
     };
-    world.boot(outrun(&world, code, gate.clone()));
+    world.boot(outrun(&world, code, &gate));
     let run = world.start(1);
     world.pass(MINUTE);
     gate.open();

@@ -33,20 +33,20 @@ fn assert_cancelled(world: &World, run: crate::RunId, name: &str) {
 
 /// Waits, sleeps, backoff, deferrals, delayed and unclaimed starts: all end at once.
 pub fn a_waiting_run_is_cancelled_at_once(make: Make<'_>) {
-    let ping: fn(&World) -> Script = |_| script!([] |run, _| { run.wait(PING).await });
-    let nap: fn(&World) -> Script = |_| script!([] |run, _| { run.sleep(NAP, HOUR).await; Ok(1) });
-    let backoff: fn(&World) -> Script = |world| {
+    let ping: Play = |_| script!([] |run, _| { run.wait(PING).await });
+    let nap: Play = |_| script!([] |run, _| { run.sleep(NAP, HOUR).await; Ok(1) });
+    let backoff: Play = |world| {
         let ledger = world.ledger.clone();
         let later = vec![Err(StepError::retry("busy").not_before(HOUR))];
         script!([ledger, later] |run, _| { run.step(RETRIED, ledger.tries(RETRIED, later)).await })
     };
-    let deferral: fn(&World) -> Script = |world| {
+    let deferral: Play = |world| {
         let ledger = world.ledger.clone();
         let later = vec![Err(StepError::defer(HOUR, "no slot"))];
         script!([ledger, later] |run, _| { run.step(EFFECT, ledger.tries(EFFECT, later)).await })
     };
     let delayed = StartOptions::default().delay(HOUR);
-    let rows: [(&str, fn(&World) -> Script, StartOptions); 5] = [
+    let rows: [(&str, Play, StartOptions); 5] = [
         ("wait", ping, StartOptions::default()),
         ("sleep", nap, StartOptions::default()),
         ("backoff", backoff, StartOptions::default()),
@@ -190,6 +190,7 @@ pub fn a_second_request_changes_nothing(make: Make<'_>) {
 }
 
 type Moment = fn(&Member) -> bool;
+type Play = fn(&World) -> Script;
 
 fn finishes(member: &Member) -> bool {
     let Change::Advance(advance) = &member.change else { return false };
@@ -226,7 +227,7 @@ fn cancel_just_before(world: &World, moment: Moment) {
 /// A cancel that is committed first wins over an end, a failure, a park, a blocking; and over
 /// the start of an effect, which then is not sent.
 pub fn the_first_request_committed_wins(make: Make<'_>) {
-    let rows: [(&str, Moment, fn(&World) -> Script); 5] = [
+    let rows: [(&str, Moment, Play); 5] = [
         ("the end", finishes, |_| script!([] |_, _| { Ok(1) })),
         ("a failure", fails, |_| script!([] |_, _| { Err(crate::Failure::new("no budget")) })),
         ("a park", parks, |_| script!([] |run, _| { run.wait(PING).await })),
@@ -317,6 +318,7 @@ pub fn a_cancel_survives_everything(make: Make<'_>) {
         },
     };
     scenario.play_with(make, ALL_FAULTS);
+    scenario.play_with_dice(make, 0..40);
 }
 
 /// An event that comes together with the request does not keep the run from ending.

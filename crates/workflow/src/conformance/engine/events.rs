@@ -160,6 +160,7 @@ pub fn each_event_is_consumed_once(make: Make<'_>) {
         },
     };
     scenario.play_with(make, ALL_FAULTS);
+    scenario.play_with_dice(make, 0..40);
     scenario.play_with_short_lives(make, 12);
 }
 

@@ -8,6 +8,7 @@ use super::Make;
 use super::script::Script;
 use super::wire::{Method, Verdict, unavailable};
 use super::world::{World, options};
+use crate::deterministic::DeterministicRuntime;
 use crate::engine::{Engine, EngineError};
 use crate::id::RunId;
 use crate::runtime::Runtime;
@@ -46,18 +47,20 @@ impl Fault {
     }
 }
 
+pub(super) type Played<'w> = BoxFuture<'w, Result<(), EngineError>>;
+
 /// What is played. The client is outside of the process and survives it; when it gets no
 /// answer, or an error, it is played again from its start, so it must ask in ways that may be repeated.
 pub(super) struct Scenario<'a> {
     pub script: &'a dyn Fn(&World) -> Script,
-    pub client: &'a dyn for<'w> Fn(&'w World, Engine) -> BoxFuture<'w, Result<(), EngineError>>,
+    pub client: &'a dyn for<'w> Fn(&'w World, Engine) -> Played<'w>,
     pub check: &'a dyn Fn(&World),
 }
 
 /// Ties a client's closure to its type.
 pub(super) fn client<F>(code: F) -> F
 where
-    F: for<'w> Fn(&'w World, Engine) -> BoxFuture<'w, Result<(), EngineError>>,
+    F: for<'w> Fn(&'w World, Engine) -> Played<'w>,
 {
     code
 }
@@ -97,6 +100,57 @@ impl Scenario<'_> {
             self.play_short_lives(&world, life);
             self.finish(&world);
         }
+    }
+
+    /// Two processes side by side, and any fault at any call, as the seed's dice fall.
+    pub fn play_with_dice(&self, make: Make<'_>, seeds: std::ops::Range<u64>) {
+        for seed in seeds {
+            let _telling = Telling(format!("the dice of seed {seed}"));
+            let world = World::new(make);
+            self.play_dice(&world, seed);
+            self.finish(&world);
+        }
+    }
+
+    fn play_dice(&self, world: &World, seed: u64) {
+        let dice = DeterministicRuntime::new(seed);
+        let per_mille = 5 + dice.random() % 60;
+        let mut before = BTreeMap::new();
+        for _ in 0..1_000 {
+            let (thrown, runtime) = (dice.clone(), world.runtime.clone());
+            world.wire.rule(move |call| match thrown.random() % 1_000 {
+                cast if cast < per_mille => ALL_FAULTS[(thrown.random() % 5) as usize].verdict(call.method),
+                cast if cast < 2 * per_mille => {
+                    let delay = std::time::Duration::from_millis(thrown.random() % 20_000);
+                    Verdict::After(runtime.sleep(delay))
+                }
+                _ => Verdict::Pass,
+            });
+            let beside = self.try_beside(world);
+            let survived = self.live(world, false);
+            drop(beside);
+            assert_not_repeated(world, &before);
+            if survived {
+                return;
+            }
+            before = executed(world);
+        }
+        panic!("a thousand lives were not enough");
+    }
+
+    /// A second process, if its first call succeeds.
+    fn try_beside(&self, world: &World) -> Option<Engine> {
+        let builder = Engine::builder(world.wire.clone(), world.shared_runtime());
+        let builder = builder.register((self.script)(world)).expect("the steps are sound");
+        let engine = world.run(async {
+            let (build, death) = (std::pin::pin!(builder.build()), std::pin::pin!(world.wire.died()));
+            match select(build, death).await {
+                Either::Left((built, _)) => built.ok(),
+                Either::Right(_) => None,
+            }
+        })?;
+        let _worker = engine.start_worker(options());
+        Some(engine)
     }
 
     fn count_calls(&self, make: Make<'_>) -> u64 {

@@ -60,6 +60,7 @@ pub fn an_error_handler_is_durable(make: Make<'_>) {
         },
     };
     scenario.play_with(make, ALL_FAULTS);
+    scenario.play_with_dice(make, 0..40);
     scenario.play_with_short_lives(make, 8);
 }
 
@@ -146,8 +147,8 @@ pub fn a_handler_receives_events(make: Make<'_>) {
     assert_eq!(received, ["! wait-ping: received 1", "! wait-ping #2: received 2"]);
 }
 
-fn or_handled(world: &World, handler_answers: Vec<Result<u64, StepError>>) -> Script {
-    let ledger = world.ledger.clone();
+fn or_handled(world: &World, handler_answers: &[Result<u64, StepError>]) -> Script {
+    let (ledger, handler_answers) = (world.ledger.clone(), handler_answers.to_vec());
     script!([ledger, handler_answers] |run, _| {
         let work = run.step(RETRIED, ledger.tries(RETRIED, vec![Err(StepError::retry("down"))]));
         let (noted, answers) = (ledger.clone(), handler_answers);
@@ -168,7 +169,7 @@ fn or_handled(world: &World, handler_answers: Vec<Result<u64, StepError>>) -> Sc
 /// Whatever goes wrong at whichever call: a step's handler runs durably and with its own policy.
 pub fn a_steps_handler_is_durable(make: Make<'_>) {
     let scenario = Scenario {
-        script: &|world| or_handled(world, vec![Err(StepError::retry("not yet")), Ok(1)]),
+        script: &|world| or_handled(world, &[Err(StepError::retry("not yet")), Ok(1)]),
         client: &client(|_, engine| {
             Box::pin(async move {
                 let run = engine.start::<Script>(&1, StartOptions::keyed("k")).await?.run();
@@ -184,12 +185,13 @@ pub fn a_steps_handler_is_durable(make: Make<'_>) {
         },
     };
     scenario.play_with(make, ALL_FAULTS);
+    scenario.play_with_dice(make, 0..40);
 }
 
 /// A step's handler does not run when the work succeeds, and its own error is kept beside.
 pub fn a_steps_handler_runs_for_failures_only(make: Make<'_>) {
     let world = World::new(make);
-    world.boot(or_handled(&world, vec![Err(StepError::fail("broken as well"))]));
+    world.boot(or_handled(&world, &[Err(StepError::fail("broken as well"))]));
     let run = world.start(1);
     assert_eq!(world.end(run), Ok(2), "its own error is beside the first");
     let calm = World::new(make);

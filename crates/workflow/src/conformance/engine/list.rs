@@ -121,6 +121,7 @@ macro_rules! engine_suite {
             steps::recorded_steps_never_execute_again,
             steps::failing_store_calls_lose_and_repeat_nothing,
             steps::short_lived_processes_finish_together,
+            steps::no_dice_lose_or_repeat_anything,
             steps::history_tells_what_happened,
             steps::an_ordinary_step_costs_one_commit,
             steps::a_refused_attachment_is_judged_like_an_attempt,

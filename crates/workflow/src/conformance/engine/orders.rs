@@ -127,6 +127,7 @@ fn play(make: Make<'_>, script: &dyn Fn(&World) -> Script) {
         },
     };
     scenario.play_with(make, ALL_FAULTS);
+    scenario.play_with_dice(make, 0..40);
 }
 
 /// Joined steps, waits and sleeps end in the recorded order, after a crash at any call.

@@ -1,6 +1,7 @@
 //! Registration: declarations that cannot work are refused, naming the step.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use super::Make;
 use super::script::{PING, PONG, Script, script};
@@ -91,7 +92,7 @@ pub fn a_registration_that_cannot_work_is_refused(make: Make<'_>) {
     assert!(twice.to_string().contains("declared"), "{twice}");
     let stranger = builder(&world).register_with(Sound, &Overrides::default().timeout(&PING, MINUTE));
     assert!(stranger.err().expect("refused").to_string().contains("wait-ping"));
-    let zero = builder(&world).register_with(Sound, &Overrides::default().timeout(&Sound::STEPS[0], MINUTE * 0));
+    let zero = builder(&world).register_with(Sound, &Overrides::default().timeout(&Sound::STEPS[0], Duration::ZERO));
     assert!(zero.is_err(), "a configured timeout of zero as well");
     let rescued = Overrides::default().timeout(&NoDeadline::STEPS[0], MINUTE);
     assert!(builder(&world).register_with(NoDeadline, &rescued).is_ok(), "configuration can give a deadline");

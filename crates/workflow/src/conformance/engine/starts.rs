@@ -93,6 +93,7 @@ pub fn a_start_in_the_callers_transaction_happens_once(make: Make<'_>) {
         },
     };
     scenario.play_with(make, ALL_FAULTS);
+    scenario.play_with_dice(make, 0..40);
 }
 
 /// A refused transaction starts nothing.

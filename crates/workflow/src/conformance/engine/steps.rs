@@ -77,6 +77,11 @@ pub fn short_lived_processes_finish_together(make: Make<'_>) {
     play_one_of_each(|scenario| scenario.play_with_short_lives(make, 8));
 }
 
+/// Two processes side by side, with faults of all kinds as the dice fall: nothing is lost or done twice.
+pub fn no_dice_lose_or_repeat_anything(make: Make<'_>) {
+    play_one_of_each(|scenario| scenario.play_with_dice(make, 0..150));
+}
+
 /// Without faults each step executes once, and history has them in their order.
 pub fn history_tells_what_happened(make: Make<'_>) {
     let world = World::new(make);

@@ -116,6 +116,8 @@ pub fn a_stored_event_wins_over_an_expired_wait(make: Make<'_>) {
     assert_eq!(world.end(run), Ok(7));
 }
 
+type Moment = fn(&[Member]) -> bool;
+
 fn expires(members: &[Member]) -> bool {
     let timed_out = |member: &Member| match &member.change {
         Change::Advance(advance) => advance.records.iter().any(|record| record.what == What::TimedOut),
@@ -134,7 +136,7 @@ fn parks(members: &[Member]) -> bool {
 
 /// An event that is stored just before a timeout or a park is committed is seen.
 pub fn an_event_in_the_last_moment_is_seen(make: Make<'_>) {
-    let rows: [(&str, fn(&[Member]) -> bool, Duration); 2] =
+    let rows: [(&str, Moment, Duration); 2] =
         [("before the timeout", expires, HOUR), ("before the park", parks, Duration::ZERO)];
     for (name, moment, ended) in rows {
         let world = World::new(make);

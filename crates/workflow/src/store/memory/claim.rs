@@ -83,7 +83,7 @@ impl State {
         };
         let until = later(now, claim.lease);
         run.row.hash = executing_hash(&run, claim);
-        run.known_since = claim.known_since;
+        run.known_since = run.known_since.max(claim.known_since);
         run.any_hash = false;
         run.row.status = RunStatus::Running;
         run.row.blocked = None;

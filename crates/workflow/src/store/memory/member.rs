@@ -98,7 +98,7 @@ impl State {
         run.row.inbox += 1;
         run.row.updated_at = now;
         match run.row.status {
-            RunStatus::Waiting => self.make_ready(&mut run, now),
+            RunStatus::Pending | RunStatus::Waiting => self.make_ready(&mut run, now),
             RunStatus::Blocked => self.unblock(&mut run, now),
             RunStatus::Running => self.hints.push(Hint::Inbox(command.run)),
             _ => {}
