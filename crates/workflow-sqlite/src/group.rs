@@ -4,10 +4,11 @@ use std::cell::{Cell, RefCell};
 use std::collections::BTreeSet;
 
 use lumina_workflow::store::{MemberResult, RunStatus};
-use lumina_workflow::{DefinitionHash, RunId};
+use lumina_workflow::{CorrelationKey, DefinitionHash, RunId};
 use rusqlite::{Connection, params};
 
 use crate::change;
+use crate::column;
 use crate::fault::Fault;
 
 /// What a transaction has set in motion, told once it is durable.
@@ -127,17 +128,28 @@ impl<'c> Group<'c> {
 
     /// Looks at what decides how a run takes something in.
     pub(crate) fn receiver(&self, run: RunId) -> Result<Option<Receiver>, Fault> {
-        const SQL: &str = "SELECT status, inbox, ready_rank IS NOT NULL, wake_at FROM workflow_run WHERE id = ?1";
-        let mut statement = self.conn.prepare_cached(SQL)?;
-        let mut rows = statement.query([run.0])?;
+        const SQL: &str = "SELECT id, status, inbox, ready_rank IS NOT NULL, wake_at FROM workflow_run WHERE id = ?1";
+        self.find_receiver(SQL, [run.0])
+    }
+
+    /// The live run that holds a key: keys are let go at a run's end.
+    pub(crate) fn holder(&self, key: &CorrelationKey) -> Result<Option<Receiver>, Fault> {
+        const SQL: &str = "SELECT r.id, r.status, r.inbox, r.ready_rank IS NOT NULL, r.wake_at \
+             FROM workflow_key AS k CROSS JOIN workflow_run AS r ON r.id = k.run \
+             WHERE k.namespace = ?1 AND k.key = ?2";
+        self.find_receiver(SQL, [&key.namespace, &key.key])
+    }
+
+    fn find_receiver(&self, sql: &str, params: impl rusqlite::Params) -> Result<Option<Receiver>, Fault> {
+        let mut statement = self.conn.prepare_cached(sql)?;
+        let mut rows = statement.query(params)?;
         let Some(row) = rows.next()? else { return Ok(None) };
-        let status = crate::column::status(row, 0)?;
         Ok(Some(Receiver {
-            run,
-            status,
-            inbox: row.get(1)?,
-            ready: row.get(2)?,
-            wake_at: row.get(3)?,
+            run: column::run_id(row, 0)?,
+            status: column::status(row, 1)?,
+            inbox: row.get(2)?,
+            ready: row.get(3)?,
+            wake_at: row.get(4)?,
         }))
     }
 

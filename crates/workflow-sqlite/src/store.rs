@@ -103,8 +103,9 @@ impl SqliteStore {
     }
 
     /// Reads the application's tables, at one moment of the database, on a connection that
-    /// cannot write. In [`Mode::Threads`] this happens on a reader's thread, behind the engine's own reads. It
-    /// should end soon: as long as it runs, the write-ahead log grows.
+    /// cannot write. In [`Mode::Threads`] this happens on a reader's thread, behind the
+    /// engine's own reads. It must not call the store, and should end soon: as long as it
+    /// runs, the write-ahead log grows.
     ///
     /// # Errors
     /// When the database cannot be read, or the code panicked.

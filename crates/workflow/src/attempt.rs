@@ -27,7 +27,13 @@ pub struct Attempt {
 
 impl Attempt {
     pub(crate) fn new(run: RunId, number: u32, previous: Option<Previous>, runtime: Arc<dyn Runtime>) -> Self {
-        Self { run, number, previous, runtime, extras: Arc::default() }
+        Self {
+            run,
+            number,
+            previous,
+            runtime,
+            extras: Arc::default(),
+        }
     }
 
     /// The run.
@@ -51,7 +57,11 @@ impl Attempt {
     /// Registers an outside id for the run, in the transaction that records the step's
     /// success: events for that id are the run's from then on, those that came before included.
     pub fn register_key(&self, key: CorrelationKey) {
-        self.extras.lock().expect("nobody panics while holding it").keys.push(key);
+        self.extras
+            .lock()
+            .expect("nobody panics while holding it")
+            .keys
+            .push(key);
     }
 
     /// Adds application writes to the transaction that records the step's success. The last one given counts.
@@ -68,7 +78,9 @@ impl Attempt {
         });
         self.runtime.blocking(job).await;
         let mut place = place.lock().expect("nobody panics while holding it");
-        place.take().expect("the blocking code has ended, and a panic of it would have been raised here")
+        place
+            .take()
+            .expect("the blocking code has ended, and a panic of it would have been raised here")
     }
 
     pub(crate) fn take_extras(&self) -> Extras {

@@ -34,9 +34,15 @@ pub(crate) enum Deadline {
 /// What a step does when its turn comes.
 #[derive(Clone)]
 pub(crate) enum Op {
-    Act { gate: Option<GateCode>, act: ActCode },
+    Act {
+        gate: Option<GateCode>,
+        act: ActCode,
+    },
     InTx(Attachment),
-    Wait { event_key: Option<String>, deadline: Option<Deadline> },
+    Wait {
+        event_key: Option<String>,
+        deadline: Option<Deadline>,
+    },
     Sleep(Deadline),
 }
 
@@ -113,19 +119,37 @@ impl Board {
         match declared {
             None => return Err(format!("step {name} is not declared in the workflow's STEPS")),
             Some(kind) if kind != at.step.kind || !op.fits(kind) => {
-                return Err(format!("step {name} is declared as {}, and used as something else", kind.as_str()));
+                return Err(format!(
+                    "step {name} is declared as {}, and used as something else",
+                    kind.as_str()
+                ));
             }
             Some(_) => {}
         }
         let key = self.identify(name, at.key)?;
         let ordinal = u32::try_from(self.slots.len() + 1).map_err(|_| "too many steps".to_owned())?;
-        let step = StepRef { ordinal, name: name.to_owned(), key, kind: at.step.kind };
+        let step = StepRef {
+            ordinal,
+            name: name.to_owned(),
+            key,
+            kind: at.step.kind,
+        };
         if let Some(known) = self.known.get(&ordinal)
             && known.step != step
         {
-            return Err(format!("place {ordinal} is {} now; history has {} there", tell(&step), tell(&known.step)));
+            return Err(format!(
+                "place {ordinal} is {} now; history has {} there",
+                tell(&step),
+                tell(&known.step)
+            ));
         }
-        Ok(Slot { step, op, answer: None, open: true, waker: None })
+        Ok(Slot {
+            step,
+            op,
+            answer: None,
+            open: true,
+            waker: None,
+        })
     }
 
     fn identify(&mut self, name: &'static str, key: Option<String>) -> Result<StepKey, String> {
@@ -135,10 +159,15 @@ impl Board {
             return Ok(StepKey::Occurrence(*count));
         };
         if key.len() > STEP_KEY_LIMIT {
-            return Err(format!("step {name}: a key may have {STEP_KEY_LIMIT} bytes, this has {}", key.len()));
+            return Err(format!(
+                "step {name}: a key may have {STEP_KEY_LIMIT} bytes, this has {}",
+                key.len()
+            ));
         }
         if !self.given.insert((name, key.clone())) {
-            return Err(format!("step {name} with key {key} was reached twice; a key names it once per run"));
+            return Err(format!(
+                "step {name} with key {key} was reached twice; a key names it once per run"
+            ));
         }
         Ok(StepKey::Given(key))
     }
@@ -156,7 +185,9 @@ impl Board {
 
     /// Lays an answer into a slot. False when the code never reached the step.
     pub fn deliver(&mut self, ordinal: u32, completion: Completion) -> bool {
-        let Some(slot) = self.slots.get_mut(ordinal as usize - 1) else { return false };
+        let Some(slot) = self.slots.get_mut(ordinal as usize - 1) else {
+            return false;
+        };
         if slot.open {
             slot.answer = Some(completion);
             if let Some(waker) = slot.waker.take() {
@@ -208,7 +239,10 @@ impl Board {
     pub fn find_unreached(&self) -> Option<String> {
         let reached = self.slots.len();
         let (_, known) = self.known.iter().find(|(ordinal, _)| **ordinal as usize > reached)?;
-        Some(format!("history has {}, which the code does not reach any more", tell(&known.step)))
+        Some(format!(
+            "history has {}, which the code does not reach any more",
+            tell(&known.step)
+        ))
     }
 
     /// From now on nothing is noted: the code is being dropped.

@@ -14,7 +14,10 @@ pub struct StoreClock(Arc<dyn Fn() -> Timestamp + Send + Sync>);
 impl StoreClock {
     /// The machine's wall clock.
     #[must_use]
-    #[expect(clippy::disallowed_methods, reason = "the one place where a store meets the machine's clock")]
+    #[expect(
+        clippy::disallowed_methods,
+        reason = "the one place where a store meets the machine's clock"
+    )]
     pub fn system() -> Self {
         Self::from_fn(Timestamp::now)
     }

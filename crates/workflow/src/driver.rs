@@ -32,7 +32,9 @@ use crate::workflow::{Definition, Ended, HANDLER_DEADLINE, WorkFuture};
 mod attempts;
 mod commits;
 mod loading;
+mod verdicts;
 mod waits;
+mod watched;
 
 pub(crate) use loading::execute;
 
@@ -199,8 +201,13 @@ impl Driver {
         let mut context = Context::from_waker(std::task::Waker::noop());
         let code = &mut self.code;
         let polled = std::panic::catch_unwind(AssertUnwindSafe(|| code.poll_unpin(&mut context)));
-        attempts::warn_if_slow(&*self.shell.runtime, before, self.definition.name, "its workflow's code");
-        polled.map_err(|panic| attempts::tell_panic(&*panic))
+        watched::warn_if_slow(
+            &*self.shell.runtime,
+            before,
+            self.definition.name,
+            "its workflow's code",
+        );
+        polled.map_err(|panic| watched::tell_panic(&*panic))
     }
 
     /// A result of now: recorded, and shown to the code ahead of the commit.
@@ -220,12 +227,25 @@ impl Driver {
 
     fn make_record(&self, step: Option<crate::StepRef>, what: What, started_at: Timestamp) -> Record {
         let (worker, epoch) = (self.seat.worker, self.lease.epoch);
-        Record { phase: self.phase, step, what, started_at, ended_at: self.now(), worker, epoch }
+        Record {
+            phase: self.phase,
+            step,
+            what,
+            started_at,
+            ended_at: self.now(),
+            worker,
+            epoch,
+        }
     }
 
     fn now(&self) -> Timestamp {
         let since = self.shell.runtime.monotonic().saturating_sub(self.time.at);
-        truncate(self.time.base.saturating_add(since).expect("a span of process time stays in range"))
+        truncate(
+            self.time
+                .base
+                .saturating_add(since)
+                .expect("a span of process time stays in range"),
+        )
     }
 
     fn is_cancelled(&self) -> bool {
@@ -281,7 +301,10 @@ fn make_code(definition: &Arc<Definition>, row: &RunRow, phase: Phase, board: Ar
     match phase {
         Phase::Main => code.run(run, input),
         Phase::OnFailure => {
-            let failure = row.failure.clone().unwrap_or_else(|| Failure::new("the cause was not recorded"));
+            let failure = row
+                .failure
+                .clone()
+                .unwrap_or_else(|| Failure::new("the cause was not recorded"));
             code.on_failure(run, input, failure)
         }
     }

@@ -24,6 +24,8 @@ pub struct DurationError {
 pub fn parse_duration(text: &str) -> Result<Duration, DurationError> {
     let wrong = || DurationError { text: text.to_owned() };
     let span: jiff::Span = text.trim().parse().map_err(|_| wrong())?;
-    let signed = span.to_duration(jiff::SpanRelativeTo::days_are_24_hours()).map_err(|_| wrong())?;
+    let signed = span
+        .to_duration(jiff::SpanRelativeTo::days_are_24_hours())
+        .map_err(|_| wrong())?;
     Duration::try_from(signed).map_err(|_| wrong())
 }

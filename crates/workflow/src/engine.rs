@@ -59,7 +59,10 @@ impl StartOptions {
     /// With a start key.
     #[must_use]
     pub fn keyed(key: impl Into<String>) -> Self {
-        Self { key: Some(key.into()), ..Self::default() }
+        Self {
+            key: Some(key.into()),
+            ..Self::default()
+        }
     }
 
     /// With a priority.
@@ -135,7 +138,9 @@ impl EngineBuilder {
     pub fn register_with<W: Workflow>(mut self, workflow: W, overrides: &Overrides) -> Result<Self, DefinitionError> {
         let definition = Definition::read(workflow, overrides)?;
         if self.definitions.insert(W::NAME, Arc::new(definition)).is_some() {
-            return Err(DefinitionError::DuplicateWorkflow { workflow: W::NAME.to_owned() });
+            return Err(DefinitionError::DuplicateWorkflow {
+                workflow: W::NAME.to_owned(),
+            });
         }
         Ok(self)
     }
@@ -148,7 +153,15 @@ impl EngineBuilder {
         let known_since = self.store.now().await?;
         let pipeline = Pipeline::start(self.store.clone(), &self.runtime);
         let (store, runtime, definitions) = (self.store, self.runtime, self.definitions);
-        Ok(Engine { shell: Arc::new(Shell { store, runtime, definitions, pipeline, known_since }) })
+        Ok(Engine {
+            shell: Arc::new(Shell {
+                store,
+                runtime,
+                definitions,
+                pipeline,
+                known_since,
+            }),
+        })
     }
 }
 
@@ -180,7 +193,11 @@ impl Engine {
     /// Begins an engine on a store.
     #[must_use]
     pub fn builder(store: Arc<dyn Store>, runtime: Arc<dyn Runtime>) -> EngineBuilder {
-        EngineBuilder { store, runtime, definitions: BTreeMap::new() }
+        EngineBuilder {
+            store,
+            runtime,
+            definitions: BTreeMap::new(),
+        }
     }
 
     /// Starts a worker that executes runs of the registered workflows.
@@ -205,8 +222,15 @@ impl Engine {
     pub fn prepare<W: Workflow>(&self, input: &W::Input, options: StartOptions) -> Result<NewRun, EngineError> {
         let unknown = || EngineError::UnknownWorkflow(W::NAME.to_owned());
         let definition = self.shell.definitions.get(W::NAME).ok_or_else(unknown)?;
-        if let Some(key) = options.key.as_ref().filter(|key| key.is_empty() || key.len() > START_KEY_LIMIT) {
-            let problem = format!("a start key must have 1 to {START_KEY_LIMIT} bytes, this has {}", key.len());
+        if let Some(key) = options
+            .key
+            .as_ref()
+            .filter(|key| key.is_empty() || key.len() > START_KEY_LIMIT)
+        {
+            let problem = format!(
+                "a start key must have 1 to {START_KEY_LIMIT} bytes, this has {}",
+                key.len()
+            );
             return Err(EngineError::Invalid(problem));
         }
         Ok(NewRun {
@@ -255,7 +279,10 @@ impl Engine {
     /// # Errors
     /// When the attachment refuses, or the database does not take it.
     pub async fn transact(&self, id: Uuid, attachment: Attachment) -> Result<Payload, EngineError> {
-        let member = Member { change: Change::Nothing { id }, attach: Some(attachment) };
+        let member = Member {
+            change: Change::Nothing { id },
+            attach: Some(attachment),
+        };
         match self.submit(member).await? {
             Outcome::Done { payload } => Ok(payload.unwrap_or_else(Payload::null)),
             other => unreachable!("an attachment alone is answered as one, not with {other:?}"),
@@ -280,7 +307,17 @@ impl Engine {
     }
 
     async fn command(&self, run: RunId, what: CommandKind, by: &str) -> Result<bool, EngineError> {
-        match self.submit(Change::Command(Command { run, what, by: by.to_owned() }).into()).await? {
+        match self
+            .submit(
+                Change::Command(Command {
+                    run,
+                    what,
+                    by: by.to_owned(),
+                })
+                .into(),
+            )
+            .await?
+        {
             Outcome::Commanded { effective } => Ok(effective),
             other => unreachable!("a command is answered as one, not with {other:?}"),
         }
@@ -295,7 +332,11 @@ impl Engine {
     /// # Errors
     /// When the database does not answer.
     pub async fn run(&self, id: RunId) -> Result<Option<RunRow>, StoreError> {
-        let query = RunQuery { id: Some(id), limit: 1, ..RunQuery::default() };
+        let query = RunQuery {
+            id: Some(id),
+            limit: 1,
+            ..RunQuery::default()
+        };
         Ok(self.shell.store.runs(query).await?.items.into_iter().next())
     }
 
@@ -345,7 +386,9 @@ impl Engine {
             match row.status {
                 RunStatus::Completed => return Ok(Ok(row.output.unwrap_or_else(Payload::null))),
                 RunStatus::Failed | RunStatus::Cancelled => {
-                    return Ok(Err(row.failure.unwrap_or_else(|| Failure::new("the cause was not recorded"))));
+                    return Ok(Err(row
+                        .failure
+                        .unwrap_or_else(|| Failure::new("the cause was not recorded"))));
                 }
                 _ => self.shell.runtime.sleep(pause).await,
             }

@@ -43,7 +43,11 @@ pub struct StepError {
 
 impl StepError {
     fn new(decision: Decision, message: impl fmt::Display) -> Self {
-        Self { decision, code: None, message: message.to_string() }
+        Self {
+            decision,
+            code: None,
+            message: message.to_string(),
+        }
     }
 
     /// Another attempt may succeed.
@@ -150,7 +154,10 @@ impl Failure {
     }
 
     pub(crate) fn of_kind(kind: FailureKind, message: impl fmt::Display) -> Self {
-        Self { kind, ..Self::new(message) }
+        Self {
+            kind,
+            ..Self::new(message)
+        }
     }
 
     /// Whether the outcome of an outside effect is unknown.

@@ -26,14 +26,20 @@ impl CorrelationKey {
     /// A key in a namespace.
     #[must_use]
     pub fn new(namespace: impl Into<String>, key: impl Into<String>) -> Self {
-        Self { namespace: namespace.into(), key: key.into() }
+        Self {
+            namespace: namespace.into(),
+            key: key.into(),
+        }
     }
 
     /// What is wrong with it, if anything.
     pub(crate) fn problem(&self) -> Option<String> {
         let parts = [("namespace", &self.namespace), ("key", &self.key)];
         let (part, text) = parts.into_iter().find(|(_, text)| !fits(text))?;
-        Some(format!("a correlation key's {part} must have 1 to {EVENT_NAME_LIMIT} bytes, this has {}", text.len()))
+        Some(format!(
+            "a correlation key's {part} must have 1 to {EVENT_NAME_LIMIT} bytes, this has {}",
+            text.len()
+        ))
     }
 }
 
@@ -102,9 +108,16 @@ impl NewEvent {
 
     /// What is wrong with it, if anything: names and ids have a limit, since strangers choose them.
     pub(crate) fn problem(&self) -> Option<String> {
-        let parts = [("id", self.id.as_str()), ("name", &self.name), ("key", self.key.as_deref().unwrap_or("-"))];
+        let parts = [
+            ("id", self.id.as_str()),
+            ("name", &self.name),
+            ("key", self.key.as_deref().unwrap_or("-")),
+        ];
         if let Some((part, text)) = parts.iter().find(|(_, text)| !fits(text)) {
-            return Some(format!("an event's {part} must have 1 to {EVENT_NAME_LIMIT} bytes, this has {}", text.len()));
+            return Some(format!(
+                "an event's {part} must have 1 to {EVENT_NAME_LIMIT} bytes, this has {}",
+                text.len()
+            ));
         }
         match &self.target {
             Target::Run(_) => None,

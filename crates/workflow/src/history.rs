@@ -162,10 +162,21 @@ impl What {
     /// Takes it apart for a store.
     #[must_use]
     pub fn to_row(&self) -> WhatRow {
-        let row = |what, attempt, payload, detail| WhatRow { what, attempt, payload, detail };
+        let row = |what, attempt, payload, detail| WhatRow {
+            what,
+            attempt,
+            payload,
+            detail,
+        };
         match self {
             Self::AttemptStarted { attempt } => row("attempt_started", *attempt, None, None),
-            Self::AttemptFailed { attempt, error, delay, next_at, reason } => {
+            Self::AttemptFailed {
+                attempt,
+                error,
+                delay,
+                next_at,
+                reason,
+            } => {
                 let detail = FailedAttempt {
                     error: error.clone(),
                     delay_us: u64::try_from(delay.as_micros()).unwrap_or(u64::MAX),
@@ -176,7 +187,10 @@ impl What {
             }
             Self::Completed { attempt, payload } => row("completed", *attempt, payload.clone(), None),
             Self::Failed { failure, reason } => {
-                let detail = FailedStep { failure: failure.clone(), reason: reason.clone() };
+                let detail = FailedStep {
+                    failure: failure.clone(),
+                    reason: reason.clone(),
+                };
                 row("failed", failure.attempts, None, Some(json(&detail)))
             }
             Self::Opened { deadline } => row("opened", 0, None, Some(json(deadline))),
@@ -199,29 +213,49 @@ impl What {
         payload: Option<Payload>,
         detail: Option<&str>,
     ) -> Result<Self, HistoryError> {
-        let wrong = |problem: &str| HistoryError { what: what.to_owned(), problem: problem.to_owned() };
+        let wrong = |problem: &str| HistoryError {
+            what: what.to_owned(),
+            problem: problem.to_owned(),
+        };
         Ok(match what {
             "attempt_started" => Self::AttemptStarted { attempt },
             "attempt_failed" => {
                 let d: FailedAttempt = read(what, detail)?;
                 let delay = Duration::from_micros(d.delay_us);
-                Self::AttemptFailed { attempt, error: d.error, delay, next_at: d.next_at, reason: d.reason }
+                Self::AttemptFailed {
+                    attempt,
+                    error: d.error,
+                    delay,
+                    next_at: d.next_at,
+                    reason: d.reason,
+                }
             }
             "completed" => Self::Completed { attempt, payload },
             "failed" => {
                 let FailedStep { failure, reason } = read(what, detail)?;
                 Self::Failed { failure, reason }
             }
-            "opened" => Self::Opened { deadline: read(what, detail)? },
+            "opened" => Self::Opened {
+                deadline: read(what, detail)?,
+            },
             "received" => {
                 let payload = payload.ok_or_else(|| wrong("it has no payload"))?;
-                Self::Received { events: read(what, detail)?, payload }
+                Self::Received {
+                    events: read(what, detail)?,
+                    payload,
+                }
             }
             "timed_out" => Self::TimedOut,
             "abandoned" => Self::Abandoned,
-            "cancel_requested" => Self::CancelRequested { by: read(what, detail)? },
-            "resumed" => Self::Resumed { by: read(what, detail)? },
-            "failing" => Self::Failing { failure: read(what, detail)? },
+            "cancel_requested" => Self::CancelRequested {
+                by: read(what, detail)?,
+            },
+            "resumed" => Self::Resumed {
+                by: read(what, detail)?,
+            },
+            "failing" => Self::Failing {
+                failure: read(what, detail)?,
+            },
             _ => return Err(wrong("this version does not know the word")),
         })
     }
@@ -239,7 +273,10 @@ impl What {
     /// Whether the record ends its step as far as the workflow's code is concerned.
     #[must_use]
     pub fn is_completion(&self) -> bool {
-        matches!(self, Self::Completed { .. } | Self::Failed { .. } | Self::Received { .. } | Self::TimedOut)
+        matches!(
+            self,
+            Self::Completed { .. } | Self::Failed { .. } | Self::Received { .. } | Self::TimedOut
+        )
     }
 
     /// Whether the record may wait for the next commit: what it says would be found out again
@@ -260,7 +297,10 @@ fn json<T: Serialize>(value: &T) -> String {
 }
 
 fn read<T: serde::de::DeserializeOwned>(what: &str, detail: Option<&str>) -> Result<T, HistoryError> {
-    let wrong = |problem: String| HistoryError { what: what.to_owned(), problem };
+    let wrong = |problem: String| HistoryError {
+        what: what.to_owned(),
+        problem,
+    };
     let detail = detail.ok_or_else(|| wrong("its detail is missing".to_owned()))?;
     serde_json::from_str(detail).map_err(|e| wrong(e.to_string()))
 }

@@ -78,7 +78,9 @@ mod workflow;
 pub use attempt::Attempt;
 pub use clock::{StoreClock, truncate};
 pub use duration::{DurationError, parse_duration};
-pub use engine::{DefinitionInfo, Engine, EngineBuilder, EngineError, START_KEY_LIMIT, StartOptions, Started, WeakEngine};
+pub use engine::{
+    DefinitionInfo, Engine, EngineBuilder, EngineError, START_KEY_LIMIT, StartOptions, Started, WeakEngine,
+};
 pub use error::{Decision, Failure, FailureKind, StepError};
 pub use event::{CorrelationKey, EVENT_NAME_LIMIT, NewEvent, StoredEvent, Target, UNROUTED_KEPT};
 pub use history::{HistoryError, Phase, Record, StepRef, What, WhatRow};

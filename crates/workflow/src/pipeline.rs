@@ -37,7 +37,13 @@ impl Pipeline {
     pub fn start(store: Arc<dyn Store>, runtime: &Arc<dyn Runtime>) -> Self {
         let (queue, receive) = mpsc::channel(QUEUE);
         let healthy = Arc::new(AtomicBool::new(true));
-        let pump = Pump { store, runtime: runtime.clone(), receive, left_over: None, healthy: healthy.clone() };
+        let pump = Pump {
+            store,
+            runtime: runtime.clone(),
+            receive,
+            left_over: None,
+            healthy: healthy.clone(),
+        };
         runtime.spawn(Box::pin(pump.run()));
         Self { queue, healthy }
     }
@@ -46,7 +52,10 @@ impl Pipeline {
     pub async fn submit(&self, member: Member) -> Result<MemberResult, StoreError> {
         let closed = || StoreError::Unavailable("the engine has been shut down".to_owned());
         let (reply, answer) = oneshot::channel();
-        self.queue.send(Submission { member, reply }).await.map_err(|_| closed())?;
+        self.queue
+            .send(Submission { member, reply })
+            .await
+            .map_err(|_| closed())?;
         answer.await.map_err(|_| closed())?
     }
 

@@ -83,10 +83,18 @@ impl Replay {
 
     fn add(&mut self, record: &Record) {
         let Some(step) = &record.step else { return };
-        let known = self.steps.entry(step.ordinal).or_insert_with(|| Known::new(step.clone()));
+        let known = self
+            .steps
+            .entry(step.ordinal)
+            .or_insert_with(|| Known::new(step.clone()));
         match &record.what {
             What::AttemptStarted { attempt } => known.unresolved = Some(*attempt),
-            What::AttemptFailed { attempt, error, next_at, .. } => {
+            What::AttemptFailed {
+                attempt,
+                error,
+                next_at,
+                ..
+            } => {
                 known.next_at = Some(*next_at);
                 known.unresolved = None;
                 // A deferred attempt does not count, and is nobody's predecessor.
@@ -95,12 +103,18 @@ impl Replay {
                     known.previous = Some(Previous::Failed(error.clone()));
                 }
             }
-            What::Opened { deadline } => known.opened = Some(Opened { at: record.started_at, deadline: *deadline }),
+            What::Opened { deadline } => {
+                known.opened = Some(Opened {
+                    at: record.started_at,
+                    deadline: *deadline,
+                });
+            }
             What::Abandoned => known.abandoned = true,
             What::Completed { .. } | What::Failed { .. } | What::Received { .. } | What::TimedOut => {
                 known.completed = true;
                 known.unresolved = None;
-                self.completions.extend(completion(&record.what).map(|c| (step.ordinal, c)));
+                self.completions
+                    .extend(completion(&record.what).map(|c| (step.ordinal, c)));
             }
             What::CancelRequested { .. } | What::Resumed { .. } | What::Failing { .. } => {}
         }

@@ -8,6 +8,9 @@ use crate::error::{Decision, StepError};
 /// However long a caller is told to stay away, the engine asks again after this time.
 pub const RETRY_AFTER_CAP: Duration = Duration::from_secs(3_600);
 
+/// Whoever is told "not now" does not ask again at once: it would keep a processor busy with asking.
+const LEAST_DEFERRAL: Duration = Duration::from_millis(10);
+
 /// How the delay grows from one attempt to the next.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Backoff {
@@ -46,7 +49,15 @@ pub struct Retry {
 
 impl Retry {
     const fn with(backoff: Backoff, attempts: u32) -> Self {
-        Self { attempts, backoff, first: "1s", cap: "5m", factor: 2, jitter: true, codes: &[] }
+        Self {
+            attempts,
+            backoff,
+            first: "1s",
+            cap: "5m",
+            factor: 2,
+            jitter: true,
+            codes: &[],
+        }
     }
 
     /// One attempt, no retry.
@@ -150,16 +161,20 @@ impl RetryPlan {
     /// Decides after attempt number `attempt` (from 1). `random` is any 64 random bits.
     pub fn judge(&self, error: &StepError, attempt: u32, random: u64) -> Verdict {
         match error.decision {
-            Decision::Fail => Verdict::Over { reason: "the error is final".into() },
+            Decision::Fail => Verdict::Over {
+                reason: "the error is final".into(),
+            },
             Decision::Unknown => Verdict::Unknown,
-            Decision::Defer { after } => Verdict::Later { delay: after },
-            Decision::Retry { .. } if attempt >= self.attempts => {
-                Verdict::Over { reason: format!("all {} attempts were made", self.attempts) }
-            }
+            Decision::Defer { after } => Verdict::Later {
+                delay: after.max(LEAST_DEFERRAL),
+            },
+            Decision::Retry { .. } if attempt >= self.attempts => Verdict::Over {
+                reason: format!("all {} attempts were made", self.attempts),
+            },
             Decision::Retry { after } => match error.code {
-                Some(code) if !self.codes.is_empty() && !self.codes.contains(&code) => {
-                    Verdict::Over { reason: format!("code {code} is not one that the policy retries") }
-                }
+                Some(code) if !self.codes.is_empty() && !self.codes.contains(&code) => Verdict::Over {
+                    reason: format!("code {code} is not one that the policy retries"),
+                },
                 _ => self.again(attempt, after, random),
             },
         }
@@ -172,9 +187,16 @@ impl RetryPlan {
         let reason = if least > drawn {
             "the delay that the other side asked for".to_owned()
         } else {
-            format!("{:?} backoff of up to {full:?}{}", self.backoff, if self.jitter { ", drawn" } else { "" })
+            format!(
+                "{:?} backoff of up to {full:?}{}",
+                self.backoff,
+                if self.jitter { ", drawn" } else { "" }
+            )
         };
-        Verdict::Again { delay: drawn.max(least), reason }
+        Verdict::Again {
+            delay: drawn.max(least),
+            reason,
+        }
     }
 
     fn full_delay(&self, attempt: u32) -> Duration {
@@ -215,8 +237,14 @@ mod tests {
     fn delays_grow_as_declared() {
         let rows: &[(Retry, &[Option<u64>])] = &[
             (Retry::exponential(5), &[Some(1), Some(2), Some(4), Some(8), None]),
-            (Retry::exponential(4).first("5s").factor(3), &[Some(5), Some(15), Some(45), None]),
-            (Retry::exponential(40).first("1m"), &[Some(60), Some(120), Some(240), Some(300), Some(300)]),
+            (
+                Retry::exponential(4).first("5s").factor(3),
+                &[Some(5), Some(15), Some(45), None],
+            ),
+            (
+                Retry::exponential(40).first("1m"),
+                &[Some(60), Some(120), Some(240), Some(300), Some(300)],
+            ),
             (Retry::linear(4), &[Some(1), Some(2), Some(3), None]),
             (Retry::constant(3).first("30s"), &[Some(30), Some(30), None]),
             (Retry::none(), &[None]),
@@ -232,13 +260,29 @@ mod tests {
     fn the_error_decides_before_the_policy() {
         let policy = plan(Retry::exponential(5).on_codes(&[429, 503]));
         let judge = |e: StepError| policy.judge(&e, 1, 0);
-        assert!(matches!(judge(StepError::fail("x").with_code(429)), Verdict::Over { .. }));
+        assert!(matches!(
+            judge(StepError::fail("x").with_code(429)),
+            Verdict::Over { .. }
+        ));
         assert_eq!(judge(StepError::unknown("x").with_code(429)), Verdict::Unknown);
-        assert!(matches!(judge(StepError::retry("x").with_code(429)), Verdict::Again { .. }));
-        assert!(matches!(judge(StepError::retry("x").with_code(404)), Verdict::Over { .. }));
+        assert!(matches!(
+            judge(StepError::retry("x").with_code(429)),
+            Verdict::Again { .. }
+        ));
+        assert!(matches!(
+            judge(StepError::retry("x").with_code(404)),
+            Verdict::Over { .. }
+        ));
         assert!(matches!(judge(StepError::retry("no code")), Verdict::Again { .. }));
         let later = StepError::defer(Duration::from_secs(7), "no slot");
-        assert_eq!(policy.judge(&later, 5, 0), Verdict::Later { delay: Duration::from_secs(7) });
+        assert_eq!(
+            policy.judge(&later, 5, 0),
+            Verdict::Later {
+                delay: Duration::from_secs(7)
+            }
+        );
+        let at_once = StepError::defer(Duration::ZERO, "no slot");
+        assert_eq!(policy.judge(&at_once, 1, 0), Verdict::Later { delay: LEAST_DEFERRAL });
     }
 
     proptest! {

@@ -89,7 +89,9 @@ impl Run {
         let at = step.into();
         let kind = at.step.kind;
         let act: ActCode = Arc::new(move |attempt, permit| {
-            let permit = permit.and_then(|p| p.downcast::<G>().ok()).expect("the gate's own answer is handed on");
+            let permit = permit
+                .and_then(|p| p.downcast::<G>().ok())
+                .expect("the gate's own answer is handed on");
             encode_result(kind, code(attempt, *permit))
         });
         self.open(at, Op::Act { gate: Some(gate), act }, decode_result)
@@ -166,7 +168,14 @@ impl Run {
 
     fn open<R>(&self, at: StepAt, op: Op, answer: Answer<R>) -> StepFuture<R> {
         let name = at.step.name;
-        StepFuture { board: self.board.clone(), name, opening: Some((at, op)), ordinal: None, answer, _made: PhantomData }
+        StepFuture {
+            board: self.board.clone(),
+            name,
+            opening: Some((at, op)),
+            ordinal: None,
+            answer,
+            _made: PhantomData,
+        }
     }
 }
 
@@ -180,7 +189,11 @@ pub struct Wait {
 
 impl<S: Into<StepAt>> From<S> for Wait {
     fn from(step: S) -> Self {
-        Self { at: step.into(), event_key: None, deadline: None }
+        Self {
+            at: step.into(),
+            event_key: None,
+            deadline: None,
+        }
     }
 }
 
@@ -207,7 +220,13 @@ impl Wait {
     }
 
     fn opening(self) -> (StepAt, Op) {
-        (self.at, Op::Wait { event_key: self.event_key, deadline: self.deadline })
+        (
+            self.at,
+            Op::Wait {
+                event_key: self.event_key,
+                deadline: self.deadline,
+            },
+        )
     }
 }
 
@@ -289,7 +308,10 @@ fn timed_out(step: &str) -> Failure {
     failure
 }
 
-fn decode_result<T: DeserializeOwned>(step: &'static str, completion: Completion) -> Result<Result<T, Failure>, PayloadError> {
+fn decode_result<T: DeserializeOwned>(
+    step: &'static str,
+    completion: Completion,
+) -> Result<Result<T, Failure>, PayloadError> {
     match completion {
         Completion::Value(payload) => payload.decode().map(Ok),
         Completion::Failed(failure) => Ok(Err(failure)),
@@ -310,7 +332,10 @@ where
             _ => StepError::fail(format!("the result {problem}")),
         })?;
         if payload.len() > PAYLOAD_SOFT_LIMIT {
-            tracing::warn!(bytes = payload.len(), "a step's result is large; history should hold references, not bulk data");
+            tracing::warn!(
+                bytes = payload.len(),
+                "a step's result is large; history should hold references, not bulk data"
+            );
         }
         Ok(payload)
     })

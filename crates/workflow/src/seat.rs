@@ -30,7 +30,11 @@ pub(crate) struct Desk {
 
 impl Desk {
     pub fn new(lease: Duration) -> Self {
-        Self { stopping: AtomicU8::new(Stopping::No as u8), lease, tickets: AtomicU64::new(0) }
+        Self {
+            stopping: AtomicU8::new(Stopping::No as u8),
+            lease,
+            tickets: AtomicU64::new(0),
+        }
     }
 }
 

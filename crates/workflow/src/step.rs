@@ -44,7 +44,9 @@ impl StepKind {
     /// Reads the word back.
     #[must_use]
     pub fn parse(word: &str) -> Option<Self> {
-        [Self::Action, Self::Effect, Self::Wait, Self::Sleep].into_iter().find(|kind| kind.as_str() == word)
+        [Self::Action, Self::Effect, Self::Wait, Self::Sleep]
+            .into_iter()
+            .find(|kind| kind.as_str() == word)
     }
 }
 
@@ -74,20 +76,38 @@ impl Step {
     /// A step that runs code. One attempt unless a policy is given.
     #[must_use]
     pub const fn action(name: &'static str) -> Self {
-        Self { name, kind: StepKind::Action, event: None, timeout: None, retry: Retry::none() }
+        Self {
+            name,
+            kind: StepKind::Action,
+            event: None,
+            timeout: None,
+            retry: Retry::none(),
+        }
     }
 
     /// A step that ends when the event comes. It must be given a deadline with
     /// [`timeout`](Self::timeout).
     #[must_use]
     pub const fn wait(name: &'static str, event: &'static str) -> Self {
-        Self { name, kind: StepKind::Wait, event: Some(event), timeout: None, retry: Retry::none() }
+        Self {
+            name,
+            kind: StepKind::Wait,
+            event: Some(event),
+            timeout: None,
+            retry: Retry::none(),
+        }
     }
 
     /// A step that ends after a time, which is given where the run reaches it.
     #[must_use]
     pub const fn sleep(name: &'static str) -> Self {
-        Self { name, kind: StepKind::Sleep, event: None, timeout: None, retry: Retry::none() }
+        Self {
+            name,
+            kind: StepKind::Sleep,
+            event: None,
+            timeout: None,
+            retry: Retry::none(),
+        }
     }
 
     /// Declares that the step changes something outside that cannot be taken back or safely
@@ -116,7 +136,10 @@ impl Step {
     /// this key, instead of the name and how often it was reached.
     #[must_use]
     pub fn key(self, key: impl Into<String>) -> StepAt {
-        StepAt { step: self, key: Some(key.into()) }
+        StepAt {
+            step: self,
+            key: Some(key.into()),
+        }
     }
 }
 
@@ -180,6 +203,10 @@ pub(crate) struct StepPlan {
 impl StepPlan {
     pub fn read(step: Step) -> Result<Self, DurationError> {
         let timeout = step.timeout.map(parse_duration).transpose()?;
-        Ok(Self { step, timeout, retry: RetryPlan::read(&step.retry)? })
+        Ok(Self {
+            step,
+            timeout,
+            retry: RetryPlan::read(&step.retry)?,
+        })
     }
 }

@@ -29,7 +29,11 @@ pub struct WorkerOptions {
 
 impl Default for WorkerOptions {
     fn default() -> Self {
-        Self { max_in_flight: 256, lease: Duration::from_secs(15), takeover: false }
+        Self {
+            max_in_flight: 256,
+            lease: Duration::from_secs(15),
+            takeover: false,
+        }
     }
 }
 
@@ -82,7 +86,11 @@ struct SeatOf {
 
 impl Worker {
     pub(crate) fn start(shell: Arc<Shell>, options: WorkerOptions) -> Self {
-        let definitions = shell.definitions.values().map(|d| (d.name.to_owned(), d.hash)).collect();
+        let definitions = shell
+            .definitions
+            .values()
+            .map(|d| (d.name.to_owned(), d.hash))
+            .collect();
         let inner = Arc::new(Inner {
             id: WorkerId(shell.runtime.new_id()),
             options,
@@ -156,7 +164,11 @@ impl Inner {
         let mut takeover = self.options.takeover;
         let mut vain = VAIN_LOOK;
         while !self.is_stopping() {
-            let limit = self.options.max_in_flight.saturating_sub(self.seats().len()).min(CLAIM_LIMIT);
+            let limit = self
+                .options
+                .max_in_flight
+                .saturating_sub(self.seats().len())
+                .min(CLAIM_LIMIT);
             if limit == 0 {
                 self.look.notified().await;
                 continue;
@@ -165,8 +177,13 @@ impl Inner {
                 Ok(claimed) if claimed == limit => vain = VAIN_LOOK,
                 Ok(claimed) => {
                     takeover = false;
-                    vain = if claimed > 0 { VAIN_LOOK } else { (vain * 2).min(VAIN_LOOK_CAP) };
-                    self.wait_for_work(if claimed > 0 { Duration::ZERO } else { vain }).await;
+                    vain = if claimed > 0 {
+                        VAIN_LOOK
+                    } else {
+                        (vain * 2).min(VAIN_LOOK_CAP)
+                    };
+                    self.wait_for_work(if claimed > 0 { Duration::ZERO } else { vain })
+                        .await;
                 }
                 Err(error) => {
                     tracing::warn!(%error, "no runs could be claimed; tried again");
@@ -209,7 +226,13 @@ impl Inner {
     fn seat(self: &Arc<Self>, claimed: Claimed, sent: Duration, hinted: bool) {
         let (run, lease) = (claimed.run.id, claimed.lease);
         let seat = Arc::new(Seat::new(self.id, self.desk.clone(), sent + self.options.lease));
-        if let Some(former) = self.seats().insert(run, SeatOf { lease, seat: seat.clone() }) {
+        if let Some(former) = self.seats().insert(
+            run,
+            SeatOf {
+                lease,
+                seat: seat.clone(),
+            },
+        ) {
             former.seat.flag_lost();
         }
         if hinted {
@@ -229,7 +252,10 @@ impl Inner {
     /// itself, and what they know and have not written yet would be lost.
     async fn keep_doubtful_leases(&self) -> Result<(), StoreError> {
         let runtime = &*self.shell.runtime;
-        let doubtful = self.seats().values().any(|held| !held.seat.is_lost() && !held.seat.lease_is_fresh(runtime));
+        let doubtful = self
+            .seats()
+            .values()
+            .any(|held| !held.seat.is_lost() && !held.seat.lease_is_fresh(runtime));
         if doubtful { self.renew_held().await } else { Ok(()) }
     }
 
@@ -273,7 +299,9 @@ impl Inner {
     fn note_renewal(&self, held: &[Lease], lost: &[RunId], sent: Duration) {
         let seats = self.seats();
         for lease in held {
-            let Some(held) = seats.get(&lease.run).filter(|held| held.lease == *lease) else { continue };
+            let Some(held) = seats.get(&lease.run).filter(|held| held.lease == *lease) else {
+                continue;
+            };
             if lost.contains(&lease.run) {
                 held.seat.flag_lost();
             } else {

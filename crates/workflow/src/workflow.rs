@@ -81,7 +81,9 @@ impl<W: Workflow> AnyWorkflow for W {
     fn on_failure(self: Arc<Self>, run: Run, input: Payload, failure: Failure) -> WorkFuture {
         Box::pin(async move {
             let input = input.decode().map_err(Ended::Unreadable)?;
-            Workflow::on_failure(&*self, &run, input, &failure).await.map_err(Ended::Failed)?;
+            Workflow::on_failure(&*self, &run, input, &failure)
+                .await
+                .map_err(Ended::Failed)?;
             Ok(Payload::null())
         })
     }
@@ -150,7 +152,11 @@ impl Definition {
                 return Err(wrong("is declared twice".to_owned()));
             }
         }
-        if let Some(stranger) = overrides.timeouts.keys().find(|name| !steps.contains_key(name.as_str())) {
+        if let Some(stranger) = overrides
+            .timeouts
+            .keys()
+            .find(|name| !steps.contains_key(name.as_str()))
+        {
             return Err(DefinitionError::Step {
                 workflow: W::NAME.to_owned(),
                 step: stranger.clone(),
@@ -158,7 +164,13 @@ impl Definition {
             });
         }
         let code = Arc::new(workflow);
-        Ok(Self { name: W::NAME, hash: hash(W::NAME, W::STEPS), steps, order: W::STEPS, code })
+        Ok(Self {
+            name: W::NAME,
+            hash: hash(W::NAME, W::STEPS),
+            steps,
+            order: W::STEPS,
+            code,
+        })
     }
 }
 
@@ -167,7 +179,10 @@ fn find_problem(plan: &StepPlan) -> Option<String> {
     if step.name.is_empty() || step.name.len() > STEP_NAME_LIMIT {
         return Some(format!("a name must have 1 to {STEP_NAME_LIMIT} bytes"));
     }
-    if step.event.is_some_and(|event| event.is_empty() || event.len() > EVENT_NAME_LIMIT) {
+    if step
+        .event
+        .is_some_and(|event| event.is_empty() || event.len() > EVENT_NAME_LIMIT)
+    {
         return Some(format!("an event's name must have 1 to {EVENT_NAME_LIMIT} bytes"));
     }
     if step.kind == StepKind::Wait && plan.timeout.is_none() {
@@ -207,8 +222,17 @@ mod tests {
         const SLOW: Step = Step::action("a").timeout("1h").retry(Retry::linear(9));
         const B: Step = Step::action("b");
         assert_eq!(hash("w", &[A, B]), hash("w", &[SLOW, B]));
-        let others = [hash("w", &[B, A]), hash("w", &[A]), hash("v", &[A, B]), hash("w", &[A.outside_effect(), B])];
+        let others = [
+            hash("w", &[B, A]),
+            hash("w", &[A]),
+            hash("v", &[A, B]),
+            hash("w", &[A.outside_effect(), B]),
+        ];
         assert!(others.iter().all(|other| *other != hash("w", &[A, B])));
-        assert_eq!(hash("w", &[A, B]).to_string(), "463289da00543c58", "stored hashes never change");
+        assert_eq!(
+            hash("w", &[A, B]).to_string(),
+            "463289da00543c58",
+            "stored hashes never change"
+        );
     }
 }

@@ -120,7 +120,12 @@ pub(super) async fn greet(config: &Config, app: &App, mode: &CallbackMode) {
         Budget::Unlimited => eprintln!("Budget: unlimited."),
     }
     match check_provider(app).await {
-        Ok(credits) => eprintln!("FullEnrich: the key is valid, {} credits are left.", thousands(credits)),
+        Ok(credits) => {
+            eprintln!("FullEnrich: the key is valid, {} credits are left.", thousands(credits));
+            if let Err(error) = lift_pauses(app, credits).await {
+                tracing::error!(%error, "a pause could not be lifted; a probe will");
+            }
+        }
         Err(CallError::NotAnswered(later)) => {
             eprintln!("FullEnrich does not answer ({later}). Subscribers are taken in all the same; lookups begin when it does.");
         }
@@ -132,6 +137,22 @@ pub(super) async fn greet(config: &Config, app: &App, mode: &CallbackMode) {
             }
         }
     }
+}
+
+/// Somebody has put right what was in the way: buying goes on without waiting for the next probe.
+async fn lift_pauses(app: &App, credits: u64) -> anyhow::Result<()> {
+    for pause in app.records.pauses().await? {
+        let is_gone = match pause.reason {
+            PauseReason::Refused => true,
+            PauseReason::Credits => credits > 0,
+            PauseReason::Budget => false,
+        };
+        if is_gone {
+            let resume = Records::resume(pause.reason, app.context.settings.max_in_flight);
+            app.engine.transact(app.context.runtime.new_id(), resume).await?;
+        }
+    }
+    Ok(())
 }
 
 async fn check_provider(app: &App) -> Result<u64, CallError> {

@@ -3,4 +3,5 @@
 #![allow(clippy::unwrap_used, reason = "what a test cannot do without ends it")]
 
 mod http;
+mod pipeline;
 mod support;

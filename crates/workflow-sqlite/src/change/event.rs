@@ -5,7 +5,6 @@ use lumina_workflow::{NewEvent, RunId, Target};
 use rusqlite::{OptionalExtension, params};
 use uuid::Uuid;
 
-use super::key::holder;
 use crate::attachment;
 use crate::column::{later, scope};
 use crate::fault::Fault;
@@ -25,17 +24,13 @@ pub(super) fn apply(group: &Group<'_>, event: &NewEvent, attach: Option<&Attachm
 
 /// Stores the event and puts it where it belongs.
 pub(crate) fn emit(group: &Group<'_>, event: &NewEvent) -> Result<Delivery, Fault> {
-    let addressee = match &event.target {
-        Target::Run(run) => Some(*run),
-        Target::Key(key) => holder(group, key)?,
+    let receiver = match &event.target {
+        Target::Run(run) => group.receiver(*run)?.filter(|receiver| !receiver.status.is_end()),
+        Target::Key(key) => group.holder(key)?,
     };
-    if !remember(group, event, addressee)? {
+    if !remember(group, event, receiver.as_ref())? {
         return Ok(Delivery::Duplicate);
     }
-    let receiver = match addressee {
-        Some(run) => group.receiver(run)?.filter(|receiver| !receiver.status.is_end()),
-        None => None,
-    };
     match receiver {
         Some(receiver) => {
             put_in(group, &receiver, event)?;
@@ -54,12 +49,13 @@ fn is_known(group: &Group<'_>, event: &NewEvent) -> Result<bool, Fault> {
     Ok(group.conn.prepare_cached(SQL)?.exists(params![scope, key, event.id])?)
 }
 
-/// Notes the event's id; false when it was known.
-fn remember(group: &Group<'_>, event: &NewEvent, run: Option<RunId>) -> Result<bool, Fault> {
+/// Notes the event's id, and where an event for a key went, for the purge; false when it was known.
+fn remember(group: &Group<'_>, event: &NewEvent, to: Option<&Receiver>) -> Result<bool, Fault> {
     const SQL: &str = "INSERT INTO workflow_event_id (scope, scope_key, id, run) VALUES (?1, ?2, ?3, ?4) \
          ON CONFLICT DO NOTHING";
     let (scope, key) = scope(&event.target);
-    let run = run.filter(|_| matches!(event.target, Target::Key(_))).map(|run| run.0);
+    let keyed = matches!(event.target, Target::Key(_));
+    let run = to.filter(|_| keyed).map(|to| to.run.0);
     Ok(group.execute(SQL, params![scope, key, event.id, run])? == 1)
 }
 

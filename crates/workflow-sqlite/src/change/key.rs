@@ -9,7 +9,7 @@ use crate::fault::Fault;
 use crate::group::Group;
 
 /// The live run that holds the key.
-pub(super) fn holder(group: &Group<'_>, key: &CorrelationKey) -> Result<Option<RunId>, Fault> {
+fn holder(group: &Group<'_>, key: &CorrelationKey) -> Result<Option<RunId>, Fault> {
     const SQL: &str = "SELECT run FROM workflow_key WHERE namespace = ?1 AND key = ?2";
     let mut statement = group.conn.prepare_cached(SQL)?;
     let run = statement

@@ -82,7 +82,9 @@ fn fail(group: &Group<'_>, step: &Advance, goal: &Goal<'_>, cause: &Failure) -> 
 
 fn finish(group: &Group<'_>, step: &Advance, goal: &Goal<'_>, ending: &Ending) -> Result<(), Fault> {
     let id = step.lease.run;
-    event::leave_behind(group, id)?;
+    if goal.inbox > 0 {
+        event::leave_behind(group, id)?;
+    }
     key::release(group, goal.keys)?;
     let (Goal { seq, inbox, keys, .. }, now) = (goal, group.now);
     match ending {

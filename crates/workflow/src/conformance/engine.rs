@@ -22,6 +22,7 @@ use crate::deterministic::DeterministicRuntime;
 
 pub mod attempts;
 pub mod cancels;
+pub mod effects;
 pub mod events;
 pub mod groups;
 pub mod handlers;

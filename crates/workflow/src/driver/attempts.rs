@@ -1,28 +1,22 @@
 //! Attempts: starting them in tasks of their own, and what follows their end.
 
-use std::any::Any;
 use std::future::Future;
-use std::panic::AssertUnwindSafe;
-use std::pin::Pin;
-use std::sync::Arc;
-use std::task::{Context, Poll};
 use std::time::Duration;
 
 use futures_util::FutureExt;
-use futures_util::future::{AbortHandle, BoxFuture, abortable};
+use futures_util::future::{AbortHandle, abortable};
 use jiff::Timestamp;
 
 use super::commits::Committed;
+use super::watched::{Watched, guarded};
 use super::{Driver, Flow, Stop};
 use crate::attempt::{Attempt, Extras};
 use crate::board::{ActCode, GateCode, Op, Permit};
-use crate::error::{Failure, FailureKind, StepError};
+use crate::error::StepError;
 use crate::history::What;
 use crate::payload::Payload;
 use crate::replay::{Known, Previous};
-use crate::retry::Verdict;
 use crate::run::lock;
-use crate::runtime::Runtime;
 use crate::step::{StepKind, StepPlan};
 use crate::store::{Attachment, Next};
 
@@ -30,14 +24,11 @@ use crate::store::{Attachment, Next};
 /// held up longer may have lost its lease.
 const EFFECT_FRESHNESS: Duration = Duration::from_secs(2);
 
-/// Code that holds its thread this long should have gone through `Attempt::blocking`.
-const SLOW_POLL: Duration = Duration::from_millis(100);
-
 /// How often a step was attempted, and how that went.
 #[derive(Debug, Clone, Default)]
 pub(super) struct Count {
-    made: u32,
-    previous: Option<Previous>,
+    pub made: u32,
+    pub previous: Option<Previous>,
 }
 
 /// A task that works for this run.
@@ -86,7 +77,13 @@ impl Driver {
             self.to_start.insert(ordinal);
             return;
         };
-        self.attempts.insert(ordinal, Count { made: known.attempts, previous: known.previous });
+        self.attempts.insert(
+            ordinal,
+            Count {
+                made: known.attempts,
+                previous: known.previous,
+            },
+        );
         match (known.unresolved, known.next_at) {
             (Some(attempt), _) if kind == StepKind::Effect => self.settle_unresolved(ordinal, attempt),
             (_, Some(next_at)) => {
@@ -124,7 +121,9 @@ impl Driver {
                         return Ok(true);
                     }
                 }
-                Op::Wait { .. } | Op::Sleep(_) => unreachable!("only what has attempts is put among what is to be started"),
+                Op::Wait { .. } | Op::Sleep(_) => {
+                    unreachable!("only what has attempts is put among what is to be started")
+                }
             }
         }
         Ok(false)
@@ -132,7 +131,12 @@ impl Driver {
 
     fn take_due_delays(&mut self) {
         let now = self.now();
-        let due: Vec<u32> = self.delays.iter().filter(|(_, at)| **at <= now).map(|(ordinal, _)| *ordinal).collect();
+        let due: Vec<u32> = self
+            .delays
+            .iter()
+            .filter(|(_, at)| **at <= now)
+            .map(|(ordinal, _)| *ordinal)
+            .collect();
         for ordinal in due {
             self.delays.remove(&ordinal);
             self.to_start.insert(ordinal);
@@ -141,7 +145,12 @@ impl Driver {
 
     fn next_attempt(&self, ordinal: u32) -> Attempt {
         let count = self.attempts.get(&ordinal).cloned().unwrap_or_default();
-        Attempt::new(self.lease.run, count.made + 1, count.previous, self.shell.runtime.clone())
+        Attempt::new(
+            self.lease.run,
+            count.made + 1,
+            count.previous,
+            self.shell.runtime.clone(),
+        )
     }
 
     async fn run_in_tx(&mut self, ordinal: u32, attachment: Attachment) -> Flow<()> {
@@ -151,7 +160,8 @@ impl Driver {
         match self.commit(Next::Running, None, Some(attachment)).await? {
             Committed::Done { payload } => {
                 let payload = payload.unwrap_or_else(Payload::null);
-                self.completions.push_back((ordinal, crate::replay::Completion::Value(payload)));
+                self.completions
+                    .push_back((ordinal, crate::replay::Completion::Value(payload)));
             }
             Committed::Rejected(error) => {
                 self.pending.pop();
@@ -184,7 +194,13 @@ impl Driver {
         let attempt = self.next_attempt(ordinal);
         let kind = lock(&self.board).slot(ordinal).step.kind;
         if kind == StepKind::Effect {
-            self.record(ordinal, What::AttemptStarted { attempt: attempt.number() }, self.now());
+            self.record(
+                ordinal,
+                What::AttemptStarted {
+                    attempt: attempt.number(),
+                },
+                self.now(),
+            );
             if !self.commit_guarded(Next::Running).await? {
                 self.pending.pop();
                 self.to_start.insert(ordinal);
@@ -209,13 +225,27 @@ impl Driver {
                     return Report::Stale(permit);
                 }
                 // Called in here, so that whatever of it panics is the attempt's end.
-                let work = async move { Watched { runtime, step: name, work: act(handle, permit) }.await };
+                let work = async move {
+                    Watched {
+                        runtime,
+                        step: name,
+                        work: act(handle, permit),
+                    }
+                    .await
+                };
                 Report::Ended(guarded(work, |panic| StepError::unknown(format!("the code panicked: {panic}"))).await)
             };
             self.spawn(ordinal, attempt, Stage::Effect, timeout, work);
         } else {
             let work = async move {
-                let work = async move { Watched { runtime, step: name, work: act(handle, permit) }.await };
+                let work = async move {
+                    Watched {
+                        runtime,
+                        step: name,
+                        work: act(handle, permit),
+                    }
+                    .await
+                };
                 Report::Ended(guarded(work, |panic| StepError::fail(format!("the code panicked: {panic}"))).await)
             };
             self.spawn(ordinal, attempt, Stage::Act, timeout, work);
@@ -234,7 +264,14 @@ impl Driver {
         let send = self.send.clone();
         let (work, abort) = abortable(work);
         let deadline = timeout.map(|timeout| self.shell.runtime.monotonic() + timeout);
-        let running = Running { ticket, attempt, started_at: self.now(), deadline, stage, abort };
+        let running = Running {
+            ticket,
+            attempt,
+            started_at: self.now(),
+            deadline,
+            stage,
+            abort,
+        };
         self.running.insert(ordinal, running);
         self.shell.runtime.spawn(Box::pin(async move {
             if let Ok(what) = work.await {
@@ -286,12 +323,20 @@ impl Driver {
     /// The time until an attempt has taken too long.
     fn time_limit(&self) -> Option<Duration> {
         let mono = self.shell.runtime.monotonic();
-        self.running.values().filter_map(|r| r.deadline).map(|at| at.saturating_sub(mono)).min()
+        self.running
+            .values()
+            .filter_map(|r| r.deadline)
+            .map(|at| at.saturating_sub(mono))
+            .min()
     }
 
     async fn take_happening(&mut self, happening: Happening) -> Flow<()> {
         let Happening { ordinal, ticket, what } = happening;
-        if self.running.get(&ordinal).is_none_or(|running| running.ticket != ticket) {
+        if self
+            .running
+            .get(&ordinal)
+            .is_none_or(|running| running.ticket != ticket)
+        {
             return Ok(());
         }
         let running = self.running.remove(&ordinal).expect("it was just found there");
@@ -343,7 +388,10 @@ impl Driver {
                 return Ok(());
             }
         };
-        let what = What::Completed { attempt: number, payload: Some(payload) };
+        let what = What::Completed {
+            attempt: number,
+            payload: Some(payload),
+        };
         let extras = running.attempt.take_extras();
         if extras.keys.is_empty() && extras.attach.is_none() {
             self.complete(ordinal, what, started_at);
@@ -360,7 +408,8 @@ impl Driver {
         self.keys.extend(extras.keys);
         let refused = match self.commit(Next::Running, None, extras.attach).await? {
             Committed::Done { .. } => {
-                self.completions.extend(crate::replay::completion(&what).map(|told| (ordinal, told)));
+                self.completions
+                    .extend(crate::replay::completion(&what).map(|told| (ordinal, told)));
                 return Ok(());
             }
             Committed::Rejected(error) if effect => {
@@ -379,91 +428,26 @@ impl Driver {
 
     fn time_out(&mut self) -> Flow<()> {
         let mono = self.shell.runtime.monotonic();
-        let late = self.running.iter().find(|(_, r)| r.deadline.is_some_and(|at| at <= mono)).map(|(o, _)| *o);
+        let late = self
+            .running
+            .iter()
+            .find(|(_, r)| r.deadline.is_some_and(|at| at <= mono))
+            .map(|(o, _)| *o);
         let Some(ordinal) = late else { return Ok(()) };
         let running = self.running.remove(&ordinal).expect("it was just found there");
         let limit = self.plan(ordinal).timeout.unwrap_or_default();
         let message = format!("the attempt did not end within {limit:?}");
         let effect = running.stage == Stage::Effect;
-        let error = if effect { StepError::unknown(message) } else { StepError::retry(message) };
+        let error = if effect {
+            StepError::unknown(message)
+        } else {
+            StepError::retry(message)
+        };
         self.settle_error(ordinal, running.attempt.number(), running.started_at, error, effect);
         Ok(())
     }
 
-    /// What follows an attempt that ended in an error. `started` says that its start is on
-    /// record, so its end must be as well, even if it does not count.
-    fn settle_error(&mut self, ordinal: u32, number: u32, started_at: Timestamp, error: StepError, started: bool) {
-        let random = self.shell.runtime.random();
-        let verdict = self.plan(ordinal).retry.judge(&error, number, random);
-        let dropped = !lock(&self.board).is_open(ordinal);
-        match verdict {
-            Verdict::Again { .. } | Verdict::Later { .. } if dropped => {
-                let reason = "the workflow has dropped the step, so it is not attempted again".to_owned();
-                self.give_up(ordinal, number, started_at, error, FailureKind::Failed, reason);
-            }
-            Verdict::Again { delay, reason } => self.try_again(ordinal, number, started_at, error, delay, reason),
-            Verdict::Over { reason } => self.give_up(ordinal, number, started_at, error, FailureKind::Failed, reason),
-            Verdict::Unknown => {
-                let reason = "an effect whose outcome is unknown is not repeated".to_owned();
-                self.give_up(ordinal, number, started_at, error, FailureKind::Unknown, reason);
-            }
-            Verdict::Later { delay } => self.defer(ordinal, number, started_at, error, delay, started),
-        }
-    }
-
-    fn try_again(
-        &mut self,
-        ordinal: u32,
-        attempt: u32,
-        started_at: Timestamp,
-        error: StepError,
-        delay: Duration,
-        reason: String,
-    ) {
-        let next_at = self.now_plus(delay);
-        self.attempts.insert(ordinal, Count { made: attempt, previous: Some(Previous::Failed(error.clone())) });
-        self.delays.insert(ordinal, next_at);
-        self.record(ordinal, What::AttemptFailed { attempt, error, delay, next_at, reason }, started_at);
-    }
-
-    fn give_up(
-        &mut self,
-        ordinal: u32,
-        attempts: u32,
-        started_at: Timestamp,
-        error: StepError,
-        kind: FailureKind,
-        reason: String,
-    ) {
-        let step = Some(self.plan(ordinal).step.name.to_owned());
-        let failure = Failure { kind, step, code: error.code, message: error.message, attempts, handler: None };
-        self.complete(ordinal, What::Failed { failure, reason }, started_at);
-    }
-
-    fn defer(
-        &mut self,
-        ordinal: u32,
-        attempt: u32,
-        started_at: Timestamp,
-        error: StepError,
-        delay: Duration,
-        started: bool,
-    ) {
-        let next_at = self.now_plus(delay);
-        self.delays.insert(ordinal, next_at);
-        if started {
-            let reason = "deferred; the attempt does not count".to_owned();
-            self.record(ordinal, What::AttemptFailed { attempt, error, delay, next_at, reason }, started_at);
-        } else {
-            tracing::debug!(run = %self.lease.run, step = self.plan(ordinal).step.name, ?delay, reason = %error, "deferred");
-        }
-    }
-
-    fn now_plus(&self, delay: Duration) -> Timestamp {
-        crate::clock::truncate(self.now().saturating_add(delay).unwrap_or(Timestamp::MAX))
-    }
-
-    fn plan(&self, ordinal: u32) -> &StepPlan {
+    pub(super) fn plan(&self, ordinal: u32) -> &StepPlan {
         let name = lock(&self.board).slot(ordinal).step.name.clone();
         &self.definition.steps[name.as_str()]
     }
@@ -481,48 +465,10 @@ impl Driver {
 
     /// Stops a step's attempt, unless it acts outside. True when there was one.
     pub(super) fn stop_attempt(&mut self, ordinal: u32) -> bool {
-        let acts = self.running.get(&ordinal).is_some_and(|running| running.stage == Stage::Effect);
+        let acts = self
+            .running
+            .get(&ordinal)
+            .is_some_and(|running| running.stage == Stage::Effect);
         !acts && self.running.remove(&ordinal).is_some()
-    }
-}
-
-async fn guarded<T>(
-    work: impl Future<Output = Result<T, StepError>>,
-    panicked: impl FnOnce(String) -> StepError,
-) -> Result<T, StepError> {
-    match AssertUnwindSafe(work).catch_unwind().await {
-        Ok(result) => result,
-        Err(panic) => Err(panicked(tell_panic(&*panic))),
-    }
-}
-
-/// A panic's message, when it has one.
-pub(super) fn tell_panic(panic: &(dyn Any + Send)) -> String {
-    let text = panic.downcast_ref::<&str>().map(|text| (*text).to_owned());
-    text.or_else(|| panic.downcast_ref::<String>().cloned()).unwrap_or_else(|| "without a message".to_owned())
-}
-
-pub(super) fn warn_if_slow(runtime: &dyn Runtime, before: Duration, workflow: &str, what: &str) {
-    let took = runtime.monotonic().saturating_sub(before);
-    if took > SLOW_POLL {
-        tracing::warn!(workflow, what, ?took, "code held its thread; blocking work belongs into Attempt::blocking");
-    }
-}
-
-/// Logs polls that hold the thread.
-struct Watched {
-    runtime: Arc<dyn Runtime>,
-    step: &'static str,
-    work: BoxFuture<'static, Result<Payload, StepError>>,
-}
-
-impl Future for Watched {
-    type Output = Result<Payload, StepError>;
-
-    fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
-        let before = self.runtime.monotonic();
-        let polled = self.work.poll_unpin(cx);
-        warn_if_slow(&*self.runtime, before, "", self.step);
-        polled
     }
 }

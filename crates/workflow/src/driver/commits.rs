@@ -194,7 +194,13 @@ impl Driver {
     }
 
     fn push_failing(&mut self, failure: &Failure) {
-        let record = self.make_record(None, What::Failing { failure: failure.clone() }, self.now());
+        let record = self.make_record(
+            None,
+            What::Failing {
+                failure: failure.clone(),
+            },
+            self.now(),
+        );
         self.pending.push(record);
     }
 
@@ -205,7 +211,11 @@ impl Driver {
     }
 
     async fn finish_handler(&mut self, result: Result<Payload, Ended>) -> Flow<()> {
-        let mut cause = self.row.failure.clone().unwrap_or_else(|| Failure::new("the cause was not recorded"));
+        let mut cause = self
+            .row
+            .failure
+            .clone()
+            .unwrap_or_else(|| Failure::new("the cause was not recorded"));
         cause.handler = result.err().map(failure_of).map(Box::new).or(cause.handler);
         let ending = match cause.kind {
             FailureKind::Cancelled => Ending::Cancelled(cause),
@@ -227,7 +237,8 @@ impl Driver {
         let record = self.make_record(None, What::CancelRequested { by }, self.now());
         self.pending.push(record);
         self.push_failing(&failure);
-        self.commit(Next::Failing { cause: failure.clone() }, None, None).await?;
+        self.commit(Next::Failing { cause: failure.clone() }, None, None)
+            .await?;
         self.enter_handler(failure);
         Ok(())
     }
@@ -260,15 +271,26 @@ impl Driver {
 
     /// Results that are known are kept; what could be found out again is left to code that fits.
     fn forget_what_follows(&mut self) {
-        let keep = self.pending.iter().rposition(|record| record.what.is_news()).map_or(0, |last| last + 1);
-        if self.pending.drain(keep..).any(|record| matches!(record.what, What::Received { .. })) {
+        let keep = self
+            .pending
+            .iter()
+            .rposition(|record| record.what.is_news())
+            .map_or(0, |last| last + 1);
+        if self
+            .pending
+            .drain(keep..)
+            .any(|record| matches!(record.what, What::Received { .. }))
+        {
             self.keep_consumed_of_pending();
         }
     }
 
     /// Holds only if nothing came in meanwhile: a blocked run is not looked at again.
     async fn block(&mut self, reason: String) -> Flow<()> {
-        let next = Next::Block { reason: reason.clone(), hash: self.hash() };
+        let next = Next::Block {
+            reason: reason.clone(),
+            hash: self.hash(),
+        };
         if !self.commit_guarded(next).await? {
             self.keep_fault(reason);
             return Ok(());
@@ -279,7 +301,11 @@ impl Driver {
 
     /// Only events whose records are still pending count as consumed.
     fn keep_consumed_of_pending(&mut self) {
-        let received = self.pending.iter().filter(|record| matches!(record.what, What::Received { .. })).count();
+        let received = self
+            .pending
+            .iter()
+            .filter(|record| matches!(record.what, What::Received { .. }))
+            .count();
         self.consumed.truncate(received);
     }
 }

@@ -35,9 +35,18 @@ pub(crate) async fn execute(shell: Arc<Shell>, seat: Arc<Seat>, claimed: Claimed
 }
 
 async fn load(shell: &Arc<Shell>, seat: &Arc<Seat>, claimed: Claimed) -> Result<Driver, StoreError> {
-    let Claimed { lease, run: row, records, events, now } = claimed;
+    let Claimed {
+        lease,
+        run: row,
+        records,
+        events,
+        now,
+    } = claimed;
     let definition = shell.definitions[row.workflow.as_str()].clone();
-    let time = StoreTime { base: now, at: shell.runtime.monotonic() };
+    let time = StoreTime {
+        base: now,
+        at: shell.runtime.monotonic(),
+    };
     let records = complete_history(shell, row.id, records).await?;
     let events = complete_inbox(shell, row.id, events).await?;
     let replay = Replay::fold(&records, row.phase);
@@ -107,7 +116,14 @@ pub(super) async fn read_events(shell: &Shell, run: RunId, after: u64) -> Result
     let mut all: Vec<(u64, StoredEvent)> = Vec::new();
     loop {
         let after = all.last().map_or(after, |(seq, _)| *seq);
-        let page = shell.store.inbox(InboxQuery { run: Some(run), after, limit: PAGE }).await?;
+        let page = shell
+            .store
+            .inbox(InboxQuery {
+                run: Some(run),
+                after,
+                limit: PAGE,
+            })
+            .await?;
         let full = page.events.len() == PAGE;
         all.extend(page.events.into_iter().map(|event| (event.seq, event)));
         if !full {
@@ -126,7 +142,10 @@ async fn block_unknown(shell: &Shell, claimed: &Claimed) {
         consumed: Vec::new(),
         keys: Vec::new(),
         guard: None,
-        next: Next::Block { reason, hash: DefinitionHash(0) },
+        next: Next::Block {
+            reason,
+            hash: DefinitionHash(0),
+        },
     };
     if let Err(error) = shell.pipeline.submit(Change::Advance(advance).into()).await {
         tracing::warn!(run = %claimed.run.id, %error, "the run could not be marked as blocked; it is claimed again later");

@@ -6,8 +6,8 @@ use super::{Driver, Flow, loading};
 use crate::board::{Deadline, Op};
 use crate::event::StoredEvent;
 use crate::history::What;
-use crate::replay::Opened;
 use crate::payload::Payload;
+use crate::replay::Opened;
 use crate::run::lock;
 use crate::store::Next;
 
@@ -22,7 +22,11 @@ pub(super) struct OpenWait {
 
 impl OpenWait {
     fn takes(&self, event: &StoredEvent) -> bool {
-        event.name == self.event && self.event_key.as_ref().is_none_or(|key| event.key.as_ref() == Some(key))
+        event.name == self.event
+            && self
+                .event_key
+                .as_ref()
+                .is_none_or(|key| event.key.as_ref() == Some(key))
     }
 }
 
@@ -60,7 +64,10 @@ impl Driver {
         let plan = &self.definition.steps[name];
         let declared = Deadline::After(plan.timeout.expect("a wait is registered with a deadline"));
         let fresh = || self.open(deadline.unwrap_or(declared));
-        let Opened { at: opened_at, deadline } = recorded.unwrap_or_else(fresh);
+        let Opened {
+            at: opened_at,
+            deadline,
+        } = recorded.unwrap_or_else(fresh);
         OpenWait {
             event: plan.step.event.expect("a wait is declared with its event"),
             event_key,
@@ -72,20 +79,34 @@ impl Driver {
 
     fn open(&self, deadline: Deadline) -> Opened {
         let at = self.now();
-        Opened { at, deadline: resolve(deadline, at) }
+        Opened {
+            at,
+            deadline: resolve(deadline, at),
+        }
     }
 
     fn note_sleep(&mut self, ordinal: u32, deadline: Deadline, recorded: Option<Opened>) {
         let opened = recorded.unwrap_or_else(|| self.open(deadline));
         if recorded.is_none() {
-            self.record(ordinal, What::Opened { deadline: opened.deadline }, opened.at);
+            self.record(
+                ordinal,
+                What::Opened {
+                    deadline: opened.deadline,
+                },
+                opened.at,
+            );
         }
         self.sleeps.insert(ordinal, opened);
     }
 
     /// Writes down the deadlines of waits that did not find their event at once.
     pub(super) fn record_open_waits(&mut self) {
-        let fresh: Vec<_> = self.waits.iter().filter(|(_, wait)| !wait.recorded).map(|(ordinal, _)| *ordinal).collect();
+        let fresh: Vec<_> = self
+            .waits
+            .iter()
+            .filter(|(_, wait)| !wait.recorded)
+            .map(|(ordinal, _)| *ordinal)
+            .collect();
         for ordinal in fresh {
             let wait = self.waits.get_mut(&ordinal).expect("it was just found there");
             wait.recorded = true;
@@ -105,7 +126,14 @@ impl Driver {
         let event = self.events.remove(&seq).expect("it was just found there");
         let wait = self.waits.remove(&ordinal).expect("it was just found there");
         self.consumed.push(seq);
-        self.complete(ordinal, What::Received { events: vec![event.id], payload: event.payload }, wait.opened_at);
+        self.complete(
+            ordinal,
+            What::Received {
+                events: vec![event.id],
+                payload: event.payload,
+            },
+            wait.opened_at,
+        );
         true
     }
 
@@ -118,7 +146,13 @@ impl Driver {
         let due = waits.chain(sleeps).min().filter(|(deadline, _)| *deadline <= now);
         let Some((_, ordinal)) = due else { return Ok(false) };
         let (what, opened_at) = match self.sleeps.get(&ordinal) {
-            Some(sleep) => (What::Completed { attempt: 0, payload: Some(Payload::null()) }, sleep.at),
+            Some(sleep) => (
+                What::Completed {
+                    attempt: 0,
+                    payload: Some(Payload::null()),
+                },
+                sleep.at,
+            ),
             None => (What::TimedOut, self.waits[&ordinal].opened_at),
         };
         self.record_open_waits();
@@ -129,14 +163,19 @@ impl Driver {
         }
         self.waits.remove(&ordinal);
         self.sleeps.remove(&ordinal);
-        self.completions.extend(crate::replay::completion(&what).map(|told| (ordinal, told)));
+        self.completions
+            .extend(crate::replay::completion(&what).map(|told| (ordinal, told)));
         Ok(true)
     }
 
     /// Reads what came in since.
     pub(super) async fn read_inbox(&mut self) -> Flow<()> {
         let run = self.lease.run;
-        let query = crate::store::InboxQuery { run: Some(run), after: 0, limit: 1 };
+        let query = crate::store::InboxQuery {
+            run: Some(run),
+            after: 0,
+            limit: 1,
+        };
         let seen = loop {
             let read = async {
                 let head = self.shell.store.inbox(query.clone()).await?;
@@ -152,7 +191,10 @@ impl Driver {
         self.inbox = head.counter;
         self.inbox_stale = false;
         self.cancel_by = head.cancel_by;
-        self.events = events.into_iter().filter(|(seq, _)| !self.consumed.contains(seq)).collect();
+        self.events = events
+            .into_iter()
+            .filter(|(seq, _)| !self.consumed.contains(seq))
+            .collect();
         Ok(())
     }
 
@@ -160,7 +202,11 @@ impl Driver {
     pub(super) fn next_time(&self) -> Option<Timestamp> {
         let waits = self.waits.values().map(|wait| wait.deadline);
         let sleeps = self.sleeps.values().map(|sleep| sleep.deadline);
-        waits.chain(sleeps).chain(self.delays.values().copied()).chain(self.handler_deadline()).min()
+        waits
+            .chain(sleeps)
+            .chain(self.delays.values().copied())
+            .chain(self.handler_deadline())
+            .min()
     }
 
     /// Something is open that can still end by itself or by an event.

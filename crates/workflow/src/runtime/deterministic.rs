@@ -40,7 +40,9 @@ struct State {
 
 /// Nothing could go on any more before the awaited future had ended.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
-#[error("nothing is ready, no timer is set, and the awaited future has not ended: it waits for something that never comes")]
+#[error(
+    "nothing is ready, no timer is set, and the awaited future has not ended: it waits for something that never comes"
+)]
 pub struct Stuck;
 
 const MAIN: u64 = 0;
@@ -81,7 +83,11 @@ impl DeterministicRuntime {
             next_timer: 0,
             timers: BTreeMap::new(),
         };
-        Self { shared: Arc::new(Shared { state: Mutex::new(state) }) }
+        Self {
+            shared: Arc::new(Shared {
+                state: Mutex::new(state),
+            }),
+        }
     }
 
     /// Runs all tasks until this future has ended, letting virtual time pass when nothing else
@@ -99,7 +105,10 @@ impl DeterministicRuntime {
         loop {
             let next = self.state().next_ready();
             let polls = self.state().polls;
-            assert!(polls < POLLS_PER_MOMENT, "tasks wake each other without end, and no time passes");
+            assert!(
+                polls < POLLS_PER_MOMENT,
+                "tasks wake each other without end, and no time passes"
+            );
             match next {
                 Some(MAIN) => {
                     if let Poll::Ready(value) = future.as_mut().poll(&mut Context::from_waker(&waker)) {
@@ -135,11 +144,16 @@ impl DeterministicRuntime {
     }
 
     fn waker(&self, task: u64) -> Waker {
-        Waker::from(Arc::new(TaskWaker { task, shared: self.shared.clone() }))
+        Waker::from(Arc::new(TaskWaker {
+            task,
+            shared: self.shared.clone(),
+        }))
     }
 
     fn poll_task(&self, task: u64) {
-        let Some(mut future) = self.state().tasks.get_mut(&task).and_then(Option::take) else { return };
+        let Some(mut future) = self.state().tasks.get_mut(&task).and_then(Option::take) else {
+            return;
+        };
         let waker = self.waker(task);
         let ended = future.as_mut().poll(&mut Context::from_waker(&waker)).is_ready();
         let mut state = self.state();
@@ -183,7 +197,12 @@ impl Runtime for DeterministicRuntime {
 
     fn sleep(&self, duration: Duration) -> BoxFuture<'static, ()> {
         let due = self.state().elapsed.saturating_add(duration);
-        Box::pin(Sleep { due, timer: None, rested: false, runtime: self.clone() })
+        Box::pin(Sleep {
+            due,
+            timer: None,
+            rested: false,
+            runtime: self.clone(),
+        })
     }
 
     fn now(&self) -> Timestamp {
@@ -213,7 +232,11 @@ struct TaskWaker {
 
 impl Wake for TaskWaker {
     fn wake(self: Arc<Self>) {
-        self.shared.state.lock().expect("nobody panics while holding it").enqueue(self.task);
+        self.shared
+            .state
+            .lock()
+            .expect("nobody panics while holding it")
+            .enqueue(self.task);
     }
 }
 
@@ -272,7 +295,9 @@ mod tests {
                 log.lock().unwrap().push(hours);
             }));
         }
-        runtime.block_on(runtime.sleep(Duration::from_secs(30 * 3_600))).unwrap();
+        runtime
+            .block_on(runtime.sleep(Duration::from_secs(30 * 3_600)))
+            .unwrap();
         assert_eq!(*log.lock().unwrap(), [1, 3, 24]);
         assert_eq!(runtime.elapsed(), Duration::from_secs(30 * 3_600));
     }
@@ -281,6 +306,36 @@ mod tests {
     fn waiting_for_nothing_is_said() {
         let runtime = DeterministicRuntime::new(1);
         assert_eq!(runtime.block_on(std::future::pending::<()>()), Err(Stuck));
+    }
+
+    #[test]
+    fn a_task_that_is_woken_twice_is_polled_once_more() {
+        let runtime = DeterministicRuntime::new(1);
+        let polls = Arc::new(Mutex::new(0));
+        let counted = polls.clone();
+        runtime.spawn(Box::pin(std::future::poll_fn(move |cx| {
+            let mut polls = counted.lock().unwrap();
+            *polls += 1;
+            if *polls == 1 {
+                cx.waker().wake_by_ref();
+                cx.waker().wake_by_ref();
+            }
+            Poll::Pending
+        })));
+        runtime.block_on(runtime.sleep(Duration::from_secs(1))).unwrap();
+        assert_eq!(*polls.lock().unwrap(), 2);
+    }
+
+    #[test]
+    fn tasks_are_counted_until_they_end() {
+        let runtime = DeterministicRuntime::new(1);
+        runtime.spawn(runtime.sleep(Duration::from_secs(1)));
+        runtime.spawn(Box::pin(std::future::pending()));
+        assert_eq!(runtime.tasks(), 2);
+        runtime.block_on(runtime.sleep(Duration::from_secs(2))).unwrap();
+        assert_eq!(runtime.tasks(), 1);
+        runtime.drop_tasks();
+        assert_eq!(runtime.tasks(), 0);
     }
 
     #[test]

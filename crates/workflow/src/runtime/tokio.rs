@@ -25,11 +25,18 @@ impl TokioRuntime {
     /// Outside of one.
     #[must_use]
     pub fn current() -> Self {
-        Self { handle: tokio::runtime::Handle::current(), hasher: RandomState::new(), drawn: AtomicU64::new(0) }
+        Self {
+            handle: tokio::runtime::Handle::current(),
+            hasher: RandomState::new(),
+            drawn: AtomicU64::new(0),
+        }
     }
 }
 
-#[expect(clippy::disallowed_methods, reason = "the one place where the engine meets tokio and the machine's clocks")]
+#[expect(
+    clippy::disallowed_methods,
+    reason = "the one place where the engine meets tokio and the machine's clocks"
+)]
 impl Runtime for TokioRuntime {
     fn spawn(&self, task: BoxFuture<'static, ()>) {
         self.handle.spawn(task);

@@ -18,7 +18,10 @@ fn no_case_is_forgotten() {
             cases += 1;
         }
     }
-    assert!(cases > 80, "only {cases} cases were found: is the suite still in {sources}?");
+    assert!(
+        cases > 80,
+        "only {cases} cases were found: is the suite still in {sources}?"
+    );
 }
 
 fn case_name(line: &str) -> Option<&str> {

@@ -151,6 +151,19 @@ pub(super) fn release_slot(tx: &Tx<'_>, run: Uuid) -> Written<()> {
     Ok(())
 }
 
+/// Lets those that have a place and have sent nothing go on now: they may wait for what was in the
+/// way. One that waits between two attempts waits on.
+pub(super) fn hasten_unsent(tx: &Tx<'_>) -> Written<()> {
+    let mut find = tx.connection().prepare_cached(
+        "SELECT run FROM batch INDEXED BY batch_holding WHERE state = 'holding' AND slot_until IS NULL ORDER BY run",
+    )?;
+    let runs: Vec<Uuid> = find.query_map([], |row| row.get(0))?.collect::<rusqlite::Result<_>>()?;
+    for run in runs {
+        tx.make_due(run_id(run))?;
+    }
+    Ok(())
+}
+
 /// Lets the first in line ask again now.
 pub(super) fn hasten_waiting(tx: &Tx<'_>, count: u64) -> Written<()> {
     let mut first = tx.connection().prepare_cached(

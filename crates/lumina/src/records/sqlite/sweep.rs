@@ -9,7 +9,7 @@ use rusqlite::{Connection, OptionalExtension, params};
 use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
-use super::batches::{close_batch, count_out, hasten_waiting, spent_on, start_batch_run};
+use super::batches::{close_batch, count_out, hasten_unsent, hasten_waiting, spent_on, start_batch_run};
 use super::intake::own;
 use super::{Records, ReadError, Written, bad_word, from_micros, micros, run_id, span, writes};
 use crate::records::{BATCH_SIZE, Pause, PauseReason, SWEEP_JOBS};
@@ -55,11 +55,12 @@ impl Records {
         writes(move |tx| pause(tx, reason, &message))
     }
 
-    /// What was in the way has gone. Whoever is in line is told.
+    /// What was in the way has gone. Whoever is in line is told, and whoever has a place and has sent nothing.
     #[must_use]
     pub fn resume(reason: PauseReason, max_in_flight: u32) -> Attachment {
         writes(move |tx| {
             tx.connection().prepare_cached("DELETE FROM pause WHERE reason = ?")?.execute([reason.as_str()])?;
+            hasten_unsent(tx)?;
             hasten_waiting(tx, u64::from(max_in_flight))
         })
     }

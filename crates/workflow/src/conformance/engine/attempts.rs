@@ -4,15 +4,12 @@ use std::time::Duration;
 
 use super::Make;
 use super::latch::Latch;
-use super::ledger::Doing;
-use super::script::{A, B, CODED, EFFECT, LIMITED, NAP, RETRIED, Script, SLOW_EFFECT, script};
+use super::script::{A, CODED, EFFECT, LIMITED, RETRIED, SLOW_EFFECT, Script, script};
 use super::world::{HOUR, MINUTE, SECOND, World};
 use crate::attempt::Attempt;
 use crate::error::{FailureKind, StepError};
-use crate::history::What;
 use crate::payload::PAYLOAD_HARD_LIMIT;
 use crate::replay::Previous;
-use crate::runtime::Runtime;
 use crate::step::Step;
 
 type Answers = Vec<Result<u64, StepError>>;
@@ -22,7 +19,10 @@ type Row<'a> = (&'a str, Step, Answers, &'a [u64], Result<u64, FailureKind>);
 
 fn one(world: &World, step: Step, answers: &[Result<u64, StepError>]) -> Script {
     let (ledger, answers) = (world.ledger.clone(), answers.to_vec());
-    script!([ledger, answers] |run, _| { run.step(step, ledger.tries(step, answers)).await })
+    script!(
+        [ledger, answers] | run,
+        _ | { run.step(step, ledger.tries(step, answers)).await }
+    )
 }
 
 fn retry() -> Result<u64, StepError> {
@@ -47,18 +47,66 @@ pub fn an_error_carries_its_decision(make: Make<'_>) {
         ("success", A, vec![Ok(7)], &[0], Ok(7)),
         ("no policy, no retry", A, vec![retry(), Ok(7)], &[0], failed),
         ("fail wins", RETRIED, vec![fail(), Ok(7)], &[0], failed),
-        ("unknown wins", RETRIED, vec![unknown(), Ok(7)], &[0], Err(FailureKind::Unknown)),
-        ("an effect's unknown", EFFECT, vec![unknown(), Ok(7)], &[0], Err(FailureKind::Unknown)),
+        (
+            "unknown wins",
+            RETRIED,
+            vec![unknown(), Ok(7)],
+            &[0],
+            Err(FailureKind::Unknown),
+        ),
+        (
+            "an effect's unknown",
+            EFFECT,
+            vec![unknown(), Ok(7)],
+            &[0],
+            Err(FailureKind::Unknown),
+        ),
         ("an effect's fail", EFFECT, vec![fail(), Ok(7)], &[0], failed),
-        ("an effect that did not happen", EFFECT, vec![retry(), retry(), Ok(7)], &[0, 1, 3], Ok(7)),
+        (
+            "an effect that did not happen",
+            EFFECT,
+            vec![retry(), retry(), Ok(7)],
+            &[0, 1, 3],
+            Ok(7),
+        ),
         ("three in all", RETRIED, vec![retry()], &[0, 1, 3], failed),
-        ("the third succeeds", RETRIED, vec![retry(), retry(), Ok(7)], &[0, 1, 3], Ok(7)),
-        ("a listed code", CODED, vec![code(429), code(503), Ok(7)], &[0, 1, 2], Ok(7)),
+        (
+            "the third succeeds",
+            RETRIED,
+            vec![retry(), retry(), Ok(7)],
+            &[0, 1, 3],
+            Ok(7),
+        ),
+        (
+            "a listed code",
+            CODED,
+            vec![code(429), code(503), Ok(7)],
+            &[0, 1, 2],
+            Ok(7),
+        ),
         ("a code not listed", CODED, vec![code(404), Ok(7)], &[0], failed),
         ("no code", CODED, vec![retry(), Ok(7)], &[0, 1], Ok(7)),
-        ("deferrals", A, vec![defer(5 * SECOND), defer(MINUTE), Ok(7)], &[0, 5, 65], Ok(7)),
-        ("a deferred effect", SLOW_EFFECT, vec![defer(5 * SECOND), defer(MINUTE), Ok(7)], &[0, 5, 65], Ok(7)),
-        ("both", RETRIED, vec![retry(), defer(MINUTE), retry(), Ok(7)], &[0, 1, 61, 63], Ok(7)),
+        (
+            "deferrals",
+            A,
+            vec![defer(5 * SECOND), defer(MINUTE), Ok(7)],
+            &[0, 5, 65],
+            Ok(7),
+        ),
+        (
+            "a deferred effect",
+            SLOW_EFFECT,
+            vec![defer(5 * SECOND), defer(MINUTE), Ok(7)],
+            &[0, 5, 65],
+            Ok(7),
+        ),
+        (
+            "both",
+            RETRIED,
+            vec![retry(), defer(MINUTE), retry(), Ok(7)],
+            &[0, 1, 61, 63],
+            Ok(7),
+        ),
     ];
     for (name, step, answers, times, end) in rows {
         let world = World::new(make);
@@ -83,7 +131,11 @@ pub fn a_retry_after_is_a_minimum_with_a_cap(make: Make<'_>) {
         world.boot(one(&world, RETRIED, &[asked, Ok(7)]));
         let run = world.start(1);
         assert_eq!(world.end(run), Ok(7));
-        assert_eq!(seconds(&world.ledger.times("retried")), [0, second], "asked for {after:?}");
+        assert_eq!(
+            seconds(&world.ledger.times("retried")),
+            [0, second],
+            "asked for {after:?}"
+        );
     }
 }
 
@@ -105,7 +157,12 @@ pub fn attempts_and_their_times_survive_restarts(make: Make<'_>) {
         let times = world.ledger.times(step.name);
         assert_eq!(times.len(), 3, "{}", step.name);
         assert_eq!(times[1] - times[0], SECOND, "{}: the second keeps its time", step.name);
-        assert_eq!(times[2] - times[1], 2 * SECOND, "{}: the third keeps its time", step.name);
+        assert_eq!(
+            times[2] - times[1],
+            2 * SECOND,
+            "{}: the third keeps its time",
+            step.name
+        );
     }
 }
 
@@ -124,52 +181,14 @@ pub fn an_overdue_attempt_is_made_at_once(make: Make<'_>) {
     assert_eq!(times[1], HOUR + Duration::from_millis(1));
 }
 
-/// An outside effect's start is on record before its code runs.
-pub fn an_effects_start_is_recorded_before_it_acts(make: Make<'_>) {
-    let world = World::new(make);
-    let (ledger, store) = (world.ledger.clone(), world.store());
-    world.boot(script!([ledger, store] |run, _| {
-        run.step(EFFECT, move |attempt: Attempt| {
-            let (ledger, store) = (ledger.clone(), store.clone());
-            async move {
-                let history = store.history(attempt.run(), crate::Seq(0), 10).await.map_err(StepError::unknown)?;
-                let started = history.iter().any(|stored| stored.record.what == What::AttemptStarted { attempt: attempt.number() });
-                ledger.note(if started { "after" } else { "before" });
-                if attempt.number() == 1 { Err(StepError::retry("again")) } else { Ok(7u64) }
-            }
-        })
-        .await
-    }));
-    let run = world.start(1);
-    assert_eq!(world.end(run), Ok(7));
-    assert_eq!(ledger.all(), ["after", "after"]);
-}
-
-/// A process that dies during an effect leaves it unknown: the code is told, and it is not run again.
-pub fn an_unresolved_effect_is_told_and_not_repeated(make: Make<'_>) {
-    let world = World::new(make);
-    let ledger = world.ledger.clone();
-    let script = script!([ledger] |run, _| {
-        match run.step(EFFECT, ledger.takes(EFFECT, 20 * SECOND, 7)).await {
-            Err(failure) if failure.is_unknown() => run.step(A, ledger.does(A, 9)).await,
-            other => other,
-        }
-    });
-    world.boot(script.clone());
-    let run = world.start(1);
-    world.pass(10 * SECOND);
-    world.kill();
-    world.boot(script.clone());
-    assert_eq!(world.end(run), Ok(9));
-    assert_eq!(ledger.all(), ["effect", "a"]);
-    assert_eq!(world.told(run), ["effect: started 1", "effect: failed unknown", "a: done 1"]);
-}
-
 /// A process that dies during an action makes another attempt, which does not count the lost one.
 pub fn an_unresolved_action_is_repeated(make: Make<'_>) {
     let world = World::new(make);
     let ledger = world.ledger.clone();
-    let script = script!([ledger] |run, _| { run.step(A, ledger.takes(A, 20 * SECOND, 7)).await });
+    let script = script!(
+        [ledger] | run,
+        _ | { run.step(A, ledger.takes(A, 20 * SECOND, 7)).await }
+    );
     world.boot(script.clone());
     let run = world.start(1);
     world.pass(10 * SECOND);
@@ -190,14 +209,23 @@ pub fn a_panic_is_an_end(make: Make<'_>) {
     for (step, at_once, kind) in rows {
         let world = World::new(make);
         let ledger = world.ledger.clone();
-        world.boot(script!([ledger] |run, _| {
-            run.step(step, move |_| {
-                ledger.note("made");
-                assert!(!at_once, "out of cheese");
-                async { if true { panic!("out of cheese") } else { Ok::<u64, StepError>(1) } }
-            })
-            .await
-        }));
+        world.boot(script!(
+            [ledger] | run,
+            _ | {
+                run.step(step, move |_| {
+                    ledger.note("made");
+                    assert!(!at_once, "out of cheese");
+                    async {
+                        if true {
+                            panic!("out of cheese")
+                        } else {
+                            Ok::<u64, StepError>(1)
+                        }
+                    }
+                })
+                .await
+            }
+        ));
         let run = world.start(1);
         let failure = world.end(run).expect_err("it fails");
         assert_eq!(failure.kind, kind, "{}, at once {at_once}", step.name);
@@ -211,17 +239,26 @@ pub fn a_gates_panic_is_a_failure(make: Make<'_>) {
     for at_once in [true, false] {
         let world = World::new(make);
         let ledger = world.ledger.clone();
-        world.boot(script!([ledger] |run, _| {
-            let gate = move || {
-                assert!(!at_once, "out of cheese");
-                async { if true { panic!("out of cheese") } else { Ok::<(), StepError>(()) } }
-            };
-            run.gated_step(EFFECT, gate, move |_, ()| {
-                ledger.note("effect");
-                async { Ok::<u64, StepError>(1) }
-            })
-            .await
-        }));
+        world.boot(script!(
+            [ledger] | run,
+            _ | {
+                let gate = move || {
+                    assert!(!at_once, "out of cheese");
+                    async {
+                        if true {
+                            panic!("out of cheese")
+                        } else {
+                            Ok::<(), StepError>(())
+                        }
+                    }
+                };
+                run.gated_step(EFFECT, gate, move |_, ()| {
+                    ledger.note("effect");
+                    async { Ok::<u64, StepError>(1) }
+                })
+                .await
+            }
+        ));
         let run = world.start(1);
         let failure = world.end(run).expect_err("it fails");
         assert_eq!(failure.kind, FailureKind::Failed, "at once {at_once}");
@@ -238,15 +275,25 @@ pub fn an_attempts_timeout_is_its_end(make: Make<'_>) {
     for (step, times, kind, end) in rows {
         let world = World::new(make);
         let ledger = world.ledger.clone();
-        world.boot(script!([ledger] |run, _| { run.step(step, ledger.takes(step, HOUR, 1)).await }));
+        world.boot(script!(
+            [ledger] | run,
+            _ | { run.step(step, ledger.takes(step, HOUR, 1)).await }
+        ));
         let run = world.start(1);
         let failure = world.end(run).expect_err("it fails");
         assert_eq!(failure.kind, kind, "{}", step.name);
         assert_eq!(seconds(&ledger.times(step.name)), times);
         assert_eq!(world.ended_after(run), end);
         world.pass(2 * HOUR);
-        assert_eq!(ledger.times(step.name).len(), times.len(), "what was cut off goes on nowhere");
-        assert!(!ledger.all().iter().any(|note| note.ends_with("ended")), "what was cut off does not end");
+        assert_eq!(
+            ledger.times(step.name).len(),
+            times.len(),
+            "what was cut off goes on nowhere"
+        );
+        assert!(
+            !ledger.all().iter().any(|note| note.ends_with("ended")),
+            "what was cut off does not end"
+        );
     }
 }
 
@@ -254,17 +301,23 @@ pub fn an_attempts_timeout_is_its_end(make: Make<'_>) {
 pub fn waiting_at_a_gate_is_not_timed(make: Make<'_>) {
     let world = World::new(make);
     let (ledger, latch) = (world.ledger.clone(), Latch::closed());
-    world.boot(script!([ledger, latch] |run, _| {
-        let gate = move || {
-            let latch = latch.clone();
-            async move { latch.pass().await; Ok::<u64, StepError>(5) }
-        };
-        run.gated_step(LIMITED, gate, move |_, permit| {
-            ledger.note("limited");
-            async move { Ok::<u64, StepError>(permit) }
-        })
-        .await
-    }));
+    world.boot(script!(
+        [ledger, latch] | run,
+        _ | {
+            let gate = move || {
+                let latch = latch.clone();
+                async move {
+                    latch.pass().await;
+                    Ok::<u64, StepError>(5)
+                }
+            };
+            run.gated_step(LIMITED, gate, move |_, permit| {
+                ledger.note("limited");
+                async move { Ok::<u64, StepError>(permit) }
+            })
+            .await
+        }
+    ));
     let run = world.start(1);
     world.pass(HOUR);
     latch.open();
@@ -277,19 +330,28 @@ pub fn the_attempt_before_is_told(make: Make<'_>) {
     for restart in [false, true] {
         let world = World::new(make);
         let ledger = world.ledger.clone();
-        let script = script!([ledger] |run, _| {
-            run.step(RETRIED, move |attempt: Attempt| {
-                let previous = match attempt.previous() {
-                    None => "none".to_owned(),
-                    Some(Previous::Failed(error)) => error.message.clone(),
-                    Some(Previous::Unknown) => "unknown".to_owned(),
-                };
-                ledger.note(format!("{} after {previous}", attempt.number()));
-                let number = attempt.number();
-                async move { if number < 3 { Err(StepError::retry(format!("no {number}"))) } else { Ok(7u64) } }
-            })
-            .await
-        });
+        let script = script!(
+            [ledger] | run,
+            _ | {
+                run.step(RETRIED, move |attempt: Attempt| {
+                    let previous = match attempt.previous() {
+                        None => "none".to_owned(),
+                        Some(Previous::Failed(error)) => error.message.clone(),
+                        Some(Previous::Unknown) => "unknown".to_owned(),
+                    };
+                    ledger.note(format!("{} after {previous}", attempt.number()));
+                    let number = attempt.number();
+                    async move {
+                        if number < 3 {
+                            Err(StepError::retry(format!("no {number}")))
+                        } else {
+                            Ok(7u64)
+                        }
+                    }
+                })
+                .await
+            }
+        );
         world.boot(script.clone());
         let run = world.start(1);
         world.settle();
@@ -298,7 +360,11 @@ pub fn the_attempt_before_is_told(make: Make<'_>) {
             world.boot(script.clone());
         }
         assert_eq!(world.end(run), Ok(7));
-        assert_eq!(ledger.all(), ["1 after none", "2 after no 1", "3 after no 2"], "restart {restart}");
+        assert_eq!(
+            ledger.all(),
+            ["1 after none", "2 after no 1", "3 after no 2"],
+            "restart {restart}"
+        );
     }
 }
 
@@ -306,19 +372,28 @@ pub fn the_attempt_before_is_told(make: Make<'_>) {
 pub fn a_gates_deferral_uses_no_attempt_up(make: Make<'_>) {
     let world = World::new(make);
     let ledger = world.ledger.clone();
-    let script = script!([ledger] |run, _| {
-        let asked = ledger.clone();
-        let gate = move || {
-            asked.note("asked");
-            let free = asked.count("asked") > 5;
-            async move { if free { Ok(()) } else { Err(StepError::defer(MINUTE, "no slot")) } }
-        };
-        run.gated_step(SLOW_EFFECT, gate, move |attempt: Attempt, ()| {
-            ledger.note(format!("attempt {}", attempt.number()));
-            async { Ok::<u64, StepError>(7) }
-        })
-        .await
-    });
+    let script = script!(
+        [ledger] | run,
+        _ | {
+            let asked = ledger.clone();
+            let gate = move || {
+                asked.note("asked");
+                let free = asked.count("asked") > 5;
+                async move {
+                    if free {
+                        Ok(())
+                    } else {
+                        Err(StepError::defer(MINUTE, "no slot"))
+                    }
+                }
+            };
+            run.gated_step(SLOW_EFFECT, gate, move |attempt: Attempt, ()| {
+                ledger.note(format!("attempt {}", attempt.number()));
+                async { Ok::<u64, StepError>(7) }
+            })
+            .await
+        }
+    );
     world.boot(script.clone());
     let run = world.start(1);
     world.pass(90 * SECOND);
@@ -331,44 +406,21 @@ pub fn a_gates_deferral_uses_no_attempt_up(make: Make<'_>) {
     assert_eq!(world.told(run), ["slow-effect: started 1", "slow-effect: done 1"]);
 }
 
-/// An effect that learns only after its start that it may not act yet has used no attempt up, over restarts as well.
-pub fn a_started_effects_deferral_uses_no_attempt_up(make: Make<'_>) {
-    let world = World::new(make);
-    let ledger = world.ledger.clone();
-    let script = script!([ledger] |run, _| {
-        run.step(EFFECT, move |attempt: Attempt| {
-            ledger.note(format!("attempt {}", attempt.number()));
-            let busy = ledger.count("attempt 1") <= 5;
-            async move { if busy { Err(StepError::defer(MINUTE, "429").with_code(429)) } else { Ok(7u64) } }
-        })
-        .await
-    });
-    world.boot(script.clone());
-    let run = world.start(1);
-    for _ in 0..6 {
-        world.pass(40 * SECOND);
-        world.kill();
-        world.boot(script.clone());
-    }
-    assert_eq!(world.end(run), Ok(7));
-    assert_eq!(ledger.all(), ["attempt 1"; 6]);
-    let minutes: Vec<u64> = ledger.times("attempt 1").iter().map(|time| time.as_secs() / 60).collect();
-    assert_eq!(minutes, [0, 1, 2, 3, 4, 5], "each keeps its time");
-    world.check_histories();
-}
-
 /// A result that cannot be stored: an action has failed, an effect has acted.
 pub fn a_result_that_does_not_fit_is_an_error(make: Make<'_>) {
     for (step, kind) in [(RETRIED, FailureKind::Failed), (EFFECT, FailureKind::Unknown)] {
         let world = World::new(make);
         let ledger = world.ledger.clone();
-        world.boot(script!([ledger] |run, _| {
-            let bulk = run.step(step, move |_| {
-                ledger.note("made");
-                async { Ok::<String, StepError>("x".repeat(PAYLOAD_HARD_LIMIT)) }
-            });
-            bulk.await.map(|text| text.len() as u64)
-        }));
+        world.boot(script!(
+            [ledger] | run,
+            _ | {
+                let bulk = run.step(step, move |_| {
+                    ledger.note("made");
+                    async { Ok::<String, StepError>("x".repeat(PAYLOAD_HARD_LIMIT)) }
+                });
+                bulk.await.map(|text| text.len() as u64)
+            }
+        ));
         let run = world.start(1);
         let failure = world.end(run).expect_err("it does not fit");
         assert_eq!(failure.kind, kind, "{}", step.name);
@@ -380,67 +432,15 @@ pub fn a_result_that_does_not_fit_is_an_error(make: Make<'_>) {
 /// Blocking code runs and answers.
 pub fn blocking_code_answers(make: Make<'_>) {
     let world = World::new(make);
-    world.boot(script!([] |run, input| {
-        run.step(A, move |attempt: Attempt| async move { Ok::<u64, StepError>(attempt.blocking(move || input * 2).await) }).await
-    }));
+    world.boot(script!(
+        [] | run,
+        input | {
+            run.step(A, move |attempt: Attempt| async move {
+                Ok::<u64, StepError>(attempt.blocking(move || input * 2).await)
+            })
+            .await
+        }
+    ));
     let run = world.start(21);
     assert_eq!(world.end(run), Ok(42));
-}
-
-/// Runs an effect against a nap that ends first, and then works for an hour.
-fn outrun(world: &World, code: impl Fn(Attempt) -> Doing + Send + Sync + 'static + Clone, gate: &Latch) -> Script {
-    let ledger = world.ledger.clone();
-    script!([ledger, code, gate] |run, _| {
-        let gate = gate.clone();
-        let gate = move || {
-            let gate = gate.clone();
-            async move { gate.pass().await; Ok::<(), StepError>(()) }
-        };
-        let effect = run.gated_step(EFFECT, gate, move |attempt, ()| code(attempt));
-        let nap = run.sleep(NAP, 10 * SECOND);
-        futures_util::future::select(effect, nap).await;
-        run.step(B, ledger.takes(B, HOUR, 1)).await
-    })
-}
-
-/// The code has dropped an effect that is under way: it goes on, its end is recorded, and it is
-/// not attempted again.
-pub fn a_dropped_effect_ends_and_is_not_attempted_again(make: Make<'_>) {
-    let world = World::new(make);
-    let (ledger, open) = (world.ledger.clone(), Latch::closed());
-    open.open();
-    let runtime = world.runtime.clone();
-    let code = move |_: Attempt| -> Doing {
-        let (ledger, runtime) = (ledger.clone(), runtime.clone());
-        Box::pin(async move {
-            ledger.note("effect");
-            runtime.sleep(20 * SECOND).await;
-            ledger.note("effect ended");
-            Err(StepError::retry("it did not happen"))
-        })
-    };
-    world.boot(outrun(&world, code, &open));
-    let run = world.start(1);
-    assert_eq!(world.end(run), Ok(1));
-    assert_eq!(world.ledger.all(), ["effect", "b", "effect ended", "b ended"]);
-    let told = world.told(run);
-    let ends = told.iter().filter(|line| line.starts_with("effect: ")).count();
-    assert_eq!(ends, 2, "its start and its end are on record: {told:?}");
-}
-
-/// The code has dropped an effect that waited at its gate: it never acts.
-pub fn an_effect_dropped_at_its_gate_never_acts(make: Make<'_>) {
-    let world = World::new(make);
-    let (ledger, gate) = (world.ledger.clone(), Latch::closed());
-    let code = move |_: Attempt| -> Doing {
-        ledger.note("effect");
-        Box::pin(async { Ok(1) })
-    };
-    world.boot(outrun(&world, code, &gate));
-    let run = world.start(1);
-    world.pass(MINUTE);
-    gate.open();
-    assert_eq!(world.end(run), Ok(1));
-    assert_eq!(world.ledger.count("effect"), 0);
-    assert!(world.told(run).contains(&"effect: abandoned".to_owned()), "{:?}", world.told(run));
 }

@@ -14,16 +14,23 @@ use crate::store::{Change, Command, CommandKind, Ending, Member, Next, Refusal, 
 
 /// With an error handler that notes what it is told.
 fn handled(script: Script, ledger: &Ledger) -> Script {
-    script.on_failure(handler!([ledger] |run, failure| {
-        ledger.note(format!("handles {:?}", failure.kind));
-        run.step(CLEAN, ledger.does(CLEAN, 1)).await?;
-        Ok(())
-    }))
+    script.on_failure(handler!(
+        [ledger] | run,
+        failure | {
+            ledger.note(format!("handles {:?}", failure.kind));
+            run.step(CLEAN, ledger.does(CLEAN, 1)).await?;
+            Ok(())
+        }
+    ))
 }
 
 fn assert_cancelled(world: &World, run: crate::RunId, name: &str) {
     let failure = world.end(run).expect_err("it was cancelled");
-    assert_eq!((failure.kind, failure.message.as_str()), (FailureKind::Cancelled, "cancelled by ada"), "{name}");
+    assert_eq!(
+        (failure.kind, failure.message.as_str()),
+        (FailureKind::Cancelled, "cancelled by ada"),
+        "{name}"
+    );
     assert_eq!(world.status(run), RunStatus::Cancelled, "{name}");
     assert_eq!(world.ledger.count("clean"), 1, "{name}: on_failure ran");
     let told = world.told(run);
@@ -33,17 +40,31 @@ fn assert_cancelled(world: &World, run: crate::RunId, name: &str) {
 
 /// Waits, sleeps, backoff, deferrals, delayed and unclaimed starts: all end at once.
 pub fn a_waiting_run_is_cancelled_at_once(make: Make<'_>) {
-    let ping: Play = |_| script!([] |run, _| { run.wait(PING).await });
-    let nap: Play = |_| script!([] |run, _| { run.sleep(NAP, HOUR).await; Ok(1) });
+    let ping: Play = |_| script!([] | run, _ | { run.wait(PING).await });
+    let nap: Play = |_| {
+        script!(
+            [] | run,
+            _ | {
+                run.sleep(NAP, HOUR).await;
+                Ok(1)
+            }
+        )
+    };
     let backoff: Play = |world| {
         let ledger = world.ledger.clone();
         let later = vec![Err(StepError::retry("busy").not_before(HOUR))];
-        script!([ledger, later] |run, _| { run.step(RETRIED, ledger.tries(RETRIED, later)).await })
+        script!(
+            [ledger, later] | run,
+            _ | { run.step(RETRIED, ledger.tries(RETRIED, later)).await }
+        )
     };
     let deferral: Play = |world| {
         let ledger = world.ledger.clone();
         let later = vec![Err(StepError::defer(HOUR, "no slot"))];
-        script!([ledger, later] |run, _| { run.step(EFFECT, ledger.tries(EFFECT, later)).await })
+        script!(
+            [ledger, later] | run,
+            _ | { run.step(EFFECT, ledger.tries(EFFECT, later)).await }
+        )
     };
     let delayed = StartOptions::default().delay(HOUR);
     let rows: [(&str, Play, StartOptions); 5] = [
@@ -60,11 +81,6 @@ pub fn a_waiting_run_is_cancelled_at_once(make: Make<'_>) {
         let run = world.start_as(1, options).run();
         world.pass(MINUTE);
         assert_eq!(world.cancel(run), Ok(true), "{name}");
-        if name == "delayed start" {
-            // It has never been executed, and its time is the first at which it can be.
-            assert_cancelled(&world, run, name);
-            continue;
-        }
         assert_cancelled(&world, run, name);
         assert_eq!(world.ended_after(run), MINUTE, "{name}");
     }
@@ -74,7 +90,10 @@ pub fn a_waiting_run_is_cancelled_at_once(make: Make<'_>) {
 pub fn a_run_is_cancelled_before_it_begins(make: Make<'_>) {
     let world = World::new(make);
     let ledger = world.ledger.clone();
-    let script = handled(script!([ledger] |run, _| { run.step(A, ledger.does(A, 1)).await }), &ledger);
+    let script = handled(
+        script!([ledger] | run, _ | { run.step(A, ledger.does(A, 1)).await }),
+        &ledger,
+    );
     world.boot_idle(script.clone());
     let run = world.start(1);
     assert_eq!(world.cancel(run), Ok(true));
@@ -90,10 +109,13 @@ pub fn an_attempt_under_way_is_not_cut(make: Make<'_>) {
         let world = World::new(make);
         let ledger = world.ledger.clone();
         let script = handled(
-            script!([ledger] |run, _| {
-                run.step(step, ledger.takes(step, 10 * MINUTE, 1)).await?;
-                run.step(B, ledger.does(B, 1)).await
-            }),
+            script!(
+                [ledger] | run,
+                _ | {
+                    run.step(step, ledger.takes(step, 10 * MINUTE, 1)).await?;
+                    run.step(B, ledger.does(B, 1)).await
+                }
+            ),
             &ledger,
         );
         world.boot(script);
@@ -103,7 +125,11 @@ pub fn an_attempt_under_way_is_not_cut(make: Make<'_>) {
         assert_cancelled(&world, run, step.name);
         assert_eq!(world.ended_after(run), 10 * MINUTE);
         assert_eq!(ledger.count(&format!("{} ended", step.name)), 1);
-        assert!(world.told(run).contains(&format!("{}: done 1", step.name)), "{:?}", world.told(run));
+        assert!(
+            world.told(run).contains(&format!("{}: done 1", step.name)),
+            "{:?}",
+            world.told(run)
+        );
         assert_eq!(ledger.count("b"), 0, "nothing follows");
     }
 }
@@ -113,12 +139,15 @@ pub fn deadlines_that_pass_after_a_cancel_change_nothing(make: Make<'_>) {
     let world = World::new(make);
     let ledger = world.ledger.clone();
     let script = handled(
-        script!([ledger] |run, _| {
-            let slow = run.step(SLOW_EFFECT, ledger.takes(SLOW_EFFECT, 10 * MINUTE, 1));
-            let wait = run.wait_or_timeout::<u64>(PING.within(2 * MINUTE));
-            let (slow, (wait, ())) = join(slow, join(wait, run.sleep(NAP, 3 * MINUTE))).await;
-            Ok(slow? + wait?.unwrap_or(0))
-        }),
+        script!(
+            [ledger] | run,
+            _ | {
+                let slow = run.step(SLOW_EFFECT, ledger.takes(SLOW_EFFECT, 10 * MINUTE, 1));
+                let wait = run.wait_or_timeout::<u64>(PING.within(2 * MINUTE));
+                let (slow, (wait, ())) = join(slow, join(wait, run.sleep(NAP, 3 * MINUTE))).await;
+                Ok(slow? + wait?.unwrap_or(0))
+            }
+        ),
         &ledger,
     );
     world.boot(script);
@@ -135,7 +164,10 @@ pub fn a_cancel_during_an_effect_survives_a_crash(make: Make<'_>) {
     let world = World::new(make);
     let ledger = world.ledger.clone();
     let script = handled(
-        script!([ledger] |run, _| { run.step(SLOW_EFFECT, ledger.takes(SLOW_EFFECT, 10 * MINUTE, 1)).await }),
+        script!(
+            [ledger] | run,
+            _ | { run.step(SLOW_EFFECT, ledger.takes(SLOW_EFFECT, 10 * MINUTE, 1)).await }
+        ),
         &ledger,
     );
     world.boot(script.clone());
@@ -155,12 +187,15 @@ pub fn a_cancel_during_an_effect_survives_a_crash(make: Make<'_>) {
 pub fn only_the_first_request_counts(make: Make<'_>) {
     let world = World::new(make);
     let ledger = world.ledger.clone();
-    let failing = script!([] |_, _| { Err(crate::Failure::new("no budget")) }).on_failure(handler!([ledger] |run, _| {
-        run.step(CLEAN, ledger.takes(CLEAN, MINUTE, 1)).await?;
-        run.sleep(NAP, MINUTE).await;
-        ledger.note("handled");
-        Ok(())
-    }));
+    let failing = script!([] | _, _ | { Err(crate::Failure::new("no budget")) }).on_failure(handler!(
+        [ledger] | run,
+        _ | {
+            run.step(CLEAN, ledger.takes(CLEAN, MINUTE, 1)).await?;
+            run.sleep(NAP, MINUTE).await;
+            ledger.note("handled");
+            Ok(())
+        }
+    ));
     world.boot(failing);
     let run = world.start(1);
     world.pass(SECOND);
@@ -168,19 +203,32 @@ pub fn only_the_first_request_counts(make: Make<'_>) {
     world.pass(70 * SECOND);
     assert_eq!(world.cancel(run), Ok(false), "while the handler sleeps");
     let failure = world.end(run).expect_err("it failed");
-    assert_eq!((failure.message.as_str(), failure.kind), ("no budget", FailureKind::Failed), "the first one wins");
+    assert_eq!(
+        (failure.message.as_str(), failure.kind),
+        ("no budget", FailureKind::Failed),
+        "the first one wins"
+    );
     assert_eq!((world.status(run), ledger.count("handled")), (RunStatus::Failed, 1));
     let answer = world.cancel(run);
-    assert!(matches!(answer, Err(EngineError::Refused(Refusal::WrongStatus { .. }))), "{answer:?}");
+    assert!(
+        matches!(answer, Err(EngineError::Refused(Refusal::WrongStatus { .. }))),
+        "{answer:?}"
+    );
     let unknown = world.cancel(crate::RunId(uuid::Uuid::from_u128(1)));
-    assert!(matches!(unknown, Err(EngineError::Refused(Refusal::UnknownRun(_)))), "{unknown:?}");
+    assert!(
+        matches!(unknown, Err(EngineError::Refused(Refusal::UnknownRun(_)))),
+        "{unknown:?}"
+    );
 }
 
 /// Two requests in a row while the run waits for its attempt.
 pub fn a_second_request_changes_nothing(make: Make<'_>) {
     let world = World::new(make);
     let ledger = world.ledger.clone();
-    world.boot(handled(script!([ledger] |run, _| { run.step(A, ledger.takes(A, MINUTE, 1)).await }), &ledger));
+    world.boot(handled(
+        script!([ledger] | run, _ | { run.step(A, ledger.takes(A, MINUTE, 1)).await }),
+        &ledger,
+    ));
     let run = world.start(1);
     world.settle();
     let cancel = |by: &str| world.run(world.alive().engine.cancel(run, by));
@@ -193,12 +241,16 @@ type Moment = fn(&Member) -> bool;
 type Play = fn(&World) -> Script;
 
 fn finishes(member: &Member) -> bool {
-    let Change::Advance(advance) = &member.change else { return false };
+    let Change::Advance(advance) = &member.change else {
+        return false;
+    };
     matches!(advance.next, Next::Finish(Ending::Completed(_)))
 }
 
 fn fails(member: &Member) -> bool {
-    let Change::Advance(advance) = &member.change else { return false };
+    let Change::Advance(advance) = &member.change else {
+        return false;
+    };
     matches!(&advance.next, Next::Failing { cause } if cause.kind != FailureKind::Cancelled)
 }
 
@@ -214,12 +266,28 @@ fn blocks(member: &Member) -> bool {
 fn cancel_just_before(world: &World, moment: Moment) {
     let (store, mut armed) = (world.store(), true);
     world.wire.rule(move |call| {
-        let found = call.members.iter().find(|member| moment(member)).and_then(Member::subject);
-        let (Some(run), true) = (found, armed) else { return Verdict::Pass };
+        let found = call
+            .members
+            .iter()
+            .find(|member| moment(member))
+            .and_then(Member::subject);
+        let (Some(run), true) = (found, armed) else {
+            return Verdict::Pass;
+        };
         armed = false;
-        let (store, command) = (store.clone(), Command { run, what: CommandKind::Cancel, by: "ada".to_owned() });
+        let (store, command) = (
+            store.clone(),
+            Command {
+                run,
+                what: CommandKind::Cancel,
+                by: "ada".to_owned(),
+            },
+        );
         Verdict::After(Box::pin(async move {
-            store.commit([Change::Command(command).into()].into()).await.expect("the request is stored");
+            store
+                .commit([Change::Command(command).into()].into())
+                .await
+                .expect("the request is stored");
         }))
     });
 }
@@ -228,13 +296,23 @@ fn cancel_just_before(world: &World, moment: Moment) {
 /// the start of an effect, which then is not sent.
 pub fn the_first_request_committed_wins(make: Make<'_>) {
     let rows: [(&str, Moment, Play); 5] = [
-        ("the end", finishes, |_| script!([] |_, _| { Ok(1) })),
-        ("a failure", fails, |_| script!([] |_, _| { Err(crate::Failure::new("no budget")) })),
-        ("a park", parks, |_| script!([] |run, _| { run.wait(PING).await })),
-        ("blocking", blocks, |_| script!([] |run, input| { assert!(input == 0, "a bug"); run.wait(PING).await })),
+        ("the end", finishes, |_| script!([] | _, _ | { Ok(1) })),
+        ("a failure", fails, |_| {
+            script!([] | _, _ | { Err(crate::Failure::new("no budget")) })
+        }),
+        ("a park", parks, |_| script!([] | run, _ | { run.wait(PING).await })),
+        ("blocking", blocks, |_| {
+            script!(
+                [] | run,
+                input | {
+                    assert!(input == 0, "a bug");
+                    run.wait(PING).await
+                }
+            )
+        }),
         ("an effect", super::groups::starts_effect, |world| {
             let ledger = world.ledger.clone();
-            script!([ledger] |run, _| { run.step(EFFECT, ledger.does(EFFECT, 1)).await })
+            script!([ledger] | run, _ | { run.step(EFFECT, ledger.does(EFFECT, 1)).await })
         }),
     ];
     for (name, moment, script) in rows {
@@ -251,16 +329,21 @@ pub fn the_first_request_committed_wins(make: Make<'_>) {
 pub fn a_cancel_after_the_end_is_refused(make: Make<'_>) {
     let world = World::new(make);
     let runtime = crate::deterministic::DeterministicRuntime::clone(&world.runtime);
-    world.wire.rule(move |call| match call.method == Method::Commit && call.members.iter().any(finishes) {
-        true => Verdict::ApplyThenWait(crate::Runtime::sleep(&runtime, MINUTE)),
-        false => Verdict::Pass,
-    });
-    world.boot(script!([] |_, _| { Ok(1) }));
+    world.wire.rule(
+        move |call| match call.method == Method::Commit && call.members.iter().any(finishes) {
+            true => Verdict::ApplyThenWait(crate::Runtime::sleep(&runtime, MINUTE)),
+            false => Verdict::Pass,
+        },
+    );
+    world.boot(script!([] | _, _ | { Ok(1) }));
     let run = world.start(1);
     world.pass(SECOND);
-    let (beside, _) = world.boot_beside(script!([] |_, _| { Ok(1) }));
+    let (beside, _) = world.boot_beside(script!([] | _, _ | { Ok(1) }));
     let answer = world.run(beside.engine.cancel(run, "ada"));
-    assert!(matches!(answer, Err(EngineError::Refused(Refusal::WrongStatus { .. }))), "{answer:?}");
+    assert!(
+        matches!(answer, Err(EngineError::Refused(Refusal::WrongStatus { .. }))),
+        "{answer:?}"
+    );
     assert_eq!(world.end(run), Ok(1));
 }
 
@@ -268,11 +351,24 @@ pub fn a_cancel_after_the_end_is_refused(make: Make<'_>) {
 pub fn a_blocked_run_can_be_cancelled(make: Make<'_>) {
     let world = World::new(make);
     let ledger = world.ledger.clone();
-    world.boot(handled(script!([] |run, input| { assert!(input == 0, "a bug"); run.wait(PING).await }), &ledger));
+    world.boot(handled(
+        script!(
+            [] | run,
+            input | {
+                assert!(input == 0, "a bug");
+                run.wait(PING).await
+            }
+        ),
+        &ledger,
+    ));
     let run = world.start(1);
     world.settle();
     assert_eq!(world.status(run), RunStatus::Blocked);
-    assert_eq!(ledger.all(), Vec::<String>::new(), "on_failure does not run for a blocked run");
+    assert_eq!(
+        ledger.all(),
+        Vec::<String>::new(),
+        "on_failure does not run for a blocked run"
+    );
     assert_eq!(world.cancel(run), Ok(true));
     assert_cancelled(&world, run, "blocked");
 }
@@ -284,14 +380,17 @@ pub fn a_cancel_survives_everything(make: Make<'_>) {
         script: &|world| {
             let ledger = world.ledger.clone();
             handled(
-                script!([ledger] |run, _| {
-                    run.step(A, ledger.does(A, 1)).await?;
-                    match run.step(EFFECT, ledger.takes(EFFECT, 5 * SECOND, 1)).await {
-                        Err(failure) if !failure.is_unknown() => return Err(failure),
-                        _ => {}
+                script!(
+                    [ledger] | run,
+                    _ | {
+                        run.step(A, ledger.does(A, 1)).await?;
+                        match run.step(EFFECT, ledger.takes(EFFECT, 5 * SECOND, 1)).await {
+                            Err(failure) if !failure.is_unknown() => return Err(failure),
+                            _ => {}
+                        }
+                        run.wait(PING).await
                     }
-                    run.wait(PING).await
-                }),
+                ),
                 &ledger,
             )
         },
@@ -318,7 +417,7 @@ pub fn a_cancel_survives_everything(make: Make<'_>) {
         },
     };
     scenario.play_with(make, ALL_FAULTS);
-    scenario.play_with_dice(make, 0..40);
+    scenario.play_with_dice(make, 0..15);
 }
 
 /// An event that comes together with the request does not keep the run from ending.
@@ -326,10 +425,13 @@ pub fn an_event_does_not_outrun_a_cancel(make: Make<'_>) {
     let world = World::new(make);
     let ledger = world.ledger.clone();
     let script = handled(
-        script!([ledger] |run, _| {
-            run.wait::<u64>(PING).await?;
-            run.step(A, ledger.does(A, 1)).await
-        }),
+        script!(
+            [ledger] | run,
+            _ | {
+                run.wait::<u64>(PING).await?;
+                run.step(A, ledger.does(A, 1)).await
+            }
+        ),
         &ledger,
     );
     world.boot(script.clone());

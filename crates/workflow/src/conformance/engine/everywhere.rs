@@ -31,8 +31,13 @@ pub(super) enum Fault {
 }
 
 pub(super) const CRASHES: &[Fault] = &[Fault::CrashBefore, Fault::CrashAfter];
-pub(super) const ALL_FAULTS: &[Fault] =
-    &[Fault::CrashBefore, Fault::CrashAfter, Fault::Unavailable, Fault::UnknownLost, Fault::UnknownApplied];
+pub(super) const ALL_FAULTS: &[Fault] = &[
+    Fault::CrashBefore,
+    Fault::CrashAfter,
+    Fault::Unavailable,
+    Fault::UnknownLost,
+    Fault::UnknownApplied,
+];
 
 impl Fault {
     fn verdict(self, method: Method) -> Verdict {
@@ -213,7 +218,12 @@ impl Scenario<'_> {
     async fn life(&self, world: &World, takeover: bool) {
         let engine = loop {
             let builder = Engine::builder(world.wire.clone(), world.shared_runtime());
-            match builder.register((self.script)(world)).expect("the steps are sound").build().await {
+            match builder
+                .register((self.script)(world))
+                .expect("the steps are sound")
+                .build()
+                .await
+            {
                 Ok(engine) => break engine,
                 Err(_) => world.runtime.sleep(super::world::SECOND).await,
             }
@@ -229,9 +239,14 @@ impl Scenario<'_> {
 fn executed(world: &World) -> BTreeMap<(RunId, String), usize> {
     let ended = |row: &RunRow| {
         let run = row.id;
-        let history = world.history(run).into_iter().filter(|record| record.what.is_completion());
+        let history = world
+            .history(run)
+            .into_iter()
+            .filter(|record| record.what.is_completion());
         let names = history.filter_map(|record| record.step).map(|step| step.name);
-        names.map(|name| ((run, name.clone()), world.ledger.count(&name))).collect::<Vec<_>>()
+        names
+            .map(|name| ((run, name.clone()), world.ledger.count(&name)))
+            .collect::<Vec<_>>()
     };
     world.all_runs().iter().flat_map(ended).collect()
 }
@@ -239,6 +254,10 @@ fn executed(world: &World) -> BTreeMap<(RunId, String), usize> {
 /// Scenarios use each step once, so a step that has ended is never noted again.
 fn assert_not_repeated(world: &World, before: &BTreeMap<(RunId, String), usize>) {
     for ((_, name), count) in before {
-        assert_eq!(world.ledger.count(name), *count, "step {name} was on record and executed again");
+        assert_eq!(
+            world.ledger.count(name),
+            *count,
+            "step {name} was on record and executed again"
+        );
     }
 }

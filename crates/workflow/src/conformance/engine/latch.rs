@@ -18,6 +18,10 @@ impl Latch {
     }
 
     pub async fn pass(&self) {
-        self.0.acquire().await.expect("a latch is never closed for good").forget();
+        self.0
+            .acquire()
+            .await
+            .expect("a latch is never closed for good")
+            .forget();
     }
 }

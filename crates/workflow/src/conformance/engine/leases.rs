@@ -19,8 +19,16 @@ use crate::id::Epoch;
 use crate::runtime::Runtime;
 use crate::store::RunStatus;
 
-fn renewals(answer: impl Fn(&Call<'_>) -> Verdict + Send + 'static) -> impl FnMut(&Call<'_>) -> Verdict + Send + 'static {
-    move |call| if call.method == Method::Renew { answer(call) } else { Verdict::Pass }
+fn renewals(
+    answer: impl Fn(&Call<'_>) -> Verdict + Send + 'static,
+) -> impl FnMut(&Call<'_>) -> Verdict + Send + 'static {
+    move |call| {
+        if call.method == Method::Renew {
+            answer(call)
+        } else {
+            Verdict::Pass
+        }
+    }
 }
 
 /// Two processes; the first is cut off from renewing while its attempt runs, and the second
@@ -28,23 +36,27 @@ fn renewals(answer: impl Fn(&Call<'_>) -> Verdict + Send + 'static) -> impl FnMu
 pub fn who_lost_the_lease_writes_nothing(make: Make<'_>) {
     let world = World::new(make);
     let (ledger, latch) = (world.ledger.clone(), Latch::closed());
-    let script = script!([ledger, latch] |run, _| {
-        let (ledger, latch, first) = (ledger.clone(), latch.clone(), ledger.clone());
-        let a = run.step(A, move |_| {
-            let (ledger, latch) = (ledger.clone(), latch.clone());
-            async move {
-                ledger.note("a");
-                if ledger.count("a") == 1 {
-                    latch.pass().await;
-                    ledger.note("the first goes on");
-                }
-                Ok::<u64, StepError>(ledger.count("a") as u64)
-            }
-        })
-        .await?;
-        let b = run.step(B, first.does(B, 10)).await?;
-        Ok(a + b)
-    });
+    let script = script!(
+        [ledger, latch] | run,
+        _ | {
+            let (ledger, latch, first) = (ledger.clone(), latch.clone(), ledger.clone());
+            let a = run
+                .step(A, move |_| {
+                    let (ledger, latch) = (ledger.clone(), latch.clone());
+                    async move {
+                        ledger.note("a");
+                        if ledger.count("a") == 1 {
+                            latch.pass().await;
+                            ledger.note("the first goes on");
+                        }
+                        Ok::<u64, StepError>(ledger.count("a") as u64)
+                    }
+                })
+                .await?;
+            let b = run.step(B, first.does(B, 10)).await?;
+            Ok(a + b)
+        }
+    );
     let first = world.boot(script.clone());
     let run = world.start(1);
     world.settle();
@@ -57,7 +69,10 @@ pub fn who_lost_the_lease_writes_nothing(make: Make<'_>) {
     world.wire.clear();
     world.pass(MINUTE);
     assert_eq!(world.history(run), told, "the first has written nothing");
-    assert!(told.iter().all(|record| record.worker == second.worker.id() && record.epoch == Epoch(2)));
+    assert!(
+        told.iter()
+            .all(|record| record.worker == second.worker.id() && record.epoch == Epoch(2))
+    );
     assert_eq!(world.end(run), Ok(12));
     assert_eq!(ledger.count("b"), 1, "the first has not gone on");
     assert_eq!(first.worker.in_flight(), 0, "the first has given its seat up");
@@ -67,10 +82,13 @@ pub fn who_lost_the_lease_writes_nothing(make: Make<'_>) {
 pub fn a_write_that_comes_too_late_is_refused(make: Make<'_>) {
     let world = World::new(make);
     let ledger = world.ledger.clone();
-    let script = script!([ledger] |run, _| {
-        run.step(A, ledger.takes(A, SECOND, 1)).await?;
-        run.step(B, ledger.does(B, 2)).await
-    });
+    let script = script!(
+        [ledger] | run,
+        _ | {
+            run.step(A, ledger.takes(A, SECOND, 1)).await?;
+            run.step(B, ledger.does(B, 2)).await
+        }
+    );
     let first = world.boot(script.clone());
     let run = world.start(1);
     world.settle();
@@ -82,7 +100,12 @@ pub fn a_write_that_comes_too_late_is_refused(make: Make<'_>) {
     let (second, _) = world.boot_beside(script);
     world.pass(5 * MINUTE);
     assert_eq!(world.end(run), Ok(2));
-    assert!(world.history(run).iter().all(|record| record.worker == second.worker.id()));
+    assert!(
+        world
+            .history(run)
+            .iter()
+            .all(|record| record.worker == second.worker.id())
+    );
     assert_eq!((ledger.count("a"), ledger.count("b")), (2, 1));
     assert_eq!(first.worker.in_flight(), 0);
 }
@@ -91,7 +114,10 @@ pub fn a_write_that_comes_too_late_is_refused(make: Make<'_>) {
 pub fn a_long_attempt_keeps_its_lease(make: Make<'_>) {
     let world = World::new(make);
     let ledger = world.ledger.clone();
-    let script = script!([ledger] |run, _| { run.step(A, ledger.takes(A, 10 * MINUTE, 1)).await });
+    let script = script!(
+        [ledger] | run,
+        _ | { run.step(A, ledger.takes(A, 10 * MINUTE, 1)).await }
+    );
     let first = world.boot(script.clone());
     let run = world.start(1);
     world.settle();
@@ -107,7 +133,7 @@ pub fn a_dead_workers_run_is_taken_over(make: Make<'_>) {
     for takeover in [false, true] {
         let world = World::new(make);
         let ledger = world.ledger.clone();
-        let script = script!([ledger] |run, _| { run.step(A, ledger.takes(A, MINUTE, 1)).await });
+        let script = script!([ledger] | run, _ | { run.step(A, ledger.takes(A, MINUTE, 1)).await });
         world.boot(script.clone());
         let run = world.start(1);
         world.settle();
@@ -115,7 +141,11 @@ pub fn a_dead_workers_run_is_taken_over(make: Make<'_>) {
         world.boot_with(script, crate::WorkerOptions { takeover, ..options() });
         assert_eq!(world.end(run), Ok(1));
         let second = ledger.times("a")[1];
-        let expected = if takeover { Duration::from_millis(1) } else { 15 * SECOND };
+        let expected = if takeover {
+            Duration::from_millis(1)
+        } else {
+            15 * SECOND
+        };
         assert_eq!(second, expected, "takeover {takeover}");
     }
 }
@@ -123,10 +153,13 @@ pub fn a_dead_workers_run_is_taken_over(make: Make<'_>) {
 /// Two steps in a row, the first of which takes so long.
 fn two_steps(world: &World, first: Duration) -> Script {
     let ledger = world.ledger.clone();
-    script!([ledger] |run, _| {
-        run.step(A, ledger.takes(A, first, 1)).await?;
-        run.step(B, ledger.does(B, 2)).await
-    })
+    script!(
+        [ledger] | run,
+        _ | {
+            run.step(A, ledger.takes(A, first, 1)).await?;
+            run.step(B, ledger.does(B, 2)).await
+        }
+    )
 }
 
 /// In the last third of a lease no attempt starts; after the renewal it starts at once.
@@ -145,7 +178,10 @@ pub fn no_attempt_starts_on_a_doubtful_lease(make: Make<'_>) {
     assert_eq!(world.end(run), Ok(2));
     assert_eq!(world.ledger.count("a"), 1);
     let started = world.ledger.times("b")[0];
-    assert!(started >= limit && started <= 16 * SECOND, "b started after {started:?}");
+    assert!(
+        started >= limit && started <= 16 * SECOND,
+        "b started after {started:?}"
+    );
 }
 
 /// A renewal that takes its time is enough, as long as it arrives: the step starts with its answer.
@@ -153,11 +189,16 @@ pub fn a_step_starts_as_soon_as_the_lease_is_renewed(make: Make<'_>) {
     let world = World::new(make);
     world.boot(two_steps(&world, Duration::from_millis(10_500)));
     let runtime = world.runtime.clone();
-    world.wire.rule(renewals(move |_| Verdict::ApplyThenWait(runtime.sleep(6 * SECOND))));
+    world
+        .wire
+        .rule(renewals(move |_| Verdict::ApplyThenWait(runtime.sleep(6 * SECOND))));
     let run = world.start(1);
     assert_eq!(world.end(run), Ok(2));
     let started = world.ledger.times("b")[0];
-    assert!(started <= Duration::from_millis(11_500), "b started after {started:?}, not with the renewal after 11 s");
+    assert!(
+        started <= Duration::from_millis(11_500),
+        "b started after {started:?}, not with the renewal after 11 s"
+    );
 }
 
 /// A runtime whose new tasks are held up while the test says so.
@@ -206,20 +247,32 @@ pub fn an_effect_is_confirmed_before_it_is_sent_late(make: Make<'_>) {
     for lost in [false, true] {
         let world = World::new(make);
         let ledger = world.ledger.clone();
-        let script = script!([ledger] |run, _| { run.step(EFFECT, ledger.does(EFFECT, 7)).await });
+        let script = script!([ledger] | run, _ | { run.step(EFFECT, ledger.does(EFFECT, 7)).await });
         let slow = Arc::new(AtomicBool::new(false));
-        let runtime = Arc::new(Sluggish { inner: world.runtime.clone(), slow: slow.clone() });
-        let builder = Engine::builder(world.wire.clone(), runtime).register(script.clone()).expect("sound");
+        let runtime = Arc::new(Sluggish {
+            inner: world.runtime.clone(),
+            slow: slow.clone(),
+        });
+        let builder = Engine::builder(world.wire.clone(), runtime)
+            .register(script.clone())
+            .expect("sound");
         let engine = world.run(builder.build()).expect("the store answers");
         let held_up = slow.clone();
         world.wire.rule(move |call| {
             // Held up is the task that sends the effect; the renewals fail for 20 s.
             let starts = call.members.iter().any(super::groups::starts_effect);
             held_up.store(starts || held_up.load(Ordering::SeqCst), Ordering::SeqCst);
-            if call.method == Method::Renew { Verdict::Refuse(unavailable()) } else { Verdict::Pass }
+            if call.method == Method::Renew {
+                Verdict::Refuse(unavailable())
+            } else {
+                Verdict::Pass
+            }
         });
         let _worker = engine.start_worker(options());
-        let run = world.run(engine.start::<Script>(&1, StartOptions::default())).expect("it starts").run();
+        let run = world
+            .run(engine.start::<Script>(&1, StartOptions::default()))
+            .expect("it starts")
+            .run();
         world.pass(6 * SECOND);
         assert_eq!(ledger.count("effect"), 0, "unconfirmed, it is not sent");
         slow.store(false, Ordering::SeqCst);

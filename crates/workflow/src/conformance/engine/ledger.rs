@@ -21,7 +21,10 @@ pub(super) struct Ledger {
 
 impl Ledger {
     pub fn new(runtime: DeterministicRuntime) -> Self {
-        Self { runtime, notes: Arc::default() }
+        Self {
+            runtime,
+            notes: Arc::default(),
+        }
     }
 
     fn notes(&self) -> MutexGuard<'_, Vec<(String, Duration)>> {
@@ -44,7 +47,11 @@ impl Ledger {
 
     /// When this was noted, each time.
     pub fn times(&self, what: &str) -> Vec<Duration> {
-        self.notes().iter().filter(|(noted, _)| noted == what).map(|(_, at)| *at).collect()
+        self.notes()
+            .iter()
+            .filter(|(noted, _)| noted == what)
+            .map(|(_, at)| *at)
+            .collect()
     }
 
     /// A step's code: it notes the step's name and answers this.

@@ -19,7 +19,9 @@ impl ClockedMemory {
     /// An empty store.
     #[must_use]
     pub fn new(runtime: DeterministicRuntime) -> Self {
-        Self { store: Arc::new(MemoryStore::new(StoreClock::of(Arc::new(runtime)))) }
+        Self {
+            store: Arc::new(MemoryStore::new(StoreClock::of(Arc::new(runtime)))),
+        }
     }
 }
 

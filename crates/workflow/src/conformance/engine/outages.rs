@@ -23,10 +23,13 @@ pub fn an_effects_result_survives_an_outage(make: Make<'_>) {
         for step in [SLOW_EFFECT, A] {
             let world = World::new(make);
             let ledger = world.ledger.clone();
-            world.boot(script!([ledger] |run, _| {
-                run.step(step, ledger.takes(step, 2 * SECOND, 1)).await?;
-                run.step(B, ledger.does(B, 2)).await
-            }));
+            world.boot(script!(
+                [ledger] | run,
+                _ | {
+                    run.step(step, ledger.takes(step, 2 * SECOND, 1)).await?;
+                    run.step(B, ledger.does(B, 2)).await
+                }
+            ));
             let run = world.start(1);
             world.settle();
             cut(&world);
@@ -35,9 +38,16 @@ pub fn an_effects_result_survives_an_outage(make: Make<'_>) {
             assert_eq!(world.end(run), Ok(2), "{}, {outage:?}", step.name);
             let repeated = (ledger.count(step.name), ledger.count("b"));
             assert_eq!(repeated, (1, 1), "{}, {outage:?}", step.name);
-            assert_eq!(world.row(run).epoch, Epoch(1), "its own worker has not taken the run from itself");
+            assert_eq!(
+                world.row(run).epoch,
+                Epoch(1),
+                "its own worker has not taken the run from itself"
+            );
             let took = world.ended_after(run);
-            assert!(took <= outage + 10 * SECOND, "it goes on soon after {outage:?}: {took:?}");
+            assert!(
+                took <= outage + 10 * SECOND,
+                "it goes on soon after {outage:?}: {took:?}"
+            );
         }
     }
 }
@@ -46,19 +56,28 @@ pub fn an_effects_result_survives_an_outage(make: Make<'_>) {
 pub fn an_outage_is_told_and_over_when_it_is_over(make: Make<'_>) {
     let world = World::new(make);
     let ledger = world.ledger.clone();
-    let process = world.boot(script!([ledger] |run, input| {
-        run.sleep(NAP, 30 * SECOND).await;
-        run.step(A, ledger.does(A, input)).await
-    }));
+    let process = world.boot(script!(
+        [ledger] | run,
+        input | {
+            run.sleep(NAP, 30 * SECOND).await;
+            run.step(A, ledger.does(A, input)).await
+        }
+    ));
     let engine = &process.engine;
     let waiting = world.start(7);
     world.settle();
     assert!(engine.is_healthy());
     cut(&world);
     let start = world.run(engine.start::<super::script::Script>(&1, StartOptions::default()));
-    assert!(matches!(start, Err(EngineError::Store(StoreError::Unavailable(_)))), "{start:?}");
+    assert!(
+        matches!(start, Err(EngineError::Store(StoreError::Unavailable(_)))),
+        "{start:?}"
+    );
     let emit = world.run(engine.emit(event("e", waiting, "ping", 1)));
-    assert!(matches!(emit, Err(EngineError::Store(StoreError::Unavailable(_)))), "{emit:?}");
+    assert!(
+        matches!(emit, Err(EngineError::Store(StoreError::Unavailable(_)))),
+        "{emit:?}"
+    );
     assert!(!engine.is_healthy());
     world.pass(5 * MINUTE);
     world.wire.clear();
@@ -67,7 +86,11 @@ pub fn an_outage_is_told_and_over_when_it_is_over(make: Make<'_>) {
     assert_eq!(world.end(waiting), Ok(7));
     assert_eq!(world.end(later), Ok(8));
     assert_eq!(world.all_runs().len(), 2, "what was refused was not done");
-    assert!(world.ended_after(waiting) <= 5 * MINUTE + 10 * SECOND, "{:?}", world.ended_after(waiting));
+    assert!(
+        world.ended_after(waiting) <= 5 * MINUTE + 10 * SECOND,
+        "{:?}",
+        world.ended_after(waiting)
+    );
 }
 
 /// A result is on record as soon as it is known, whatever else the run is still doing.
@@ -76,16 +99,23 @@ pub fn a_result_does_not_wait_for_other_attempts(make: Make<'_>) {
     for (name, step) in rows {
         let world = World::new(make);
         let ledger = world.ledger.clone();
-        let script = script!([ledger] |run, _| {
-            let slow = run.step(A, ledger.takes(A, 10 * MINUTE, 1));
-            let quick = run.step(step, ledger.takes(step, SECOND, 10));
-            let (slow, quick) = join(slow, quick).await;
-            Ok(slow? + quick?)
-        });
+        let script = script!(
+            [ledger] | run,
+            _ | {
+                let slow = run.step(A, ledger.takes(A, 10 * MINUTE, 1));
+                let quick = run.step(step, ledger.takes(step, SECOND, 10));
+                let (slow, quick) = join(slow, quick).await;
+                Ok(slow? + quick?)
+            }
+        );
         world.boot(script.clone());
         let run = world.start(1);
         world.pass(MINUTE);
-        assert!(world.told(run).contains(&format!("{}: done 1", step.name)), "{name}: {:?}", world.told(run));
+        assert!(
+            world.told(run).contains(&format!("{}: done 1", step.name)),
+            "{name}: {:?}",
+            world.told(run)
+        );
         world.kill();
         world.boot(script);
         assert_eq!(world.end(run), Ok(11), "{name}");
@@ -97,12 +127,15 @@ pub fn a_result_does_not_wait_for_other_attempts(make: Make<'_>) {
 pub fn a_result_does_not_wait_for_a_cancel(make: Make<'_>) {
     let world = World::new(make);
     let ledger = world.ledger.clone();
-    let script = script!([ledger] |run, _| {
-        let slow = run.step(A, ledger.takes(A, 10 * MINUTE, 1));
-        let quick = run.step(SLOW_EFFECT, ledger.takes(SLOW_EFFECT, MINUTE, 10));
-        let (slow, quick) = join(slow, quick).await;
-        Ok(slow? + quick?)
-    });
+    let script = script!(
+        [ledger] | run,
+        _ | {
+            let slow = run.step(A, ledger.takes(A, 10 * MINUTE, 1));
+            let quick = run.step(SLOW_EFFECT, ledger.takes(SLOW_EFFECT, MINUTE, 10));
+            let (slow, quick) = join(slow, quick).await;
+            Ok(slow? + quick?)
+        }
+    );
     world.boot(script.clone());
     let run = world.start(1);
     world.settle();
@@ -120,11 +153,14 @@ pub fn a_result_does_not_wait_for_a_cancel(make: Make<'_>) {
 pub fn failing_commits_lose_nothing(make: Make<'_>) {
     let world = World::new(make);
     let ledger = world.ledger.clone();
-    world.boot(script!([ledger] |run, input| {
-        run.step(EFFECT.key(input.to_string()), ledger.does(EFFECT, 1)).await?;
-        let ping: u64 = run.wait(PING).await?;
-        run.step(B, ledger.does(B, input + ping)).await
-    }));
+    world.boot(script!(
+        [ledger] | run,
+        input | {
+            run.step(EFFECT.key(input.to_string()), ledger.does(EFFECT, 1)).await?;
+            let ping: u64 = run.wait(PING).await?;
+            run.step(B, ledger.does(B, input + ping)).await
+        }
+    ));
     let runs: Vec<_> = (0..50).map(|input| world.start(input)).collect();
     let mut commits = 0;
     world.wire.rule(move |call| {

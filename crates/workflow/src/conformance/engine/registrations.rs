@@ -78,7 +78,10 @@ pub fn a_declaration_that_cannot_work_is_refused(make: Make<'_>) {
     ];
     for (error, step, word) in rows {
         let error = error.unwrap_or_else(|| panic!("step {step} is refused"));
-        assert!(error.contains("declared") && error.contains(step) && error.contains(word), "{error}");
+        assert!(
+            error.contains("declared") && error.contains(step) && error.contains(word),
+            "{error}"
+        );
     }
     assert_eq!(found(builder(&world).register(Sound)), None);
 }
@@ -88,29 +91,50 @@ pub fn a_registration_that_cannot_work_is_refused(make: Make<'_>) {
     let world = World::new(make);
     let twice = builder(&world).register(Sound).expect("sound").register(Twice);
     assert!(twice.is_err());
-    let twice = builder(&world).register(Sound).expect("sound").register(Sound).err().expect("refused");
+    let twice = builder(&world)
+        .register(Sound)
+        .expect("sound")
+        .register(Sound)
+        .err()
+        .expect("refused");
     assert!(twice.to_string().contains("declared"), "{twice}");
     let stranger = builder(&world).register_with(Sound, &Overrides::default().timeout(&PING, MINUTE));
     assert!(stranger.err().expect("refused").to_string().contains("wait-ping"));
     let zero = builder(&world).register_with(Sound, &Overrides::default().timeout(&Sound::STEPS[0], Duration::ZERO));
     assert!(zero.is_err(), "a configured timeout of zero as well");
     let rescued = Overrides::default().timeout(&NoDeadline::STEPS[0], MINUTE);
-    assert!(builder(&world).register_with(NoDeadline, &rescued).is_ok(), "configuration can give a deadline");
+    assert!(
+        builder(&world).register_with(NoDeadline, &rescued).is_ok(),
+        "configuration can give a deadline"
+    );
 }
 
 /// A configured duration is in force, is shown, and does not change the definition's hash.
 pub fn a_configured_duration_is_in_force(make: Make<'_>) {
     let world = World::new(make);
-    let script = || script!([] |run, _| { Ok(run.wait_or_timeout::<u64>(PONG).await?.unwrap_or(404)) });
+    let script = || {
+        script!(
+            [] | run,
+            _ | { Ok(run.wait_or_timeout::<u64>(PONG).await?.unwrap_or(404)) }
+        )
+    };
     let plain = world.boot_idle(script());
     let overrides = Overrides::default().timeout(&PONG, MINUTE);
     let engine = builder(&world).register_with(script(), &overrides).expect("sound");
     let engine = world.run(engine.build()).expect("the store answers");
     assert_eq!(plain.definitions()[0].hash, engine.definitions()[0].hash);
-    let shown = engine.definitions()[0].steps.iter().find(|(step, _)| *step == PONG).expect("declared").1;
+    let shown = engine.definitions()[0]
+        .steps
+        .iter()
+        .find(|(step, _)| *step == PONG)
+        .expect("declared")
+        .1;
     assert_eq!(shown, Some(MINUTE));
     let _worker = engine.start_worker(super::world::options());
-    let run = world.run(engine.start::<Script>(&1, Default::default())).expect("it starts").run();
+    let run = world
+        .run(engine.start::<Script>(&1, Default::default()))
+        .expect("it starts")
+        .run();
     assert_eq!(world.end(run), Ok(404));
     assert_eq!(world.ended_after(run), MINUTE);
 }

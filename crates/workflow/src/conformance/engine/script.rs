@@ -18,10 +18,14 @@ pub(super) const RETRIED: Step = Step::action("retried").retry(Retry::exponentia
 /// Five attempts with 1 s between them, only for two codes.
 pub(super) const CODED: Step = Step::action("coded").retry(Retry::constant(5).without_jitter().on_codes(&[429, 503]));
 /// Two attempts of 10 s each, with 1 s between them.
-pub(super) const LIMITED: Step = Step::action("limited").timeout("10s").retry(Retry::constant(2).without_jitter());
+pub(super) const LIMITED: Step = Step::action("limited")
+    .timeout("10s")
+    .retry(Retry::constant(2).without_jitter());
 /// An outside effect with three attempts of 30 s each, and 1 s and 2 s between them.
-pub(super) const EFFECT: Step =
-    Step::action("effect").outside_effect().timeout("30s").retry(Retry::exponential(3).without_jitter());
+pub(super) const EFFECT: Step = Step::action("effect")
+    .outside_effect()
+    .timeout("30s")
+    .retry(Retry::exponential(3).without_jitter());
 /// An outside effect that may take its time.
 pub(super) const SLOW_EFFECT: Step = Step::action("slow-effect").outside_effect();
 pub(super) const PING: Step = Step::wait("wait-ping", "ping").timeout("1h");
@@ -30,8 +34,20 @@ pub(super) const NAP: Step = Step::sleep("nap");
 /// For error handlers.
 pub(super) const CLEAN: Step = Step::action("clean").retry(Retry::constant(3).without_jitter());
 
-pub(super) const STEPS: &[Step] =
-    &[A, B, C, RETRIED, CODED, LIMITED, EFFECT, SLOW_EFFECT, PING, PONG, NAP, CLEAN];
+pub(super) const STEPS: &[Step] = &[
+    A,
+    B,
+    C,
+    RETRIED,
+    CODED,
+    LIMITED,
+    EFFECT,
+    SLOW_EFFECT,
+    PING,
+    PONG,
+    NAP,
+    CLEAN,
+];
 
 type Work<'a, T> = BoxFuture<'a, Result<T, Failure>>;
 type Code = Arc<dyn for<'a> Fn(&'a Run, u64) -> Work<'a, u64> + Send + Sync>;
@@ -46,10 +62,16 @@ pub(super) struct Script {
 
 impl Script {
     pub fn new(code: impl for<'a> Fn(&'a Run, u64) -> Work<'a, u64> + Send + Sync + 'static) -> Self {
-        Self { code: Arc::new(code), handler: None }
+        Self {
+            code: Arc::new(code),
+            handler: None,
+        }
     }
 
-    pub fn on_failure(mut self, handler: impl for<'a> Fn(&'a Run, Failure) -> Work<'a, ()> + Send + Sync + 'static) -> Self {
+    pub fn on_failure(
+        mut self,
+        handler: impl for<'a> Fn(&'a Run, Failure) -> Work<'a, ()> + Send + Sync + 'static,
+    ) -> Self {
         self.handler = Some(Arc::new(handler));
         self
     }

@@ -25,10 +25,13 @@ pub fn an_attempt_may_end_within_the_grace(make: Make<'_>) {
     for step in [A, SLOW_EFFECT] {
         let world = World::new(make);
         let ledger = world.ledger.clone();
-        let script = script!([ledger] |run, _| {
-            run.step(step, ledger.takes(step, 5 * SECOND, 1)).await?;
-            run.step(B, ledger.does(B, 2)).await
-        });
+        let script = script!(
+            [ledger] | run,
+            _ | {
+                run.step(step, ledger.takes(step, 5 * SECOND, 1)).await?;
+                run.step(B, ledger.does(B, 2)).await
+            }
+        );
         world.boot(script.clone());
         let run = world.start(1);
         world.settle();
@@ -49,7 +52,10 @@ pub fn an_attempt_is_given_up_after_the_grace(make: Make<'_>) {
     for step in [A, SLOW_EFFECT] {
         let world = World::new(make);
         let ledger = world.ledger.clone();
-        let script = script!([ledger] |run, _| { run.step(step, ledger.takes(step, MINUTE, 1)).await });
+        let script = script!(
+            [ledger] | run,
+            _ | { run.step(step, ledger.takes(step, MINUTE, 1)).await }
+        );
         world.boot(script.clone());
         let run = world.start(1);
         world.settle();
@@ -73,13 +79,24 @@ pub fn an_attempt_is_given_up_after_the_grace(make: Make<'_>) {
 pub fn waiting_runs_do_not_hold_a_shutdown_up(make: Make<'_>) {
     let world = World::new(make);
     let script = || {
-        script!([] |run, input| {
-            match input % 3 {
-                0 => run.wait(PING).await,
-                1 => { run.sleep(NAP, HOUR).await; Ok(1) }
-                _ => run.step(RETRIED, |_| async { Err::<u64, _>(StepError::retry("busy").not_before(HOUR)) }).await,
+        script!(
+            [] | run,
+            input | {
+                match input % 3 {
+                    0 => run.wait(PING).await,
+                    1 => {
+                        run.sleep(NAP, HOUR).await;
+                        Ok(1)
+                    }
+                    _ => {
+                        run.step(RETRIED, |_| async {
+                            Err::<u64, _>(StepError::retry("busy").not_before(HOUR))
+                        })
+                        .await
+                    }
+                }
             }
-        })
+        )
     };
     world.boot(script());
     for input in 0..30 {
@@ -87,7 +104,12 @@ pub fn waiting_runs_do_not_hold_a_shutdown_up(make: Make<'_>) {
     }
     assert_eq!(shut_down(&world, 10 * SECOND), Duration::ZERO);
     let statuses: Vec<_> = world.all_runs().iter().map(|row| row.status).collect();
-    assert!(statuses.iter().all(|status| matches!(status, RunStatus::Waiting | RunStatus::Pending)), "{statuses:?}");
+    assert!(
+        statuses
+            .iter()
+            .all(|status| matches!(status, RunStatus::Waiting | RunStatus::Pending)),
+        "{statuses:?}"
+    );
 }
 
 /// A gate and an attempt at the same time: the gate is left, the attempt ends, and the gated
@@ -96,28 +118,38 @@ pub fn a_step_at_its_gate_is_not_forgotten(make: Make<'_>) {
     for beside_a_wait in [false, true] {
         let world = World::new(make);
         let (ledger, gate) = (world.ledger.clone(), Latch::closed());
-        let script = script!([ledger, gate] |run, _| {
-            let gate = move || {
-                let gate = gate.clone();
-                async move { gate.pass().await; Ok::<(), StepError>(()) }
-            };
-            let code = ledger.does(EFFECT, 10);
-            let gated = run.gated_step(EFFECT, gate, move |attempt, ()| code(attempt));
-            let a = run.step(A, ledger.takes(A, 5 * SECOND, 1));
-            if beside_a_wait {
-                let wait = run.wait_or_timeout::<u64>(PING);
-                let ((gated, a), wait) = join(join(gated, a), wait).await;
-                return Ok(gated? + a? + wait?.unwrap_or(100));
+        let script = script!(
+            [ledger, gate] | run,
+            _ | {
+                let gate = move || {
+                    let gate = gate.clone();
+                    async move {
+                        gate.pass().await;
+                        Ok::<(), StepError>(())
+                    }
+                };
+                let code = ledger.does(EFFECT, 10);
+                let gated = run.gated_step(EFFECT, gate, move |attempt, ()| code(attempt));
+                let a = run.step(A, ledger.takes(A, 5 * SECOND, 1));
+                if beside_a_wait {
+                    let wait = run.wait_or_timeout::<u64>(PING);
+                    let ((gated, a), wait) = join(join(gated, a), wait).await;
+                    return Ok(gated? + a? + wait?.unwrap_or(100));
+                }
+                let (gated, a) = join(gated, a).await;
+                Ok(gated? + a?)
             }
-            let (gated, a) = join(gated, a).await;
-            Ok(gated? + a?)
-        });
+        );
         world.boot(script.clone());
         let run = world.start(1);
         world.settle();
         shut_down(&world, 10 * SECOND);
         let row = world.row(run);
-        assert_eq!((row.status, row.blocked), (RunStatus::Waiting, None), "beside a wait {beside_a_wait}");
+        assert_eq!(
+            (row.status, row.blocked),
+            (RunStatus::Waiting, None),
+            "beside a wait {beside_a_wait}"
+        );
         world.kill();
         gate.open();
         let down = world.elapsed();
@@ -132,14 +164,20 @@ pub fn a_step_at_its_gate_is_not_forgotten(make: Make<'_>) {
 pub fn what_comes_due_during_the_grace_waits(make: Make<'_>) {
     let world = World::new(make);
     let ledger = world.ledger.clone();
-    let script = script!([ledger] |run, _| {
-        let slow = run.step(A, ledger.takes(A, 30 * SECOND, 1));
-        let tried = run.step(RETRIED, ledger.tries(RETRIED, vec![Err(StepError::retry("x").not_before(5 * SECOND)), Ok(2)]));
-        let nap = run.sleep(NAP, 6 * SECOND);
-        let wait = run.wait_or_timeout::<u64>(PING.within(7 * SECOND));
-        let ((slow, tried), ((), wait)) = join(join(slow, tried), join(nap, wait)).await;
-        Ok(slow? + tried? + wait?.unwrap_or(100))
-    });
+    let script = script!(
+        [ledger] | run,
+        _ | {
+            let slow = run.step(A, ledger.takes(A, 30 * SECOND, 1));
+            let tried = run.step(
+                RETRIED,
+                ledger.tries(RETRIED, vec![Err(StepError::retry("x").not_before(5 * SECOND)), Ok(2)]),
+            );
+            let nap = run.sleep(NAP, 6 * SECOND);
+            let wait = run.wait_or_timeout::<u64>(PING.within(7 * SECOND));
+            let ((slow, tried), ((), wait)) = join(join(slow, tried), join(nap, wait)).await;
+            Ok(slow? + tried? + wait?.unwrap_or(100))
+        }
+    );
     world.boot(script.clone());
     let run = world.start(1);
     world.settle();
@@ -156,7 +194,7 @@ pub fn what_comes_due_during_the_grace_waits(make: Make<'_>) {
 pub fn a_claim_under_way_is_given_back(make: Make<'_>) {
     let world = World::new(make);
     let ledger = world.ledger.clone();
-    let script = script!([ledger] |run, _| { run.step(A, ledger.takes(A, SECOND, 1)).await });
+    let script = script!([ledger] | run, _ | { run.step(A, ledger.takes(A, SECOND, 1)).await });
     world.boot(script.clone());
     world.settle();
     let runtime = world.runtime.clone();
@@ -166,7 +204,11 @@ pub fn a_claim_under_way_is_given_back(make: Make<'_>) {
     });
     let run = world.start(1);
     world.pass(SECOND);
-    assert_eq!(world.status(run), RunStatus::Running, "it was claimed, and nobody knows yet");
+    assert_eq!(
+        world.status(run),
+        RunStatus::Running,
+        "it was claimed, and nobody knows yet"
+    );
     shut_down(&world, 10 * SECOND);
     assert_ne!(world.status(run), RunStatus::Running, "it was given back");
     world.kill();
@@ -181,7 +223,10 @@ pub fn a_claim_under_way_is_given_back(make: Make<'_>) {
 pub fn a_shutdown_ends_without_the_database(make: Make<'_>) {
     let world = World::new(make);
     let ledger = world.ledger.clone();
-    world.boot(script!([ledger] |run, _| { run.step(A, ledger.takes(A, SECOND, 1)).await }));
+    world.boot(script!(
+        [ledger] | run,
+        _ | { run.step(A, ledger.takes(A, SECOND, 1)).await }
+    ));
     let run = world.start(1);
     world.settle();
     world.wire.rule(|_| Verdict::Refuse(unavailable()));
@@ -194,7 +239,10 @@ pub fn a_shutdown_ends_without_the_database(make: Make<'_>) {
 pub fn a_shutdown_ends_though_the_database_hangs(make: Make<'_>) {
     let world = World::new(make);
     let ledger = world.ledger.clone();
-    world.boot(script!([ledger] |run, _| { run.step(A, ledger.takes(A, SECOND, 1)).await }));
+    world.boot(script!(
+        [ledger] | run,
+        _ | { run.step(A, ledger.takes(A, SECOND, 1)).await }
+    ));
     world.start(1);
     world.settle();
     world.wire.rule(|_| Verdict::After(Box::pin(std::future::pending())));
@@ -208,7 +256,7 @@ pub fn a_shutdown_ends_though_the_database_hangs(make: Make<'_>) {
 pub fn a_stopped_worker_claims_nothing(make: Make<'_>) {
     let world = World::new(make);
     let ledger = world.ledger.clone();
-    let process = world.boot(script!([ledger] |run, _| { run.step(A, ledger.does(A, 1)).await }));
+    let process = world.boot(script!([ledger] | run, _ | { run.step(A, ledger.does(A, 1)).await }));
     shut_down(&world, SECOND);
     let run = world.start(1);
     world.pass(HOUR);
@@ -221,13 +269,17 @@ pub fn a_stopped_worker_claims_nothing(make: Make<'_>) {
 pub fn rolling_restarts_lose_nothing(make: Make<'_>) {
     let world = World::new(make);
     let ledger = world.ledger.clone();
-    let script: Script = script!([ledger] |run, input| {
-        run.step(A, ledger.takes(A, Duration::from_millis(300 * (input % 7)), 1)).await?;
-        let nap = run.sleep(NAP, Duration::from_millis(200 * (input % 5)));
-        let wait = run.wait_or_timeout::<u64>(PING.within(SECOND));
-        drop(select(nap, wait).await);
-        run.step(B, ledger.takes(B, Duration::from_millis(500), 1)).await
-    });
+    let script: Script = script!(
+        [ledger] | run,
+        input | {
+            run.step(A, ledger.takes(A, Duration::from_millis(300 * (input % 7)), 1))
+                .await?;
+            let nap = run.sleep(NAP, Duration::from_millis(200 * (input % 5)));
+            let wait = run.wait_or_timeout::<u64>(PING.within(SECOND));
+            drop(select(nap, wait).await);
+            run.step(B, ledger.takes(B, Duration::from_millis(500), 1)).await
+        }
+    );
     let mut runs = Vec::new();
     for round in 0..20 {
         world.boot(script.clone());

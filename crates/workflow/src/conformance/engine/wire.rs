@@ -71,7 +71,11 @@ pub(super) fn unavailable() -> StoreError {
 
 impl Wire {
     pub fn new(store: Arc<dyn Store>) -> Arc<Self> {
-        Arc::new(Self { store, state: Mutex::default(), died: Notify::new() })
+        Arc::new(Self {
+            store,
+            state: Mutex::default(),
+            died: Notify::new(),
+        })
     }
 
     fn state(&self) -> MutexGuard<'_, State> {
@@ -104,7 +108,11 @@ impl Wire {
 
     fn judge(&self, method: Method, members: &[Member]) -> Verdict {
         let mut state = self.state();
-        let call = Call { number: state.calls, method, members };
+        let call = Call {
+            number: state.calls,
+            method,
+            members,
+        };
         state.calls += 1;
         match state.rule.as_mut() {
             Some(rule) => rule(&call),
@@ -151,7 +159,10 @@ impl Wire {
 impl Store for Wire {
     fn commit(&self, batch: Arc<[Member]>) -> BoxFuture<'_, Result<Vec<MemberResult>, StoreError>> {
         self.state().groups.push(batch.clone());
-        Box::pin(async move { self.call(Method::Commit, &batch, self.store.commit(batch.clone())).await })
+        Box::pin(async move {
+            self.call(Method::Commit, &batch, self.store.commit(batch.clone()))
+                .await
+        })
     }
 
     fn claim(&self, claim: Claim) -> BoxFuture<'_, Result<Vec<Claimed>, StoreError>> {

@@ -65,7 +65,13 @@ impl World {
         let backend = make(runtime.clone());
         let wire = Wire::new(backend.store());
         let ledger = Ledger::new(runtime.clone());
-        Self { runtime, backend, ledger, wire, alive: Mutex::new(None) }
+        Self {
+            runtime,
+            backend,
+            ledger,
+            wire,
+            alive: Mutex::new(None),
+        }
     }
 
     pub fn shared_runtime(&self) -> Arc<dyn Runtime> {
@@ -111,8 +117,14 @@ impl World {
     /// An engine without a worker. The world's other methods use it.
     pub fn boot_idle<W: Workflow>(&self, workflow: W) -> Engine {
         let engine = self.engine(workflow, self.wire.clone());
-        let idle = engine.start_worker(WorkerOptions { max_in_flight: 0, ..options() });
-        self.set_alive(Some(Arc::new(Process { engine: engine.clone(), worker: idle })));
+        let idle = engine.start_worker(WorkerOptions {
+            max_in_flight: 0,
+            ..options()
+        });
+        self.set_alive(Some(Arc::new(Process {
+            engine: engine.clone(),
+            worker: idle,
+        })));
         engine
     }
 
@@ -125,7 +137,9 @@ impl World {
     }
 
     fn engine<W: Workflow>(&self, workflow: W, store: Arc<dyn Store>) -> Engine {
-        let builder = Engine::builder(store, self.shared_runtime()).register(workflow).expect("the steps are sound");
+        let builder = Engine::builder(store, self.shared_runtime())
+            .register(workflow)
+            .expect("the steps are sound");
         self.run(builder.build()).expect("the store answers")
     }
 
@@ -140,7 +154,11 @@ impl World {
     }
 
     pub fn alive(&self) -> Arc<Process> {
-        self.alive.lock().expect("nobody panics while holding it").clone().expect("a process is alive")
+        self.alive
+            .lock()
+            .expect("nobody panics while holding it")
+            .clone()
+            .expect("a process is alive")
     }
 
     pub fn start(&self, input: u64) -> RunId {
@@ -148,7 +166,8 @@ impl World {
     }
 
     pub fn start_as(&self, input: u64, options: StartOptions) -> Started {
-        self.run(self.alive().engine.start::<Script>(&input, options)).expect("the run starts")
+        self.run(self.alive().engine.start::<Script>(&input, options))
+            .expect("the run starts")
     }
 
     pub fn emit(&self, event: NewEvent) -> Delivery {
@@ -161,7 +180,9 @@ impl World {
 
     /// How the run ends.
     pub fn end(&self, run: RunId) -> Result<u64, Failure> {
-        let end = self.run(self.alive().engine.wait_for_end(run)).expect("the run is there");
+        let end = self
+            .run(self.alive().engine.wait_for_end(run))
+            .expect("the run is there");
         end.map(|output| output.decode().expect("scripts end with a number"))
     }
 
@@ -170,7 +191,11 @@ impl World {
     }
 
     pub fn row(&self, run: RunId) -> RunRow {
-        let query = RunQuery { id: Some(run), limit: 1, ..RunQuery::default() };
+        let query = RunQuery {
+            id: Some(run),
+            limit: 1,
+            ..RunQuery::default()
+        };
         let page = self.run(self.store().runs(query)).expect("the store answers");
         page.items.into_iter().next().expect("the run is there")
     }
@@ -182,17 +207,26 @@ impl World {
     /// How long after the start of the world the run ended.
     pub fn ended_after(&self, run: RunId) -> Duration {
         let ended = self.row(run).finished_at.expect("the run has ended");
-        let start = self.runtime.now().saturating_sub(self.runtime.elapsed()).expect("the clock's start is a time");
+        let start = self
+            .runtime
+            .now()
+            .saturating_sub(self.runtime.elapsed())
+            .expect("the clock's start is a time");
         Duration::try_from(ended.duration_since(start)).expect("nothing ends before the start")
     }
 
     pub fn all_runs(&self) -> Vec<RunRow> {
-        let query = RunQuery { limit: 10_000, ..RunQuery::default() };
+        let query = RunQuery {
+            limit: 10_000,
+            ..RunQuery::default()
+        };
         self.run(self.store().runs(query)).expect("the store answers").items
     }
 
     pub fn history(&self, run: RunId) -> Vec<Record> {
-        let stored = self.run(self.store().history(run, Seq(0), 100_000)).expect("the store answers");
+        let stored = self
+            .run(self.store().history(run, Seq(0), 100_000))
+            .expect("the store answers");
         stored.into_iter().map(|stored| stored.record).collect()
     }
 
@@ -202,7 +236,11 @@ impl World {
     }
 
     pub fn inbox(&self, run: Option<RunId>) -> Vec<StoredEvent> {
-        let query = InboxQuery { run, after: 0, limit: 10_000 };
+        let query = InboxQuery {
+            run,
+            after: 0,
+            limit: 10_000,
+        };
         self.run(self.store().inbox(query)).expect("the store answers").events
     }
 
@@ -212,7 +250,9 @@ impl World {
 
     /// The number in a cell of the application.
     pub fn cell(&self, name: &str) -> u64 {
-        self.backend.get(name).map_or(0, |value| value.decode().expect("cells hold numbers"))
+        self.backend
+            .get(name)
+            .map_or(0, |value| value.decode().expect("cells hold numbers"))
     }
 
     /// What holds for every history, whatever happened.
