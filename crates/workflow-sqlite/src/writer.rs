@@ -16,7 +16,7 @@ use crate::fault::{Fault, of_commit};
 use crate::group::{Group, Wake};
 use crate::migrate::{MigrateError, Script};
 use crate::shared::Shared;
-use crate::{attachment, checkpoint, claim, migrate, purge};
+use crate::{attachment, change, checkpoint, claim, migrate, purge};
 
 /// After a foreign write, at most this many executing runs are told to look at their inbox;
 /// more than that execute only in a fleet's worth of work, which looks often enough.
@@ -50,7 +50,21 @@ impl Writer {
     /// A group: all members in one transaction.
     pub(crate) fn commit(&mut self, batch: &[Member]) -> Result<Vec<MemberResult>, StoreError> {
         check(batch)?;
+        if let [alone] = batch {
+            return self.commit_alone(alone);
+        }
         self.transact(|group| batch.iter().map(|member| group.member(member)).collect())
+    }
+
+    /// A member alone needs no savepoint: when it is refused, the transaction is rolled back.
+    /// Under a savepoint every page that a large attachment changes would be written twice.
+    fn commit_alone(&mut self, member: &Member) -> Result<Vec<MemberResult>, StoreError> {
+        let answer = self.transact_if(|group| {
+            let answer = change::apply(group, &member.change, member.attach.as_ref())?;
+            let keep = answer.is_ok();
+            Ok((answer, keep))
+        });
+        Ok(vec![answer?])
     }
 
     pub(crate) fn claim(&mut self, wanted: &Claim) -> Result<Vec<Claimed>, StoreError> {
@@ -77,13 +91,22 @@ impl Writer {
 
     /// A durable transaction: all of it, or nothing.
     fn transact<T>(&mut self, body: impl FnOnce(&Group<'_>) -> Result<T, Fault>) -> Result<T, StoreError> {
+        self.transact_if(|group| Ok((body(group)?, true)))
+    }
+
+    /// The same, kept only if the body says so.
+    fn transact_if<T>(&mut self, body: impl FnOnce(&Group<'_>) -> Result<(T, bool), Fault>) -> Result<T, StoreError> {
         self.begin().map_err(|fault| fault.to_store(self.path()))?;
         // The time is asked for under the lock, so that times follow the order of commits.
         let group = Group::new(&self.conn, self.shared.clock.now().as_microsecond(), self.rank);
         let answer = body(&group).and_then(|answer| group.finish().map(|()| answer));
         let (rank, wake) = group.into_parts();
         let answer = match answer {
-            Ok(answer) => answer,
+            Ok((answer, true)) => answer,
+            Ok((answer, false)) => {
+                self.roll_back();
+                return Ok(answer);
+            }
             Err(fault) => {
                 self.roll_back();
                 return Err(fault.to_store(self.path()));

@@ -19,6 +19,12 @@ pub(super) async fn open_client(config: &Config) -> anyhow::Result<App> {
     App::open(parts(config, Role::Client, CallbackMode::Polling)?).await
 }
 
+/// The same for a command that takes nobody in and has nobody looked up: whose people they are, invented or real, is
+/// neither asked nor settled.
+pub(super) async fn open_viewer(config: &Config) -> anyhow::Result<App> {
+    App::open(Parts { people: None, ..parts(config, Role::Client, CallbackMode::Polling)? }).await
+}
+
 /// Opens the database as the one process that executes it.
 pub(super) async fn open_executor(config: &Config, callback: CallbackMode) -> anyhow::Result<App> {
     if config.fullenrich.api_key.is_none() {

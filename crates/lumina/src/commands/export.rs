@@ -56,7 +56,7 @@ const COLUMNS: [&str; 16] = [
 ];
 
 pub(super) async fn run(config: &Config, args: &ExportArgs) -> anyhow::Result<ExitCode> {
-    let app = composition::open_client(config).await?;
+    let app = composition::open_viewer(config).await?;
     match &args.output {
         Some(path) => {
             let file = std::fs::File::create(path).with_context(|| format!("{} cannot be written", path.display()))?;

@@ -38,7 +38,7 @@ enum JobsCommand {
 }
 
 pub(super) async fn run(global: &Global, config: &Config, args: &JobsArgs) -> anyhow::Result<ExitCode> {
-    let app = composition::open_client(config).await?;
+    let app = composition::open_viewer(config).await?;
     match &args.command {
         JobsCommand::List { status, limit } => {
             let jobs = app.records.jobs(*status, *limit).await?;

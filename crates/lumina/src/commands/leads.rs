@@ -21,7 +21,7 @@ pub(super) struct LeadsArgs {
 }
 
 pub(super) async fn run(global: &Global, config: &Config, args: &LeadsArgs) -> anyhow::Result<ExitCode> {
-    let app = composition::open_client(config).await?;
+    let app = composition::open_viewer(config).await?;
     let query = LeadQuery { min_score: args.min_score, after: None, limit: args.limit };
     let leads = app.records.leads(query).await?;
     match global.json {

@@ -7,7 +7,7 @@ use super::{Global, composition};
 use crate::config::Config;
 
 pub(super) async fn run(global: &Global, config: &Config) -> anyhow::Result<ExitCode> {
-    let app = composition::open_client(config).await?;
+    let app = composition::open_viewer(config).await?;
     let metrics = app.records.metrics().await?;
     if global.json {
         print_json(&metrics)?;

@@ -67,7 +67,9 @@ pub(super) async fn start(config: &Config, app: App, listener: TcpListener) -> a
     let state = HttpState::new(app.clone(), HttpSettings::new(config, token)?);
     let mut listeners = vec![spawn(listener, http::router(state.clone()), stopped.clone())];
     if let Some(webhooks) = config.server.webhook_address {
-        listeners.push(spawn(listen(webhooks).await?, http::webhook_router(state.clone()), stopped));
+        let listener = listen(webhooks).await?;
+        let webhooks = listener.local_addr()?;
+        listeners.push(spawn(listener, http::webhook_router(state.clone()), stopped));
         eprintln!("Webhooks alone at http://{webhooks}: that is the address to expose.");
     }
     let worker = app.engine.start_worker(worker::worker_options(config));

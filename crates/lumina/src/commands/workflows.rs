@@ -59,7 +59,7 @@ fn parse_status(word: &str) -> Result<RunStatus, String> {
 }
 
 pub(super) async fn run(global: &Global, config: &Config, args: &WorkflowsArgs) -> anyhow::Result<ExitCode> {
-    let app = composition::open_client(config).await?;
+    let app = composition::open_viewer(config).await?;
     match &args.command {
         WorkflowsCommand::List { status, limit } => list(global, &app, *status, *limit).await?,
         WorkflowsCommand::Show { id } => show(global, &app, *id).await?,

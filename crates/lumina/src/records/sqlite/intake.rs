@@ -111,25 +111,25 @@ fn update_subscriber(tx: &Tx<'_>, id: Uuid, subscriber: &NewSubscriber) -> Writt
     Ok(())
 }
 
-/// A known subscriber is looked up again only when the last lookup is long enough ago. One
-/// that was never looked up stays so: somebody declined it.
+/// A known subscriber is looked up again only when the last lookup is long enough ago and was
+/// answered. One that was never looked up stays so: somebody declined it. A stale lookup may
+/// have been paid for.
 fn is_due_again(tx: &Tx<'_>, subscriber: Uuid, intake: &Intake) -> Written<bool> {
     let mut last = tx.connection().prepare_cached(
-        "SELECT finished_at FROM enrichment_job
-         WHERE subscriber = ? AND status IN ('enriched', 'not_found') ORDER BY id DESC LIMIT 1",
+        "SELECT status IN ('enriched', 'not_found'), finished_at FROM enrichment_job
+         WHERE subscriber = ? ORDER BY id DESC LIMIT 1",
     )?;
-    let finished: Option<i64> = last.query_row([subscriber], |row| row.get(0)).optional()?;
+    let read = |row: &rusqlite::Row<'_>| Ok((row.get(0)?, row.get(1)?));
+    let last: Option<(bool, Option<i64>)> = last.query_row([subscriber], read).optional()?;
     let limit = micros(tx.now()).saturating_sub(span(intake.refresh_after));
-    Ok(finished.is_some_and(|at| at <= limit))
+    Ok(matches!(last, Some((true, Some(finished))) if finished <= limit))
 }
 
-/// False when an open or stale lookup of the address is in the way.
+/// False when an open lookup of the address is in the way.
 fn create_job(tx: &Tx<'_>, row: &IntakeRow, subscriber: Uuid, channel: Channel) -> Written<bool> {
     let mut insert = tx.connection().prepare_cached(
         "INSERT INTO enrichment_job (id, subscriber, dedupe_key, status, priority, created_at)
-         SELECT ?, ?, ?, 'pending', ?, ?
-         WHERE NOT EXISTS (SELECT 1 FROM enrichment_job WHERE subscriber = ?2 AND status = 'stale')
-         ON CONFLICT DO NOTHING",
+         VALUES (?, ?, ?, 'pending', ?, ?) ON CONFLICT DO NOTHING",
     )?;
     let inserted = insert.execute(params![
         row.job.0,
