@@ -14,7 +14,6 @@ pub fn on_runtime<T>(measurement: impl Future<Output = Result<T>>) -> Result<T> 
 }
 
 /// Starts a stopwatch; calling it tells the time since.
-#[must_use]
 #[expect(clippy::disallowed_methods, reason = "a benchmark measures real time")]
 pub fn stopwatch() -> impl Fn() -> Duration {
     let start = std::time::Instant::now();

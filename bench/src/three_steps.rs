@@ -39,12 +39,19 @@ struct Bells {
 impl Bells {
     fn listen(&self, number: u64, step: u8) -> oneshot::Receiver<()> {
         let (bell, rings) = oneshot::channel();
-        self.waiting.lock().expect("nobody panics while holding it").insert((number, step), bell);
+        self.waiting
+            .lock()
+            .expect("nobody panics while holding it")
+            .insert((number, step), bell);
         rings
     }
 
     fn ring(&self, number: u64, step: u8) {
-        let bell = self.waiting.lock().expect("nobody panics while holding it").remove(&(number, step));
+        let bell = self
+            .waiting
+            .lock()
+            .expect("nobody panics while holding it")
+            .remove(&(number, step));
         if let Some(bell) = bell {
             // A listener that has gone was not interested.
             let _ = bell.send(());
@@ -65,7 +72,9 @@ impl Workflow for ThreeSteps {
     async fn run(&self, run: &Run, order: Order) -> Result<String, Failure> {
         let number = order.number;
         let filling = order.filling;
-        let first: String = run.step(FIRST, move |_| std::future::ready(Ok::<_, StepError>(filling.clone()))).await?;
+        let first: String = run
+            .step(FIRST, move |_| std::future::ready(Ok::<_, StepError>(filling.clone())))
+            .await?;
         let bells = self.bells.clone();
         let second: String = run
             .step(SECOND, move |attempt| {
@@ -111,10 +120,22 @@ impl Bench {
         let bells = Arc::new(Bells::default());
         let shared: Arc<dyn Store> = Arc::new(store.clone());
         let workflow = ThreeSteps { bells: bells.clone() };
-        let engine = Engine::builder(shared, Arc::new(TokioRuntime::current())).register(workflow)?.build().await?;
-        let options = WorkerOptions { max_in_flight: IN_FLIGHT, takeover: true, ..WorkerOptions::default() };
+        let engine = Engine::builder(shared, Arc::new(TokioRuntime::current()))
+            .register(workflow)?
+            .build()
+            .await?;
+        let options = WorkerOptions {
+            max_in_flight: IN_FLIGHT,
+            takeover: true,
+            ..WorkerOptions::default()
+        };
         let worker = engine.start_worker(options);
-        Ok(Self { engine, worker, store, bells })
+        Ok(Self {
+            engine,
+            worker,
+            store,
+            bells,
+        })
     }
 
     /// Starts a run, and returns when it has reached its second step.
@@ -123,8 +144,15 @@ impl Bench {
     /// When the database does not take it.
     pub async fn start_run(&self, number: u64) -> Result<lumina_workflow::RunId> {
         let reached = self.bells.listen(number, 2);
-        let order = Order { number, filling: filling() };
-        let run = self.engine.start::<ThreeSteps>(&order, StartOptions::default()).await?.run();
+        let order = Order {
+            number,
+            filling: filling(),
+        };
+        let run = self
+            .engine
+            .start::<ThreeSteps>(&order, StartOptions::default())
+            .await?
+            .run();
         reached.await?;
         Ok(run)
     }
@@ -135,7 +163,12 @@ impl Bench {
     /// When the database does not take it.
     pub async fn resume(&self, number: u64) -> Result<()> {
         let reached = self.bells.listen(number, 3);
-        let event = NewEvent::new(format!("go-{number}"), key_of(number), "go", Payload::encode(&filling())?);
+        let event = NewEvent::new(
+            format!("go-{number}"),
+            key_of(number),
+            "go",
+            Payload::encode(&filling())?,
+        );
         self.engine.emit(event).await?;
         reached.await?;
         Ok(())

@@ -40,12 +40,19 @@ async fn measure(path: &Path) -> Result<f64> {
     let file = path.with_extension("csv");
     std::fs::write(&file, make_file())?;
     let app = App::open(parts(path)).await?;
-    let options = ImportOptions { source: "bench".to_owned(), include_unsubscribed: false, lookups: u64::MAX };
+    let options = ImportOptions {
+        source: "bench".to_owned(),
+        include_unsubscribed: false,
+        lookups: u64::MAX,
+    };
     let watch = stopwatch();
     let found = preview(&app, &file, &options).await?;
     let (summary, jobs) = import(&app, &file, &options, &|_| {}).await?;
     let per_second = ROWS as f64 / watch().as_secs_f64();
-    ensure!(summary.new_subscribers == ROWS && jobs == ROWS / 2 && found.new_personal == jobs, "{jobs} jobs, {summary:?}");
+    ensure!(
+        summary.new_subscribers == ROWS && jobs == ROWS / 2 && found.new_personal == jobs,
+        "{jobs} jobs, {summary:?}"
+    );
     app.store.close().await?;
     std::fs::remove_file(&file)?;
     Ok(per_second)
@@ -56,8 +63,13 @@ fn make_file() -> String {
     for row in 0..ROWS {
         // Addresses of one file do not come in the order of their bytes.
         let mixed = row.wrapping_mul(0x9e37_79b9_7f4a_7c15) >> 20;
-        let domain = if row % 2 == 0 { "gmail.com".to_owned() } else { format!("company{}.com", mixed % 50_000) };
-        writeln!(text, "person{mixed:x}{row}@{domain},Pat,Person{row},active").expect("writing to a string does not fail");
+        let domain = if row % 2 == 0 {
+            "gmail.com".to_owned()
+        } else {
+            format!("company{}.com", mixed % 50_000)
+        };
+        writeln!(text, "person{mixed:x}{row}@{domain},Pat,Person{row},active")
+            .expect("writing to a string does not fail");
     }
     text
 }
@@ -100,6 +112,10 @@ impl Transport for Nobody {
         &self,
         _request: http::Request<bytes::Bytes>,
     ) -> BoxFuture<'_, Result<http::Response<bytes::Bytes>, TransportError>> {
-        Box::pin(async { Err(TransportError::NotSent { detail: "an import calls nobody".to_owned() }) })
+        Box::pin(async {
+            Err(TransportError::NotSent {
+                detail: "an import calls nobody".to_owned(),
+            })
+        })
     }
 }

@@ -40,7 +40,10 @@ async fn measure(path: &Path) -> Result<f64> {
     let before = anonymous_mib()?;
     park(&engine, BEFORE..BEFORE + PARKED).await?;
     let added = anonymous_mib()? - before;
-    Arc::into_inner(engine).context("all starts have returned")?.stop().await?;
+    Arc::into_inner(engine)
+        .context("all starts have returned")?
+        .stop()
+        .await?;
     Ok(added)
 }
 
@@ -59,7 +62,14 @@ async fn park(engine: &Arc<three_steps::Bench>, numbers: Range<u64>) -> Result<(
 /// This process's resident memory that no file stands behind.
 fn anonymous_mib() -> Result<f64> {
     let status = std::fs::read_to_string("/proc/self/status").context("memory is read from /proc, on Linux")?;
-    let line = status.lines().find(|line| line.starts_with("RssAnon:")).context("the kernel does not tell RssAnon")?;
-    let kib: f64 = line.split_whitespace().nth(1).context("RssAnon has no number")?.parse()?;
+    let line = status
+        .lines()
+        .find(|line| line.starts_with("RssAnon:"))
+        .context("the kernel does not tell RssAnon")?;
+    let kib: f64 = line
+        .split_whitespace()
+        .nth(1)
+        .context("RssAnon has no number")?
+        .parse()?;
     Ok(kib / 1024.0)
 }

@@ -28,7 +28,12 @@ fn run(bench: &Bench) -> Result<Vec<Figure>> {
     let ms = |time: Duration| time.as_secs_f64() * 1000.0;
     Ok(vec![
         Figure::alone(BENCHMARK.name, ms(percentile(&mut times, 99)), "ms").against(ms(floor.p99)),
-        Figure::alone("workflow/sqlite/event_resume_p50_ms", ms(percentile(&mut times, 50)), "ms").against(ms(floor.p50)),
+        Figure::alone(
+            "workflow/sqlite/event_resume_p50_ms",
+            ms(percentile(&mut times, 50)),
+            "ms",
+        )
+        .against(ms(floor.p50)),
     ])
 }
 

@@ -76,19 +76,34 @@ impl App {
     /// the configuration does not work.
     pub async fn open(parts: Parts) -> anyhow::Result<Self> {
         let clock = StoreClock::of(parts.runtime.clone());
-        let options = Options::new(&parts.database).clock(clock).mode(parts.mode).role(parts.role);
+        let options = Options::new(&parts.database)
+            .clock(clock)
+            .mode(parts.mode)
+            .role(parts.role);
         let store = Arc::new(SqliteStore::open(options)?);
         let scripts: Vec<Script> = MIGRATIONS.iter().map(|(name, sql)| Script { name, sql }).collect();
         store.migrate("lumina", &scripts).await?;
         let records = Records::new(store.clone());
         let provider = make_provider(&parts.provider)?;
         let runtime = parts.runtime;
-        let context = Context::new(records.clone(), runtime.clone(), provider, parts.settings, parts.profile);
+        let context = Context::new(
+            records.clone(),
+            runtime.clone(),
+            provider,
+            parts.settings,
+            parts.profile,
+        );
         let context = Arc::new(context);
         let builder = workflows::register(Engine::builder(store.clone(), runtime), &context)?;
         let engine = builder.build().await?;
         context.attach_engine(&engine);
-        let app = Self { engine, records, context, classifier: Arc::new(parts.classifier), store };
+        let app = Self {
+            engine,
+            records,
+            context,
+            classifier: Arc::new(parts.classifier),
+            store,
+        };
         if let Some(people) = parts.people {
             app.settle_people(people).await?;
         }
@@ -100,7 +115,10 @@ impl App {
         let found = match self.records.people().await? {
             Some(found) => found,
             None => {
-                let stamp = self.engine.transact(self.context.runtime.new_id(), Records::stamp(wanted)).await?;
+                let stamp = self
+                    .engine
+                    .transact(self.context.runtime.new_id(), Records::stamp(wanted))
+                    .await?;
                 stamp.decode().context("the database's stamp cannot be read")?
             }
         };
@@ -117,5 +135,8 @@ impl App {
 fn make_provider(parts: &ProviderParts) -> anyhow::Result<Provider> {
     let limiter = Arc::new(Limiter::new(parts.calls_per_minute));
     let client = Client::new(parts.transport.clone(), &parts.base_url, &parts.api_key, limiter)?;
-    Ok(Provider { client, callback: parts.callback.clone() })
+    Ok(Provider {
+        client,
+        callback: parts.callback.clone(),
+    })
 }

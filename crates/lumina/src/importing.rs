@@ -68,14 +68,19 @@ type Rows = SubscriberFile<BufReader<File>>;
 
 fn open(file: &Path, options: &ImportOptions) -> anyhow::Result<Rows> {
     let source = File::open(file).with_context(|| format!("{} cannot be opened", file.display()))?;
-    let options = FileOptions { include_unsubscribed: options.include_unsubscribed, ..FileOptions::default() };
+    let options = FileOptions {
+        include_unsubscribed: options.include_unsubscribed,
+        ..FileOptions::default()
+    };
     let rows = SubscriberFile::open(BufReader::with_capacity(256 * 1024, source), options);
     rows.with_context(|| format!("{} cannot be imported", file.display()))
 }
 
 fn make_subscriber(row: IntakeRow, default_source: &str, classifier: &Classifier) -> NewSubscriber {
     let source = row.source.as_deref().unwrap_or(default_source);
-    NewSubscriber::new(row.email, source, classifier).with_name(row.name.as_deref()).with_metadata(row.metadata)
+    NewSubscriber::new(row.email, source, classifier)
+        .with_name(row.name.as_deref())
+        .with_metadata(row.metadata)
 }
 
 /// Reads a file without storing anything of it.
@@ -106,7 +111,9 @@ pub async fn preview(app: &App, file: &Path, options: &ImportOptions) -> anyhow:
 /// 64 bits that stand for a key: a collision among a million keys is unlikely, and costs
 /// nothing but a count that is one too low.
 fn fold(key: &str) -> u64 {
-    key.bytes().fold(0xcbf2_9ce4_8422_2325, |hash, byte| (hash ^ u64::from(byte)).wrapping_mul(0x0100_0000_01b3))
+    key.bytes().fold(0xcbf2_9ce4_8422_2325, |hash, byte| {
+        (hash ^ u64::from(byte)).wrapping_mul(0x0100_0000_01b3)
+    })
 }
 
 /// Stores a file's subscribers, a thousand a transaction, and creates lookups as allowed. Answers
@@ -134,7 +141,11 @@ pub async fn import(
         progress(rows.rows());
     }
     if let Some(end) = &tally.problems.ended {
-        bail!("{} could not be read to its end: {end}; what came before line {} is stored", file.display(), rows.line());
+        bail!(
+            "{} could not be read to its end: {end}; what came before line {} is stored",
+            file.display(),
+            rows.line()
+        );
     }
     Ok((tally.summarize(&rows), tally.jobs))
 }
@@ -197,14 +208,21 @@ impl Problems {
             return;
         }
         let (code, message) = (error.code.as_str().to_owned(), error.message.clone());
-        self.listed.push(RowProblem { line: error.line, code, message });
+        self.listed.push(RowProblem {
+            line: error.line,
+            code,
+            message,
+        });
     }
 
     fn list(&self) -> Vec<RowProblem> {
         let more = (self.more > 0).then(|| RowProblem {
             line: self.last_line,
             code: "MORE".to_owned(),
-            message: format!("{} more rows were left out, the last in line {}", self.more, self.last_line),
+            message: format!(
+                "{} more rows were left out, the last in line {}",
+                self.more, self.last_line
+            ),
         });
         self.listed.iter().cloned().chain(more).collect()
     }

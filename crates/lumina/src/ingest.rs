@@ -42,6 +42,9 @@ pub async fn ingest(
         refresh_after: context.settings.refresh_after,
         delivery,
     };
-    let report = app.engine.transact(context.runtime.new_id(), Records::intake(intake)).await?;
+    let report = app
+        .engine
+        .transact(context.runtime.new_id(), Records::intake(intake))
+        .await?;
     Ok(report.decode()?)
 }

@@ -78,14 +78,20 @@ impl Sweeper {
     async fn probe_provider(&self, pause: &Pause) -> anyhow::Result<()> {
         let context = &self.app.context;
         let client = &context.provider.client;
-        let Ok(permit) = client.limiter().try_acquire(context.runtime.now()) else { return Ok(()) };
+        let Ok(permit) = client.limiter().try_acquire(context.runtime.now()) else {
+            return Ok(());
+        };
         let gone = client.credits(permit).await.is_ok_and(|balance| balance.credits >= 1.0);
         let change = match gone {
             true => Records::resume(pause.reason, context.settings.max_in_flight),
             false => Records::postpone_probe(pause.reason),
         };
         self.app.engine.transact(context.runtime.new_id(), change).await?;
-        tracing::info!(reason = pause.message, resumed = gone, "looked whether buying can go on");
+        tracing::info!(
+            reason = pause.message,
+            resumed = gone,
+            "looked whether buying can go on"
+        );
         Ok(())
     }
 }
@@ -115,5 +121,9 @@ async fn sweep_once(app: &App) -> Result<Swept, EngineError> {
         max_in_flight: context.settings.max_in_flight,
         per_day: context.settings.per_day,
     };
-    Ok(app.engine.transact(context.runtime.new_id(), Records::sweep(sweep)).await?.decode()?)
+    Ok(app
+        .engine
+        .transact(context.runtime.new_id(), Records::sweep(sweep))
+        .await?
+        .decode()?)
 }

@@ -22,7 +22,11 @@ pub(super) async fn open_client(config: &Config) -> anyhow::Result<App> {
 /// The same for a command that takes nobody in and has nobody looked up: whose people they are, invented or real, is
 /// neither asked nor settled.
 pub(super) async fn open_viewer(config: &Config) -> anyhow::Result<App> {
-    App::open(Parts { people: None, ..parts(config, Role::Client, CallbackMode::Polling)? }).await
+    App::open(Parts {
+        people: None,
+        ..parts(config, Role::Client, CallbackMode::Polling)?
+    })
+    .await
 }
 
 /// Opens the database as the one process that executes it.
@@ -36,8 +40,15 @@ pub(super) async fn open_executor(config: &Config, callback: CallbackMode) -> an
 }
 
 fn parts(config: &Config, role: Role, callback: CallbackMode) -> anyhow::Result<Parts> {
-    let database = config.database.sqlite_path().context("PostgreSQL is not supported yet: use sqlite:PATH")?;
-    let people = if config.fullenrich.is_real_provider() { People::Real } else { People::Sandbox };
+    let database = config
+        .database
+        .sqlite_path()
+        .context("PostgreSQL is not supported yet: use sqlite:PATH")?;
+    let people = if config.fullenrich.is_real_provider() {
+        People::Real
+    } else {
+        People::Sandbox
+    };
     Ok(Parts {
         database: database.to_owned(),
         role,

@@ -83,10 +83,17 @@ pub(super) fn load(flags: Vec<(String, String)>) -> anyhow::Result<Config> {
         // Until the sandbox's address is known: never the real provider's.
         ("fullenrich.base_url", "http://127.0.0.1:9/api/v2"),
     ];
-    let mut all: Vec<_> = defaults.iter().map(|(key, value)| ((*key).to_owned(), (*value).to_owned())).collect();
+    let mut all: Vec<_> = defaults
+        .iter()
+        .map(|(key, value)| ((*key).to_owned(), (*value).to_owned()))
+        .collect();
     all.retain(|(key, _)| !flags.iter().any(|(given, _)| given == key));
     all.extend(flags);
-    Ok(Config::load(Sources { file: ConfigFile::Nothing, environment: Vec::new(), flags: all })?)
+    Ok(Config::load(Sources {
+        file: ConfigFile::Nothing,
+        environment: Vec::new(),
+        flags: all,
+    })?)
 }
 
 pub(super) async fn run(global: &Global, args: &DemoArgs, flags: Vec<(String, String)>) -> anyhow::Result<ExitCode> {
@@ -118,7 +125,10 @@ fn complete(
     let callback = format!("http://{}/api/webhooks/enrichment", listener.local_addr()?);
     flags.push(("fullenrich.base_url".to_owned(), sandbox::base_url(provider)?));
     flags.push(("fullenrich.webhook_url".to_owned(), callback));
-    flags.push(("fullenrich.api_key".to_owned(), SandboxConfig::default().api_key.expose().to_owned()));
+    flags.push((
+        "fullenrich.api_key".to_owned(),
+        SandboxConfig::default().api_key.expose().to_owned(),
+    ));
     Ok(flags)
 }
 
@@ -141,11 +151,18 @@ async fn start(
     provider: TcpListener,
     listener: TcpListener,
 ) -> anyhow::Result<(std::sync::Arc<Sandbox>, Server)> {
-    let database = config.database.sqlite_path().context("the demo works on SQLite: use sqlite:PATH")?;
+    let database = config
+        .database
+        .sqlite_path()
+        .context("the demo works on SQLite: use sqlite:PATH")?;
     let app = composition::open_executor(config, config.fullenrich.callback_mode()).await?;
     let mut ledger = database.as_os_str().to_owned();
     ledger.push(".sandbox.jsonl");
-    let settings = SandboxConfig { seed: args.seed, credits: CREDITS, ..SandboxConfig::default() };
+    let settings = SandboxConfig {
+        seed: args.seed,
+        credits: CREDITS,
+        ..SandboxConfig::default()
+    };
     let sandbox = sandbox::open(settings.with_lookup_delay(args.sandbox_delay), ledger.into())?;
     tokio::spawn(sandbox.clone().serve(provider, std::future::pending()));
     let server = serve::start(config, app, listener).await?;
@@ -154,14 +171,20 @@ async fn start(
 
 /// Imports the file. What an earlier demo brought is found again.
 async fn take_in(app: &App, args: &DemoArgs) -> anyhow::Result<()> {
-    let bundled = tempfile::Builder::new().prefix("lumina-demo").suffix(".csv").tempfile()?;
+    let bundled = tempfile::Builder::new()
+        .prefix("lumina-demo")
+        .suffix(".csv")
+        .tempfile()?;
     std::fs::write(bundled.path(), SUBSCRIBERS)?;
     let (file, source): (&Path, &str) = match &args.file {
         Some(file) => (file, "file"),
         None => (bundled.path(), "demo"),
     };
-    let options =
-        ImportOptions { source: source.to_owned(), include_unsubscribed: false, lookups: u64::MAX };
+    let options = ImportOptions {
+        source: source.to_owned(),
+        include_unsubscribed: false,
+        lookups: u64::MAX,
+    };
     let bar = progress(None, "importing");
     let (summary, jobs) = import(app, file, &options, &|rows| bar.set_position(rows)).await?;
     bar.finish_and_clear();
@@ -180,7 +203,11 @@ async fn take_in(app: &App, args: &DemoArgs) -> anyhow::Result<()> {
 async fn follow(app: &App, once: bool) -> anyhow::Result<()> {
     super::enrich::follow(app).await?;
     let open = vec![RunStatus::Pending, RunStatus::Running, RunStatus::Waiting];
-    let query = RunQuery { statuses: open, limit: 1, ..RunQuery::default() };
+    let query = RunQuery {
+        statuses: open,
+        limit: 1,
+        ..RunQuery::default()
+    };
     while once && !app.engine.runs(query.clone()).await?.items.is_empty() {
         app.context.runtime.sleep(Duration::from_millis(50)).await;
     }
@@ -217,7 +244,11 @@ fn make_outcome(census: &Census, workflows: Runs) -> Outcome {
 }
 
 async fn count_runs(app: &App, status: RunStatus) -> anyhow::Result<u64> {
-    let mut query = RunQuery { statuses: vec![status], limit: 500, ..RunQuery::default() };
+    let mut query = RunQuery {
+        statuses: vec![status],
+        limit: 500,
+        ..RunQuery::default()
+    };
     let mut count = 0;
     loop {
         let page = app.engine.runs(query.clone()).await?;
@@ -231,7 +262,13 @@ async fn count_runs(app: &App, status: RunStatus) -> anyhow::Result<u64> {
 
 async fn print_leads(app: &App) -> anyhow::Result<()> {
     let census = app.records.census().await?;
-    let best = app.records.leads(LeadQuery { limit: LEADS_SHOWN, ..LeadQuery::default() }).await?;
+    let best = app
+        .records
+        .leads(LeadQuery {
+            limit: LEADS_SHOWN,
+            ..LeadQuery::default()
+        })
+        .await?;
     print_line(&leads::render(&best))?;
     print_line(&format!(
         "\n{} leads from {} personal addresses, {} of them hidden gems (*); the best {} are shown. All people are invented.",

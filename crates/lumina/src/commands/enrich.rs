@@ -84,10 +84,16 @@ async fn create(app: &App, wanted: u64) -> anyhow::Result<u64> {
     let bar = progress(Some(wanted), "creating lookups");
     let mut created = 0;
     while created < wanted {
-        let count = usize::try_from(wanted - created).unwrap_or(usize::MAX).min(ROWS_PER_TRANSACTION);
+        let count = usize::try_from(wanted - created)
+            .unwrap_or(usize::MAX)
+            .min(ROWS_PER_TRANSACTION);
         let runtime = &app.context.runtime;
         let ids = (0..count).map(|_| JobId(runtime.new_id())).collect();
-        let done: u64 = app.engine.transact(runtime.new_id(), Records::create_jobs(ids)).await?.decode()?;
+        let done: u64 = app
+            .engine
+            .transact(runtime.new_id(), Records::create_jobs(ids))
+            .await?
+            .decode()?;
         if done == 0 {
             break;
         }
@@ -110,7 +116,11 @@ fn show(global: &Global, report: &Report) -> anyhow::Result<()> {
         ));
     }
     print_line(&format!("{} lookups created", thousands(report.lookups_created)))?;
-    print_line(&format!("{} jobs given to {} runs", thousands(report.jobs), report.workflow_ids.len()))?;
+    print_line(&format!(
+        "{} jobs given to {} runs",
+        thousands(report.jobs),
+        report.workflow_ids.len()
+    ))?;
     match &report.paused {
         Some(reason) => print_line(&format!("nothing is bought now: {reason}")),
         None => Ok(()),

@@ -16,7 +16,9 @@ pub(super) const ASK_ABOVE: u64 = 100;
 pub(super) fn describe(config: &Config, lookups: u64) -> String {
     let wanted = &config.enrichment;
     let estimate = LookupEstimate::new(lookups, Some(wanted.credit_price), wanted.max_in_flight_batches.get());
-    let money = estimate.money_at_most.map(|money| format!(" (about ${money} at ${} a credit)", wanted.credit_price));
+    let money = estimate
+        .money_at_most
+        .map(|money| format!(" (about ${money} at ${} a credit)", wanted.credit_price));
     let batches = match estimate.batches {
         1 => "1 batch".to_owned(),
         batches => format!("{} batches", thousands(batches)),

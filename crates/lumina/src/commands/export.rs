@@ -62,7 +62,8 @@ pub(super) async fn run(config: &Config, args: &ExportArgs) -> anyhow::Result<Ex
             let file = std::fs::File::create(path).with_context(|| format!("{} cannot be written", path.display()))?;
             let mut file = std::io::BufWriter::new(file);
             write(&app, args, &mut file).await?;
-            file.flush().with_context(|| format!("{} was not written in full", path.display()))?;
+            file.flush()
+                .with_context(|| format!("{} was not written in full", path.display()))?;
         }
         None => write(&app, args, &mut std::io::stdout().lock()).await?,
     }
@@ -73,7 +74,9 @@ async fn write(app: &crate::app::App, args: &ExportArgs, out: &mut dyn Write) ->
     match args.format {
         Format::Jsonl => {
             read_all(app, args.min_score, |leads| {
-                leads.iter().try_for_each(|lead| Ok(writeln!(out, "{}", serde_json::to_string(lead)?)?))
+                leads
+                    .iter()
+                    .try_for_each(|lead| Ok(writeln!(out, "{}", serde_json::to_string(lead)?)?))
             })
             .await
         }
@@ -82,7 +85,9 @@ async fn write(app: &crate::app::App, args: &ExportArgs, out: &mut dyn Write) ->
             writer.write_record(COLUMNS)?;
             let guard = !args.no_formula_guard;
             read_all(app, args.min_score, |leads| {
-                leads.iter().try_for_each(|lead| Ok(writer.write_record(cells(lead).map(|cell| guarded(cell, guard)))?))
+                leads
+                    .iter()
+                    .try_for_each(|lead| Ok(writer.write_record(cells(lead).map(|cell| guarded(cell, guard)))?))
             })
             .await?;
             Ok(writer.flush()?)
@@ -99,7 +104,10 @@ fn cells(lead: &Lead) -> [String; 16] {
         text(&lead.seniority),
         text(&lead.company.name),
         text(&lead.company.domain),
-        lead.company.headcount.map(|count| count.to_string()).unwrap_or_default(),
+        lead.company
+            .headcount
+            .map(|count| count.to_string())
+            .unwrap_or_default(),
         text(&lead.company.headcount_range),
         text(&lead.company.industry),
         text(&lead.linkedin_url),

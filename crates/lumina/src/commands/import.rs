@@ -46,7 +46,11 @@ pub(super) async fn run(global: &Global, config: &Config, args: &ImportArgs) -> 
     let mut options = ImportOptions {
         source: args.source.clone().unwrap_or_else(|| default_source(args)),
         include_unsubscribed: args.include_unsubscribed,
-        lookups: if args.no_enrich { 0 } else { args.limit.unwrap_or(u64::MAX) },
+        lookups: if args.no_enrich {
+            0
+        } else {
+            args.limit.unwrap_or(u64::MAX)
+        },
     };
     if options.lookups > 0 {
         options.lookups = settle_lookups(&app, config, args, &options).await?;
@@ -59,28 +63,34 @@ pub(super) async fn run(global: &Global, config: &Config, args: &ImportArgs) -> 
     if args.wait && jobs > 0 {
         super::enrich::follow(&composition::open_client(config).await?).await?;
     }
-    Ok(if args.strict && !summary.errors.is_empty() { ExitCode::FAILURE } else { ExitCode::SUCCESS })
+    Ok(if args.strict && !summary.errors.is_empty() {
+        ExitCode::FAILURE
+    } else {
+        ExitCode::SUCCESS
+    })
 }
 
 fn default_source(args: &ImportArgs) -> String {
-    args.file.file_name().map_or_else(|| "import".to_owned(), |name| name.to_string_lossy().into_owned())
+    args.file
+        .file_name()
+        .map_or_else(|| "import".to_owned(), |name| name.to_string_lossy().into_owned())
 }
 
 /// Says what the file's lookups could cost, before anything is bought, and asks where it must.
-async fn settle_lookups(
-    app: &App,
-    config: &Config,
-    args: &ImportArgs,
-    options: &ImportOptions,
-) -> anyhow::Result<u64> {
+async fn settle_lookups(app: &App, config: &Config, args: &ImportArgs, options: &ImportOptions) -> anyhow::Result<u64> {
     let found = preview(app, &args.file, options).await?;
     let lookups = found.new_personal.min(options.lookups);
-    eprintln!("{} new personal addresses; {} will be looked up.", thousands(found.new_personal), thousands(lookups));
+    eprintln!(
+        "{} new personal addresses; {} will be looked up.",
+        thousands(found.new_personal),
+        thousands(lookups)
+    );
     if lookups == 0 {
         return Ok(0);
     }
     eprintln!("That takes {}.", estimate::describe(config, lookups));
-    let otherwise = "with --no-enrich the subscribers are stored and nobody is looked up, with --limit N only so many are";
+    let otherwise =
+        "with --no-enrich the subscribers are stored and nobody is looked up, with --limit N only so many are";
     match estimate::agree(lookups, args.yes, otherwise)? {
         true => Ok(lookups),
         false => {
@@ -96,17 +106,32 @@ fn show(global: &Global, summary: &ImportSummary, jobs: u64) -> anyhow::Result<(
     }
     print_line(&format!("totalRows            {}", thousands(summary.total_rows)))?;
     print_line(&format!("newSubscribers       {}", thousands(summary.new_subscribers)))?;
-    print_line(&format!("duplicatesSkipped    {}", thousands(summary.duplicates_skipped)))?;
-    print_line(&format!("skippedUnsubscribed  {}", thousands(summary.skipped_unsubscribed)))?;
-    print_line(&format!("errors               {}", thousands(summary.errors.len() as u64)))?;
+    print_line(&format!(
+        "duplicatesSkipped    {}",
+        thousands(summary.duplicates_skipped)
+    ))?;
+    print_line(&format!(
+        "skippedUnsubscribed  {}",
+        thousands(summary.skipped_unsubscribed)
+    ))?;
+    print_line(&format!(
+        "errors               {}",
+        thousands(summary.errors.len() as u64)
+    ))?;
     for problem in summary.errors.iter().take(PROBLEMS_SHOWN) {
         eprintln!("  line {}: {} ({})", problem.line, problem.message, problem.code);
     }
     if summary.errors.len() > PROBLEMS_SHOWN {
-        eprintln!("  and {} more: see them with --json", summary.errors.len() - PROBLEMS_SHOWN);
+        eprintln!(
+            "  and {} more: see them with --json",
+            summary.errors.len() - PROBLEMS_SHOWN
+        );
     }
     if jobs > 0 {
-        eprintln!("{} lookups are pending; a running `lumina serve` works them off.", thousands(jobs));
+        eprintln!(
+            "{} lookups are pending; a running `lumina serve` works them off.",
+            thousands(jobs)
+        );
     }
     Ok(())
 }

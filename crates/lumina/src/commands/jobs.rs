@@ -50,10 +50,16 @@ pub(super) async fn run(global: &Global, config: &Config, args: &JobsArgs) -> an
         JobsCommand::Retry { ids, may_pay_twice } => {
             let ids = ids.iter().copied().map(JobId).collect();
             let change = Records::retry_jobs(ids, *may_pay_twice);
-            let retried: usize = app.engine.transact(app.context.runtime.new_id(), change).await?.decode()?;
+            let retried: usize = app
+                .engine
+                .transact(app.context.runtime.new_id(), change)
+                .await?
+                .decode()?;
             match global.json {
                 true => print_json(&serde_json::json!({ "retried": retried }))?,
-                false => print_line(&format!("{retried} lookups are pending again; the next sweep starts them."))?,
+                false => print_line(&format!(
+                    "{retried} lookups are pending again; the next sweep starts them."
+                ))?,
             }
         }
     }

@@ -22,7 +22,11 @@ pub(super) struct LeadsArgs {
 
 pub(super) async fn run(global: &Global, config: &Config, args: &LeadsArgs) -> anyhow::Result<ExitCode> {
     let app = composition::open_viewer(config).await?;
-    let query = LeadQuery { min_score: args.min_score, after: None, limit: args.limit };
+    let query = LeadQuery {
+        min_score: args.min_score,
+        after: None,
+        limit: args.limit,
+    };
     let leads = app.records.leads(query).await?;
     match global.json {
         true => print_json(&leads)?,
@@ -32,11 +36,22 @@ pub(super) async fn run(global: &Global, config: &Config, args: &LeadsArgs) -> a
 }
 
 /// All leads with at least this score, page by page.
-pub(super) async fn read_all(app: &App, min_score: u8, mut take: impl FnMut(Vec<Lead>) -> anyhow::Result<()>) -> anyhow::Result<()> {
+pub(super) async fn read_all(
+    app: &App,
+    min_score: u8,
+    mut take: impl FnMut(Vec<Lead>) -> anyhow::Result<()>,
+) -> anyhow::Result<()> {
     const PAGE: usize = 500;
     let mut after = None;
     loop {
-        let page = app.records.leads(LeadQuery { min_score, after, limit: PAGE }).await?;
+        let page = app
+            .records
+            .leads(LeadQuery {
+                min_score,
+                after,
+                limit: PAGE,
+            })
+            .await?;
         let Some(last) = page.last() else { return Ok(()) };
         after = Some((last.icp_score, last.id));
         take(page)?;

@@ -142,13 +142,19 @@ pub(crate) fn load(global: &Global) -> anyhow::Result<Config> {
 
 fn sources(global: &Global) -> anyhow::Result<Sources> {
     let file = global.config.clone().map_or(ConfigFile::Nearby, ConfigFile::At);
-    Ok(Sources { file, environment: std::env::vars().collect(), flags: flags(global)? })
+    Ok(Sources {
+        file,
+        environment: std::env::vars().collect(),
+        flags: flags(global)?,
+    })
 }
 
 fn flags(global: &Global) -> anyhow::Result<Vec<(String, String)>> {
     let pair = |text: &String| match text.split_once('=') {
         Some((key, value)) => Ok((key.trim().to_owned(), value.trim().to_owned())),
-        None => Err(anyhow::anyhow!("--set {text}: write KEY=VALUE, such as --set enrichment.deadline=12h")),
+        None => Err(anyhow::anyhow!(
+            "--set {text}: write KEY=VALUE, such as --set enrichment.deadline=12h"
+        )),
     };
     let mut flags = global.settings.iter().map(pair).collect::<anyhow::Result<Vec<_>>>()?;
     flags.extend(global.database_url.clone().map(|url| ("database.url".to_owned(), url)));

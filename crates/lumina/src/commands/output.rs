@@ -12,7 +12,9 @@ use crate::config::{LogConfig, LogFormat};
 /// Logs go to standard error, so that what is printed can be piped.
 pub(super) fn start_logs(config: &LogConfig) {
     let filter = EnvFilter::try_new(&config.filter).unwrap_or_else(|_| EnvFilter::new("info"));
-    let logs = tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr);
+    let logs = tracing_subscriber::fmt()
+        .with_env_filter(filter)
+        .with_writer(std::io::stderr);
     // Whoever set logs up before, as a test does, keeps them.
     let _ = match config.format {
         LogFormat::Json => logs.json().try_init(),
@@ -36,7 +38,9 @@ pub(super) fn print_line(line: &str) -> anyhow::Result<()> {
 /// A table with a header, without lines.
 pub(super) fn table(header: &[&str]) -> Table {
     let mut table = Table::new();
-    table.load_preset(presets::NOTHING).set_content_arrangement(ContentArrangement::Dynamic);
+    table
+        .load_preset(presets::NOTHING)
+        .set_content_arrangement(ContentArrangement::Dynamic);
     if !std::io::stdout().is_terminal() {
         table.set_width(200);
     }

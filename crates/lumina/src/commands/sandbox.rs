@@ -75,7 +75,12 @@ fn read_settings(path: &Path) -> anyhow::Result<SandboxConfig> {
 /// A sandbox on this ledger, with the machine's clock.
 pub(super) fn open(settings: SandboxConfig, ledger: PathBuf) -> anyhow::Result<Arc<Sandbox>> {
     let clock: Arc<dyn Clock> = Arc::new(TokioClock::new(tokio::runtime::Handle::current()));
-    Ok(Sandbox::open(settings, Some(ledger), clock, Arc::new(HttpCallbackSender::new()))?)
+    Ok(Sandbox::open(
+        settings,
+        Some(ledger),
+        clock,
+        Arc::new(HttpCallbackSender::new()),
+    )?)
 }
 
 /// Where its API is.
@@ -88,7 +93,10 @@ pub(super) async fn run(_global: &Global, args: &SandboxArgs) -> anyhow::Result<
     let listener = serve::listen(args.address).await?;
     print_line(&format!("FULLENRICH_BASE_URL={}", base_url(&listener)?))?;
     print_line(&format!("FULLENRICH_API_KEY={}", sandbox.config().api_key.expose()))?;
-    eprintln!("All people are invented. The ledger: http://{}/sandbox/ledger", listener.local_addr()?);
+    eprintln!(
+        "All people are invented. The ledger: http://{}/sandbox/ledger",
+        listener.local_addr()?
+    );
     let stop = async {
         if let Err(error) = shutdown::requested().await {
             tracing::error!(%error, "signals cannot be heard");

@@ -38,7 +38,11 @@ pub(super) struct Server {
 }
 
 pub(super) async fn run(config: &Config, args: &ServeArgs) -> anyhow::Result<ExitCode> {
-    let wrong: Vec<_> = config.check().into_iter().filter(|finding| finding.severity == Severity::Error).collect();
+    let wrong: Vec<_> = config
+        .check()
+        .into_iter()
+        .filter(|finding| finding.severity == Severity::Error)
+        .collect();
     for finding in &wrong {
         eprintln!("lumina: {finding}");
     }
@@ -75,11 +79,25 @@ pub(super) async fn start(config: &Config, app: App, listener: TcpListener) -> a
     let worker = app.engine.start_worker(worker::worker_options(config));
     Sweeper::new(app.clone(), config.enrichment.sweep, config.retention.raw).start();
     let note = if made { " (made just now)" } else { "" };
-    eprintln!("Listening on http://{address}; the token is in {}{note}.", config.server.token_file.display());
-    Ok(Server { app, worker, address, http: state, stop, listeners })
+    eprintln!(
+        "Listening on http://{address}; the token is in {}{note}.",
+        config.server.token_file.display()
+    );
+    Ok(Server {
+        app,
+        worker,
+        address,
+        http: state,
+        stop,
+        listeners,
+    })
 }
 
-fn spawn(listener: TcpListener, router: axum::Router, mut stopped: watch::Receiver<bool>) -> JoinHandle<std::io::Result<()>> {
+fn spawn(
+    listener: TcpListener,
+    router: axum::Router,
+    mut stopped: watch::Receiver<bool>,
+) -> JoinHandle<std::io::Result<()>> {
     let until = async move {
         // An error says that the server is gone, which is an end as well.
         let _ = stopped.wait_for(|stopped| *stopped).await;
@@ -111,7 +129,9 @@ fn random_bytes() -> [u8; 32] {
 /// provider down, intake goes on.
 pub(super) async fn greet(config: &Config, app: &App, mode: &CallbackMode) {
     match mode {
-        CallbackMode::Webhook { url } => eprintln!("Results come back to {}, and are asked for now and then.", url.batch()),
+        CallbackMode::Webhook { url } => {
+            eprintln!("Results come back to {}, and are asked for now and then.", url.batch());
+        }
         CallbackMode::Polling => eprintln!(
             "No public callback URL is set (FULLENRICH_WEBHOOK_URL): results are asked for every {:?}.",
             config.enrichment.poll.without_webhook
@@ -129,10 +149,14 @@ pub(super) async fn greet(config: &Config, app: &App, mode: &CallbackMode) {
             }
         }
         Err(CallError::NotAnswered(later)) => {
-            eprintln!("FullEnrich does not answer ({later}). Subscribers are taken in all the same; lookups begin when it does.");
+            eprintln!(
+                "FullEnrich does not answer ({later}). Subscribers are taken in all the same; lookups begin when it does."
+            );
         }
         Err(CallError::Refused(refusal)) => {
-            eprintln!("{refusal}. Check fullenrich.api_key. Subscribers are taken in all the same; nothing is looked up until then.");
+            eprintln!(
+                "{refusal}. Check fullenrich.api_key. Subscribers are taken in all the same; nothing is looked up until then."
+            );
             let pause = Records::pause(PauseReason::Refused, refusal.to_string());
             if let Err(error) = app.engine.transact(app.context.runtime.new_id(), pause).await {
                 tracing::error!(%error, "the pause could not be noted");

@@ -20,5 +20,9 @@ pub(super) async fn run(config: &Config) -> anyhow::Result<ExitCode> {
 
 /// The one executing process of a file takes over what its predecessor held.
 pub(super) fn worker_options(config: &Config) -> WorkerOptions {
-    WorkerOptions { max_in_flight: config.worker.max_in_flight.get() as usize, takeover: true, ..WorkerOptions::default() }
+    WorkerOptions {
+        max_in_flight: config.worker.max_in_flight.get() as usize,
+        takeover: true,
+        ..WorkerOptions::default()
+    }
 }

@@ -66,7 +66,11 @@ pub(super) async fn run(global: &Global, config: &Config, args: &WorkflowsArgs) 
         WorkflowsCommand::Definitions => definitions(global, &app.engine.definitions())?,
         WorkflowsCommand::Cancel { id } => {
             let first = app.engine.cancel(*id, &who()).await?;
-            print_line(if first { "The run is being cancelled." } else { "The run was being ended already." })?;
+            print_line(if first {
+                "The run is being cancelled."
+            } else {
+                "The run was being ended already."
+            })?;
         }
         WorkflowsCommand::Retry { id } => {
             app.engine.retry(*id, &who()).await?;
@@ -84,7 +88,11 @@ fn who() -> String {
 }
 
 async fn list(global: &Global, app: &App, status: Option<RunStatus>, limit: usize) -> anyhow::Result<()> {
-    let query = RunQuery { statuses: status.into_iter().collect(), limit, ..RunQuery::default() };
+    let query = RunQuery {
+        statuses: status.into_iter().collect(),
+        limit,
+        ..RunQuery::default()
+    };
     let runs = app.engine.runs(query).await?.items;
     if global.json {
         let runs: Vec<_> = runs.iter().map(to_json).collect();
@@ -101,7 +109,13 @@ async fn list(global: &Global, app: &App, status: Option<RunStatus>, limit: usiz
             run.status.to_string(),
             run.created_at.strftime("%Y-%m-%d %H:%M:%S").to_string(),
             or_dash(run.finished_at.map(|at| at.strftime("%H:%M:%S").to_string())),
-            or_dash(run.failure.as_ref().or(None).map(ToString::to_string).or_else(|| run.blocked.clone())),
+            or_dash(
+                run.failure
+                    .as_ref()
+                    .or(None)
+                    .map(ToString::to_string)
+                    .or_else(|| run.blocked.clone()),
+            ),
         ]);
     }
     print_line(&table.to_string())
@@ -116,7 +130,11 @@ fn to_json(run: &RunRow) -> serde_json::Value {
 }
 
 async fn show(global: &Global, app: &App, id: RunId) -> anyhow::Result<()> {
-    let run = app.engine.run(id).await?.with_context(|| format!("there is no run {id}"))?;
+    let run = app
+        .engine
+        .run(id)
+        .await?
+        .with_context(|| format!("there is no run {id}"))?;
     let history = app.engine.history(id, Seq(0), HISTORY_SHOWN).await?;
     if global.json {
         let records: Vec<_> = history.iter().map(record_json).collect();
@@ -125,7 +143,12 @@ async fn show(global: &Global, app: &App, id: RunId) -> anyhow::Result<()> {
         return print_json(&shown);
     }
     print_line(&format!("{} {} {}", run.workflow, run.id, run.status))?;
-    if let Some(reason) = run.blocked.as_ref().map(|reason| format!("blocked: {reason}")).or_else(|| run.failure.as_ref().map(|failure| format!("failure: {failure}"))) {
+    if let Some(reason) = run
+        .blocked
+        .as_ref()
+        .map(|reason| format!("blocked: {reason}"))
+        .or_else(|| run.failure.as_ref().map(|failure| format!("failure: {failure}")))
+    {
         print_line(&reason)?;
     }
     let mut table = table(&["", "time", "step", "what", "attempt", "detail"]);
@@ -147,7 +170,11 @@ fn record_json(stored: &StoredRecord) -> serde_json::Value {
 
 fn record_cells(stored: &StoredRecord) -> [String; 6] {
     let (record, row) = (&stored.record, stored.record.what.to_row());
-    let attempt = if row.attempt > 0 { row.attempt.to_string() } else { String::new() };
+    let attempt = if row.attempt > 0 {
+        row.attempt.to_string()
+    } else {
+        String::new()
+    };
     [
         stored.seq.0.to_string(),
         record.ended_at.strftime("%Y-%m-%d %H:%M:%S%.3f").to_string(),
@@ -161,12 +188,16 @@ fn record_cells(stored: &StoredRecord) -> [String; 6] {
 /// What a record says beyond its name.
 fn tell(what: &What) -> String {
     match what {
-        What::AttemptFailed { error, next_at, reason, .. } => {
+        What::AttemptFailed {
+            error, next_at, reason, ..
+        } => {
             format!("{error}; next at {} ({reason})", next_at.strftime("%H:%M:%S%.3f"))
         }
         What::Failed { failure, reason } => format!("{failure} ({reason})"),
         What::Opened { deadline } => format!("until {}", deadline.strftime("%Y-%m-%d %H:%M:%S")),
-        What::Completed { payload: Some(payload), .. } => cut(payload.as_str()),
+        What::Completed {
+            payload: Some(payload), ..
+        } => cut(payload.as_str()),
         What::Received { payload, .. } => cut(payload.as_str()),
         What::CancelRequested { by } | What::Resumed { by } => format!("by {by}"),
         What::Failing { failure } => failure.to_string(),

@@ -436,7 +436,9 @@ impl PauseReason {
     }
 
     pub(crate) fn parse(word: &str) -> Option<Self> {
-        [Self::Credits, Self::Budget, Self::Refused].into_iter().find(|reason| reason.as_str() == word)
+        [Self::Credits, Self::Budget, Self::Refused]
+            .into_iter()
+            .find(|reason| reason.as_str() == word)
     }
 }
 

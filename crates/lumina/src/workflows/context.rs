@@ -74,7 +74,14 @@ impl Context {
         settings: PipelineSettings,
         profile: IcpProfile,
     ) -> Self {
-        Self { records, runtime, provider, settings, profile, engine: OnceLock::new() }
+        Self {
+            records,
+            runtime,
+            provider,
+            settings,
+            profile,
+            engine: OnceLock::new(),
+        }
     }
 
     /// Gives it its engine.
@@ -82,7 +89,10 @@ impl Context {
     /// # Panics
     /// When it has one.
     pub fn attach_engine(&self, engine: &Engine) {
-        assert!(self.engine.set(engine.downgrade()).is_ok(), "a context belongs to one engine");
+        assert!(
+            self.engine.set(engine.downgrade()).is_ok(),
+            "a context belongs to one engine"
+        );
     }
 
     /// Its engine.
@@ -101,7 +111,9 @@ impl Context {
     pub fn prepare<W: Workflow>(&self, input: &W::Input, count: usize) -> Result<Vec<NewRun>, EngineError> {
         let gone = |error: StepError| EngineError::Invalid(error.message);
         let engine = self.engine().map_err(gone)?;
-        (0..count).map(|_| engine.prepare::<W>(input, StartOptions::default())).collect()
+        (0..count)
+            .map(|_| engine.prepare::<W>(input, StartOptions::default()))
+            .collect()
     }
 
     /// A call's permit, or the time to ask again: it is taken before the attempt, and waiting
@@ -109,7 +121,9 @@ impl Context {
     pub(super) fn permit(&self) -> Result<Permit, StepError> {
         let now = self.runtime.now();
         let limiter = self.provider.client.limiter();
-        limiter.try_acquire(now).map_err(|at| StepError::defer(at.delay(now), "this minute's calls are used up"))
+        limiter
+            .try_acquire(now)
+            .map_err(|at| StepError::defer(at.delay(now), "this minute's calls are used up"))
     }
 
     /// An answer, ready to be stored.

@@ -2,8 +2,8 @@
 
 use lumina_enrichment::icp::{IcpProfile, score};
 use lumina_enrichment::person;
-use lumina_fullenrich::result::{Company, Employment, EnrichmentResult, Location, Place, Profile, Record};
 use lumina_fullenrich::BatchStatus;
+use lumina_fullenrich::result::{Company, Employment, EnrichmentResult, Location, Place, Profile, Record};
 
 use super::context::JOB_TAG;
 use crate::records::{JobAnswer, JobId, LeadCompany, LeadRow};
@@ -11,7 +11,11 @@ use crate::records::{JobAnswer, JobId, LeadCompany, LeadRow};
 /// What a final answer says of each job that it names.
 pub(super) fn judge(result: &EnrichmentResult, profile: &IcpProfile) -> Vec<(JobId, JobAnswer)> {
     let looked_at = looked_at_everything(result);
-    result.data.iter().filter_map(|record| Some((job_of(record)?, judge_record(record, profile, looked_at)))).collect()
+    result
+        .data
+        .iter()
+        .filter_map(|record| Some((job_of(record)?, judge_record(record, profile, looked_at))))
+        .collect()
 }
 
 /// Whether a record without a person means that there is none.
@@ -44,7 +48,9 @@ fn make_lead(found: &Profile, profile: &IcpProfile) -> LeadRow {
             name: company.and_then(|company| company.name.clone()),
             domain: company.and_then(|company| company.domain.clone()),
             headcount: company.and_then(person::Company::known_headcount),
-            headcount_range: company.and_then(|company| company.headcount_range).map(|range| range.to_string()),
+            headcount_range: company
+                .and_then(|company| company.headcount_range)
+                .map(|range| range.to_string()),
             industry: company.and_then(|company| company.industry.clone()),
         },
         linkedin_url: person.linkedin_url.clone(),
@@ -100,7 +106,11 @@ fn company_of(company: &Company) -> person::Company {
         headcount: company.headcount,
         headcount_range: company.headcount_range.as_deref().and_then(|range| range.parse().ok()),
         industry: company.industry.main_industry.clone(),
-        linkedin_url: company.social_profiles.professional_network.web_url().map(str::to_owned),
+        linkedin_url: company
+            .social_profiles
+            .professional_network
+            .web_url()
+            .map(str::to_owned),
         headquarters: Some(headquarters_of(&company.locations.headquarters)),
         year_founded: company.year_founded.and_then(|year| i32::try_from(year).ok()),
     }

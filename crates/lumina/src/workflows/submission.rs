@@ -45,11 +45,17 @@ pub(super) struct Sent {
 pub(super) async fn read_balance(context: &Context, permit: Permit) -> Result<u64, StepError> {
     match context.provider.client.credits(permit).await {
         Ok(balance) => Ok(balance.credits.max(0.0).floor() as u64),
-        Err(CallError::NotAnswered(later)) => Err(StepError::defer(later.retry_after.unwrap_or(UNREACHABLE_PAUSE), later)),
+        Err(CallError::NotAnswered(later)) => {
+            Err(StepError::defer(later.retry_after.unwrap_or(UNREACHABLE_PAUSE), later))
+        }
         Err(CallError::Refused(refusal)) => {
             let message = format!("the balance could not be read: {refusal}; check fullenrich.api_key");
             let pause = Records::pause(PauseReason::Refused, message.clone());
-            context.engine()?.transact(context.runtime.new_id(), pause).await.map_err(StepError::retry)?;
+            context
+                .engine()?
+                .transact(context.runtime.new_id(), pause)
+                .await
+                .map_err(StepError::retry)?;
             Err(StepError::defer(REFUSED_PAUSE, message))
         }
     }
@@ -75,18 +81,31 @@ pub(super) async fn submit(run: &Run, context: &Arc<Context>, post: u32) -> Resu
 }
 
 fn make_request(context: &Context, run: RunId, post: u32, lookups: &[Lookup]) -> Result<BatchRequest, StepError> {
-    let items = lookups.iter().map(|lookup| make_item(run, post, lookup)).collect::<Result<Vec<_>, _>>()?;
-    let request = BatchRequest::new(&format!("Lumina {run} ({post})"), items).map_err(StepError::fail)?;
-    let Some(callback) = &context.provider.callback else { return Ok(request) };
+    let items = lookups
+        .iter()
+        .map(|lookup| make_item(run, post, lookup))
+        .collect::<Result<Vec<_>, _>>()?;
+    let request = BatchRequest::new(format!("Lumina {run} ({post})"), items).map_err(StepError::fail)?;
+    let Some(callback) = &context.provider.callback else {
+        return Ok(request);
+    };
     let tagged = |path: &str| format!("{}{path}?run={run}&attempt={post}", callback.trim_end_matches('/'));
-    let request = request.with_webhook_url(&tagged("")).map_err(StepError::fail)?;
-    request.with_contact_webhook_url(&tagged("/contact")).map_err(StepError::fail)
+    let request = request.with_webhook_url(tagged("")).map_err(StepError::fail)?;
+    request
+        .with_contact_webhook_url(tagged("/contact"))
+        .map_err(StepError::fail)
 }
 
 fn make_item(run: RunId, post: u32, lookup: &Lookup) -> Result<LookupItem, StepError> {
-    let tags = [(RUN_TAG, run.to_string()), (JOB_TAG, lookup.job.0.to_string()), (ATTEMPT_TAG, post.to_string())];
+    let tags = [
+        (RUN_TAG, run.to_string()),
+        (JOB_TAG, lookup.job.0.to_string()),
+        (ATTEMPT_TAG, post.to_string()),
+    ];
     let item = LookupItem::new(&lookup.email).map_err(StepError::fail)?;
-    tags.into_iter().try_fold(item, |item, (key, value)| item.with_custom(key, &value)).map_err(StepError::fail)
+    tags.into_iter()
+        .try_fold(item, |item, (key, value)| item.with_custom(key, &value))
+        .map_err(StepError::fail)
 }
 
 async fn send(
@@ -102,13 +121,22 @@ async fn send(
         StartOutcome::Accepted { enrichment_id } => {
             let enrichment = enrichment_id.as_str().to_owned();
             attempt.register_key(CorrelationKey::new(ENRICHMENT_NAMESPACE, enrichment.clone()));
-            attempt.attach(Records::accept(run, post, enrichment.clone(), posted_at, context.settings.deadline));
+            attempt.attach(Records::accept(
+                run,
+                post,
+                enrichment.clone(),
+                posted_at,
+                context.settings.deadline,
+            ));
             Ok(Submission::Accepted(Sent { enrichment, posted_at }))
         }
         StartOutcome::NotAccepted(later) => Err(not_accepted(context, later)),
         StartOutcome::Refused(refusal) => {
             let addresses = refusal.kind == RefusalKind::Addresses;
-            Ok(Submission::Refused { addresses, message: refusal.to_string() })
+            Ok(Submission::Refused {
+                addresses,
+                message: refusal.to_string(),
+            })
         }
         StartOutcome::Unknown { reason, code } => {
             let error = StepError::unknown(reason);
@@ -137,7 +165,9 @@ fn not_accepted(context: &Context, later: TryLater) -> StepError {
 /// Waits for a sign that a POST of unknown outcome was accepted. `None` when none came.
 pub(super) async fn reconcile(run: &Run, context: &Context, post: u32) -> Result<Option<Sent>, Failure> {
     let window = context.settings.reconcile_window;
-    let named: Option<String> = run.step_in_tx(DOUBT, Records::mark_unknown(run.id(), post, window)).await?;
+    let named: Option<String> = run
+        .step_in_tx(DOUBT, Records::mark_unknown(run.id(), post, window))
+        .await?;
     let enrichment = match named {
         Some(enrichment) => Some(enrichment),
         None => run.wait_or_timeout::<String>(RECONCILE.within(window)).await?,
@@ -169,7 +199,9 @@ pub(super) async fn find_doubtful(context: &Context, run: RunId) -> Result<Optio
         let page = engine.history(run, after, PAGE).await.map_err(StepError::retry)?;
         for stored in &page {
             after = stored.seq;
-            let Some(step) = stored.record.step.as_ref().filter(|step| step.name == SUBMIT.name) else { continue };
+            let Some(step) = stored.record.step.as_ref().filter(|step| step.name == SUBMIT.name) else {
+                continue;
+            };
             if !posts.contains(&step.ordinal) {
                 posts.push(step.ordinal);
             }

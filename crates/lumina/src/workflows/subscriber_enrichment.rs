@@ -41,7 +41,9 @@ pub(super) const POLL_PAUSE: Step = Step::sleep("pause-before-poll");
 /// Asks for the results.
 pub(super) const POLL: Step = Step::action("poll-results").timeout("60s").retry(Retry::exponential(3));
 /// Asks a last time before the deadline's verdict.
-pub(super) const LAST_GET: Step = Step::action("last-get").timeout("60s").retry(Retry::exponential(5).first("5s"));
+pub(super) const LAST_GET: Step = Step::action("last-get")
+    .timeout("60s")
+    .retry(Retry::exponential(5).first("5s"));
 /// Applies the results.
 pub(super) const PROCESS: Step = Step::action("process-results").retry(Retry::exponential(3));
 /// Lets go of jobs and place.
@@ -60,7 +62,9 @@ impl Trigger {
     /// For this reason.
     #[must_use]
     pub fn new(reason: &str) -> Self {
-        Self { reason: reason.to_owned() }
+        Self {
+            reason: reason.to_owned(),
+        }
     }
 }
 
@@ -109,8 +113,14 @@ impl SubscriberEnrichment {
         for attempt in 1..=submission::MAX_POSTS {
             match submission::submit(run, &self.context, attempt).await {
                 Ok(Submission::Accepted(sent)) => return Ok(Outbound::Out(sent)),
-                Ok(Submission::Refused { addresses: true, message }) => return self.split(run, message).await,
-                Ok(Submission::Refused { addresses: false, message }) => return self.pause(run, message).await,
+                Ok(Submission::Refused {
+                    addresses: true,
+                    message,
+                }) => return self.split(run, message).await,
+                Ok(Submission::Refused {
+                    addresses: false,
+                    message,
+                }) => return self.pause(run, message).await,
                 Err(failure) if failure.is_unknown() => {
                     if let Some(sent) = submission::reconcile(run, &self.context, attempt).await? {
                         return Ok(Outbound::Out(sent));
@@ -121,7 +131,9 @@ impl SubscriberEnrichment {
                 }
                 Err(failure) => return Err(failure),
             }
-            let left: usize = run.step_in_tx(AGAIN, Records::send_again(run.id(), attempt, window)).await?;
+            let left: usize = run
+                .step_in_tx(AGAIN, Records::send_again(run.id(), attempt, window))
+                .await?;
             if left == 0 {
                 return Ok(Outbound::Nothing("a late answer left nothing to send again".to_owned()));
             }
@@ -136,25 +148,33 @@ impl SubscriberEnrichment {
             .step(SPLIT, move |attempt| {
                 let (context, message) = (context.clone(), message.clone());
                 async move {
-                    let runs = context.prepare::<Self>(&Trigger::new("split"), 2).map_err(StepError::retry)?;
-                    let halves = runs.try_into().map_err(|_| StepError::fail("two runs were asked for"))?;
+                    let runs = context
+                        .prepare::<Self>(&Trigger::new("split"), 2)
+                        .map_err(StepError::retry)?;
+                    let halves = runs
+                        .try_into()
+                        .map_err(|_| StepError::fail("two runs were asked for"))?;
                     attempt.attach(Records::split_batch(id, halves, message));
                     Ok(2)
                 }
             })
             .await?;
-        Ok(Outbound::Nothing(format!("refused for an address in it; divided among {halves} runs")))
+        Ok(Outbound::Nothing(format!(
+            "refused for an address in it; divided among {halves} runs"
+        )))
     }
 
     async fn pause(&self, run: &Run, message: String) -> Result<Outbound, Failure> {
         let told = format!("the provider refuses what is sent to it: {message}");
-        run.step_in_tx::<()>(PAUSE, Records::pause(PauseReason::Refused, told.clone())).await?;
+        run.step_in_tx::<()>(PAUSE, Records::pause(PauseReason::Refused, told.clone()))
+            .await?;
         self.release(run, &told).await?;
         Ok(Outbound::Nothing(told))
     }
 
     async fn release(&self, run: &Run, reason: &str) -> Result<Applied, Failure> {
-        run.step_in_tx(RELEASE, Records::close_batch(run.id(), reason.to_owned())).await
+        run.step_in_tx(RELEASE, Records::close_batch(run.id(), reason.to_owned()))
+            .await
     }
 }
 
@@ -176,21 +196,37 @@ impl Workflow for SubscriberEnrichment {
 
     async fn run(&self, run: &Run, _trigger: Trigger) -> Result<Summary, Failure> {
         let settings = &self.context.settings;
-        run.step_in_tx::<()>(SLOT, Records::take_slot(run.id(), settings.max_in_flight)).await?;
-        let allowance = Allowance { per_day: settings.per_day, balance: self.read_balance(run).await? };
+        run.step_in_tx::<()>(SLOT, Records::take_slot(run.id(), settings.max_in_flight))
+            .await?;
+        let allowance = Allowance {
+            per_day: settings.per_day,
+            balance: self.read_balance(run).await?,
+        };
         let taken: Taken = run.step_in_tx(BATCH, Records::take_batch(run.id(), allowance)).await?;
         if taken.jobs == 0 {
             self.release(run, "nothing to send").await?;
             let note = (taken.left > 0).then(|| "budget or balance are used up".to_owned());
-            return Ok(Summary { note, ..Summary::default() });
+            return Ok(Summary {
+                note,
+                ..Summary::default()
+            });
         }
         let sent = match self.send(run).await? {
             Outbound::Out(sent) => sent,
-            Outbound::Nothing(note) => return Ok(Summary { note: Some(note), ..Summary::default() }),
+            Outbound::Nothing(note) => {
+                return Ok(Summary {
+                    note: Some(note),
+                    ..Summary::default()
+                });
+            }
         };
         let answer = waiting::await_answer(run, &self.context, &sent).await?;
         let applied = process_step(run, PROCESS, self.context.clone(), answer.answer, Some(run.id())).await?;
-        Ok(Summary { jobs: taken.jobs, applied, note: None })
+        Ok(Summary {
+            jobs: taken.jobs,
+            applied,
+            note: None,
+        })
     }
 
     async fn on_failure(&self, run: &Run, _trigger: Trigger, failure: &Failure) -> Result<(), Failure> {
@@ -203,7 +239,8 @@ impl Workflow for SubscriberEnrichment {
             .await?;
         if let Some(attempt) = doubtful {
             let window = self.context.settings.reconcile_window;
-            run.step_in_tx::<Option<String>>(DOUBT, Records::mark_unknown(id, attempt, window)).await?;
+            run.step_in_tx::<Option<String>>(DOUBT, Records::mark_unknown(id, attempt, window))
+                .await?;
         }
         self.release(run, &failure.to_string()).await?;
         Ok(())

@@ -14,7 +14,10 @@ use crate::records::{AnswerId, AnswerRef, AnswerSource, Applied, JobAnswer, Reco
 
 /// Waits for the callback, asking now and then, and a last time before the deadline's verdict.
 pub(super) async fn await_answer(run: &Run, context: &Arc<Context>, sent: &Sent) -> Result<AnswerRef, Failure> {
-    let deadline = sent.posted_at.saturating_add(context.settings.deadline).unwrap_or(sent.posted_at);
+    let deadline = sent
+        .posted_at
+        .saturating_add(context.settings.deadline)
+        .unwrap_or(sent.posted_at);
     let told = {
         let wait = run.wait_or_timeout::<AnswerRef>(WAIT.until(deadline)).fuse();
         let polling = keep_polling(run, context, sent).fuse();
@@ -57,7 +60,10 @@ async fn ask_last(run: &Run, context: &Arc<Context>, sent: &Sent) -> Result<Answ
     Err(Failure {
         kind: FailureKind::TimedOut,
         step: Some(WAIT.name.to_owned()),
-        ..Failure::new(format!("FullEnrich did not finish the batch {} within its deadline", sent.enrichment))
+        ..Failure::new(format!(
+            "FullEnrich did not finish the batch {} within its deadline",
+            sent.enrichment
+        ))
     })
 }
 
@@ -78,7 +84,9 @@ async fn ask(run: &Run, step: Step, context: &Arc<Context>, sent: &Sent) -> Resu
 async fn read(context: &Context, attempt: &Attempt, permit: Permit, enrichment: &str) -> Result<bool, StepError> {
     let id = EnrichmentId::parse(enrichment).map_err(StepError::fail)?;
     let answer = match context.provider.client.read_batch(permit, &id).await {
-        ReadOutcome::Finished(answer) | ReadOutcome::CreditsInsufficient(answer) | ReadOutcome::Canceled(answer) => answer,
+        ReadOutcome::Finished(answer) | ReadOutcome::CreditsInsufficient(answer) | ReadOutcome::Canceled(answer) => {
+            answer
+        }
         ReadOutcome::Running { .. } => return Ok(false),
         ReadOutcome::NotFound(refusal) | ReadOutcome::Refused(refusal) => {
             tracing::warn!(enrichment, %refusal, "the provider does not tell the results");
@@ -90,7 +98,9 @@ async fn read(context: &Context, attempt: &Attempt, permit: Permit, enrichment: 
         }
         ReadOutcome::NotAnswered(later) => return Err(StepError::retry(later)),
     };
-    let stored = context.make_answer(&answer, AnswerSource::Poll).map_err(StepError::retry)?;
+    let stored = context
+        .make_answer(&answer, AnswerSource::Poll)
+        .map_err(StepError::retry)?;
     if let Some(stored) = stored {
         attempt.attach(Records::store_answer(stored));
     }

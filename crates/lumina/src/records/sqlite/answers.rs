@@ -36,15 +36,21 @@ impl Records {
     pub async fn answer(&self, id: AnswerId) -> Result<Option<StoredAnswer>, ReadError> {
         let row = self
             .read(move |connection| {
-                let mut find = connection
-                    .prepare_cached("SELECT enrichment, status, body FROM enrichment_answer WHERE id = ?")?;
+                let mut find =
+                    connection.prepare_cached("SELECT enrichment, status, body FROM enrichment_answer WHERE id = ?")?;
                 let read = |row: &rusqlite::Row<'_>| Ok((row.get(0)?, row.get(1)?, row.get::<_, Vec<u8>>(2)?));
                 find.query_row([id.0], read).optional()
             })
             .await?;
-        let Some((enrichment, status, packed)) = row else { return Ok(None) };
+        let Some((enrichment, status, packed)) = row else {
+            return Ok(None);
+        };
         let body = unpack(&packed).map_err(|error| ReadError(format!("answer {}: {error}", id.0)))?;
-        Ok(Some(StoredAnswer { enrichment, status, body }))
+        Ok(Some(StoredAnswer {
+            enrichment,
+            status,
+            body,
+        }))
     }
 
     /// Applies an answer to the jobs that its batch sent, and with `close` ends the run's
@@ -95,7 +101,10 @@ fn store_answer(tx: &Tx<'_>, answer: &NewAnswer, hash: &str, packed: &[u8]) -> W
 }
 
 fn make_event(id: String, target: impl Into<Target>, answer: &NewAnswer) -> Written<NewEvent> {
-    let told = AnswerRef { answer: answer.id, enrichment: answer.enrichment.clone() };
+    let told = AnswerRef {
+        answer: answer.id,
+        enrichment: answer.enrichment.clone(),
+    };
     let payload = Payload::encode(&told).map_err(StepError::fail)?;
     Ok(NewEvent::new(id, target, COMPLETE_EVENT, payload))
 }
@@ -103,11 +112,15 @@ fn make_event(id: String, target: impl Into<Target>, answer: &NewAnswer) -> Writ
 /// The run whose batch this is: by the provider's id, else by a POST that has none yet and
 /// that the signed body names. Then the id is registered first, and the run is told.
 fn find_run(tx: &Tx<'_>, answer: &NewAnswer) -> Written<Option<Uuid>> {
-    let mut known = tx.connection().prepare_cached("SELECT run FROM enrichment WHERE id = ?")?;
+    let mut known = tx
+        .connection()
+        .prepare_cached("SELECT run FROM enrichment WHERE id = ?")?;
     if let Some(run) = known.query_row([&answer.enrichment], |row| row.get(0)).optional()? {
         return Ok(Some(run));
     }
-    let Some((run, attempt)) = answer.named else { return Ok(None) };
+    let Some((run, attempt)) = answer.named else {
+        return Ok(None);
+    };
     let mut open = tx.connection().prepare_cached(
         "SELECT EXISTS (SELECT 1 FROM enrichment_post
          WHERE run = ? AND attempt = ? AND enrichment_id IS NULL AND state IN ('open', 'unknown'))",
@@ -117,7 +130,12 @@ fn find_run(tx: &Tx<'_>, answer: &NewAnswer) -> Written<Option<Uuid>> {
     }
     accept(tx, run.0, attempt, &answer.enrichment, None, answer.deadline)?;
     let payload = Payload::encode(&answer.enrichment).map_err(StepError::fail)?;
-    tx.emit(&NewEvent::new(format!("accepted:{}", answer.enrichment), run, ACCEPTED_EVENT, payload))?;
+    tx.emit(&NewEvent::new(
+        format!("accepted:{}", answer.enrichment),
+        run,
+        ACCEPTED_EVENT,
+        payload,
+    ))?;
     Ok(Some(run.0))
 }
 
@@ -149,7 +167,9 @@ fn end_enrichment(tx: &Tx<'_>, answer: &NewAnswer) -> Written<()> {
 }
 
 fn is_closed(tx: &Tx<'_>, run: Uuid) -> Written<bool> {
-    let mut find = tx.connection().prepare_cached("SELECT closed_at IS NOT NULL FROM batch WHERE run = ?")?;
+    let mut find = tx
+        .connection()
+        .prepare_cached("SELECT closed_at IS NOT NULL FROM batch WHERE run = ?")?;
     Ok(find.query_row([run], |row| row.get(0)).optional()?.unwrap_or(true))
 }
 
@@ -159,7 +179,9 @@ fn batch_of(tx: &Tx<'_>, answer: AnswerId) -> Written<Option<(Uuid, Vec<Uuid>)>>
         "SELECT p.run, p.jobs FROM enrichment_answer a JOIN enrichment e ON e.id = a.enrichment
          JOIN enrichment_post p ON p.run = e.run AND p.attempt = e.attempt WHERE a.id = ?",
     )?;
-    let found = find.query_row([answer.0], |row| Ok((row.get(0)?, row.get::<_, Vec<u8>>(1)?))).optional()?;
+    let found = find
+        .query_row([answer.0], |row| Ok((row.get(0)?, row.get::<_, Vec<u8>>(1)?)))
+        .optional()?;
     Ok(found.map(|(run, packed)| (run, unpack_jobs(&packed))))
 }
 
@@ -177,7 +199,9 @@ fn apply(
     let named: BTreeMap<Uuid, &JobAnswer> = results.iter().map(|(job, result)| (job.0, result)).collect();
     let unnamed = unnamed_not_looked_at.then_some(&JobAnswer::NotLookedAt);
     for job in jobs {
-        let Some(result) = named.get(&job).copied().or(unnamed) else { continue };
+        let Some(result) = named.get(&job).copied().or(unnamed) else {
+            continue;
+        };
         match apply_one(tx, job, result)? {
             Some(JobStatus::Enriched) => applied.enriched += 1,
             Some(JobStatus::NotFound) => applied.not_found += 1,
@@ -187,7 +211,9 @@ fn apply(
     }
     let now = micros(tx.now());
     let connection = tx.connection();
-    connection.prepare_cached("UPDATE enrichment_answer SET applied_at = ? WHERE id = ?")?.execute(params![now, answer.0])?;
+    connection
+        .prepare_cached("UPDATE enrichment_answer SET applied_at = ? WHERE id = ?")?
+        .execute(params![now, answer.0])?;
     connection
         .prepare_cached(
             "UPDATE enrichment SET cost = coalesce(?, cost) WHERE id = (SELECT enrichment FROM enrichment_answer WHERE id = ?)",
@@ -197,16 +223,24 @@ fn apply(
         .prepare_cached("UPDATE batch SET cost = (SELECT sum(cost) FROM enrichment WHERE run = ?1) WHERE run = ?1")?
         .execute([run])?;
     if applied.not_looked_at > 0 {
-        super::sweep::pause(tx, crate::records::PauseReason::Credits, "the provider did not look up what it was sent: check its credits")?;
+        super::sweep::pause(
+            tx,
+            crate::records::PauseReason::Credits,
+            "the provider did not look up what it was sent: check its credits",
+        )?;
     }
     Ok(applied)
 }
 
 /// One job's answer; the status it has now, if that is new.
 fn apply_one(tx: &Tx<'_>, job: Uuid, answer: &JobAnswer) -> Written<Option<JobStatus>> {
-    let mut find = tx.connection().prepare_cached("SELECT status, subscriber FROM enrichment_job WHERE id = ?")?;
+    let mut find = tx
+        .connection()
+        .prepare_cached("SELECT status, subscriber FROM enrichment_job WHERE id = ?")?;
     let found: Option<(String, Uuid)> = find.query_row([job], |row| Ok((row.get(0)?, row.get(1)?))).optional()?;
-    let Some((status, subscriber)) = found else { return Ok(None) };
+    let Some((status, subscriber)) = found else {
+        return Ok(None);
+    };
     let status: JobStatus = status.parse().map_err(StepError::fail)?;
     let event = match answer {
         JobAnswer::Found(_) => JobEvent::Found,
@@ -276,7 +310,9 @@ fn pack(body: &[u8]) -> Vec<u8> {
 
 fn unpack(packed: &[u8]) -> std::io::Result<Vec<u8>> {
     let mut body = Vec::new();
-    flate2::read::DeflateDecoder::new(packed).take(UNPACKED_LIMIT).read_to_end(&mut body)?;
+    flate2::read::DeflateDecoder::new(packed)
+        .take(UNPACKED_LIMIT)
+        .read_to_end(&mut body)?;
     Ok(body)
 }
 

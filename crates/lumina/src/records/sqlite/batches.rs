@@ -50,8 +50,9 @@ pub(super) fn start_batch_run(tx: &Tx<'_>, new: &NewRun) -> Written<()> {
     if let Outcome::Existing { .. } = tx.start(new)? {
         return Ok(());
     }
-    let mut insert =
-        tx.connection().prepare_cached("INSERT INTO batch (run, state, priority) VALUES (?, 'waiting', ?)")?;
+    let mut insert = tx
+        .connection()
+        .prepare_cached("INSERT INTO batch (run, state, priority) VALUES (?, 'waiting', ?)")?;
     insert.execute(params![new.id.0, new.priority])?;
     Ok(())
 }
@@ -68,7 +69,11 @@ pub(super) fn join_open_batch<'a>(
     let mut left = jobs;
     while !left.is_empty() {
         if joined >= BATCH_SIZE {
-            let new = NewRun { delay: intake.linger, priority: intake.channel.priority(), ..spare().clone() };
+            let new = NewRun {
+                delay: intake.linger,
+                priority: intake.channel.priority(),
+                ..spare().clone()
+            };
             start_batch_run(tx, &new)?;
             (run, joined) = (new.id.0, 0);
         }
@@ -83,8 +88,12 @@ pub(super) fn join_open_batch<'a>(
 
 /// The batch that can be joined: its run must be able to take what joins.
 fn find_open_batch(tx: &Tx<'_>, slot: &str) -> Written<Option<(Uuid, usize)>> {
-    let mut find = tx.connection().prepare_cached("SELECT run, jobs FROM open_batch WHERE slot = ?")?;
-    let found: Option<(Uuid, usize)> = find.query_row([slot], |row| Ok((row.get(0)?, row.get(1)?))).optional()?;
+    let mut find = tx
+        .connection()
+        .prepare_cached("SELECT run, jobs FROM open_batch WHERE slot = ?")?;
+    let found: Option<(Uuid, usize)> = find
+        .query_row([slot], |row| Ok((row.get(0)?, row.get(1)?)))
+        .optional()?;
     let Some((run, jobs)) = found else { return Ok(None) };
     let takes = match tx.run_status(run_id(run))? {
         None | Some(RunStatus::Blocked) => false,
@@ -97,7 +106,9 @@ fn find_open_batch(tx: &Tx<'_>, slot: &str) -> Written<Option<(Uuid, usize)>> {
 fn write_open_batch(tx: &Tx<'_>, slot: &str, run: Uuid, jobs: usize) -> Written<()> {
     let connection = tx.connection();
     if jobs >= BATCH_SIZE {
-        connection.prepare_cached("DELETE FROM open_batch WHERE slot = ?")?.execute([slot])?;
+        connection
+            .prepare_cached("DELETE FROM open_batch WHERE slot = ?")?
+            .execute([slot])?;
         tx.make_due(run_id(run))?;
         return Ok(());
     }
@@ -142,9 +153,9 @@ pub(super) fn count_out(tx: &Tx<'_>) -> Written<u64> {
 
 /// Gives a run's place to whoever is first in line.
 pub(super) fn release_slot(tx: &Tx<'_>, run: Uuid) -> Written<()> {
-    let mut release = tx
-        .connection()
-        .prepare_cached("UPDATE batch SET state = 'released', slot_until = NULL WHERE run = ? AND state <> 'released'")?;
+    let mut release = tx.connection().prepare_cached(
+        "UPDATE batch SET state = 'released', slot_until = NULL WHERE run = ? AND state <> 'released'",
+    )?;
     if release.execute([run])? > 0 {
         hasten_waiting(tx, 1)?;
     }
@@ -169,7 +180,9 @@ pub(super) fn hasten_waiting(tx: &Tx<'_>, count: u64) -> Written<()> {
     let mut first = tx.connection().prepare_cached(
         "SELECT run FROM batch INDEXED BY batch_waiting WHERE state = 'waiting' ORDER BY priority DESC, run LIMIT ?",
     )?;
-    let runs: Vec<Uuid> = first.query_map([count], |row| row.get(0))?.collect::<rusqlite::Result<_>>()?;
+    let runs: Vec<Uuid> = first
+        .query_map([count], |row| row.get(0))?
+        .collect::<rusqlite::Result<_>>()?;
     for run in runs {
         tx.make_due(run_id(run))?;
     }
@@ -179,11 +192,14 @@ pub(super) fn hasten_waiting(tx: &Tx<'_>, count: u64) -> Written<()> {
 fn take_batch(tx: &Tx<'_>, run: RunId, allowance: Allowance) -> Written<Taken> {
     let connection = tx.connection();
     // First nobody can join any more, then the jobs are read: one that joined is seen.
-    connection.prepare_cached("DELETE FROM open_batch WHERE run = ?")?.execute([run.0])?;
+    connection
+        .prepare_cached("DELETE FROM open_batch WHERE run = ?")?
+        .execute([run.0])?;
     let mut find = connection
         .prepare_cached("SELECT id FROM enrichment_job WHERE run = ? AND status = 'pending' ORDER BY id LIMIT ?")?;
-    let mut jobs: Vec<Uuid> =
-        find.query_map(params![run.0, BATCH_SIZE], |row| row.get(0))?.collect::<rusqlite::Result<_>>()?;
+    let mut jobs: Vec<Uuid> = find
+        .query_map(params![run.0, BATCH_SIZE], |row| row.get(0))?
+        .collect::<rusqlite::Result<_>>()?;
     let day = tx.now().strftime("%Y-%m-%d").to_string();
     let (allowed, reason) = allow(tx, allowance, &day)?;
     let left = jobs.split_off(jobs.len().min(usize::try_from(allowed).unwrap_or(usize::MAX)));
@@ -196,7 +212,10 @@ fn take_batch(tx: &Tx<'_>, run: RunId, allowance: Allowance) -> Written<Taken> {
             .execute(params![jobs.len(), jobs.len(), day, run.0])?;
         super::posts::open_post(tx, run, 1, &pack_jobs(&jobs))?;
     }
-    Ok(Taken { jobs: jobs.len() as u64, left: left.len() as u64 })
+    Ok(Taken {
+        jobs: jobs.len() as u64,
+        left: left.len() as u64,
+    })
 }
 
 /// How many credits may still be spent, and what bounds them.
@@ -207,7 +226,9 @@ fn allow(tx: &Tx<'_>, allowance: Allowance, day: &str) -> Written<(u64, PauseRea
     };
     let out: u64 = tx
         .connection()
-        .prepare_cached("SELECT coalesce(sum(reserved), 0) FROM batch WHERE day IS NOT NULL AND cost IS NULL AND closed_at IS NULL")?
+        .prepare_cached(
+            "SELECT coalesce(sum(reserved), 0) FROM batch WHERE day IS NOT NULL AND cost IS NULL AND closed_at IS NULL",
+        )?
         .query_row([], |row| row.get(0))?;
     let balance = allowance.balance.saturating_sub(out);
     Ok(match balance < budget {
@@ -229,7 +250,9 @@ fn leave(tx: &Tx<'_>, jobs: &[Uuid], bound: PauseReason) -> Written<()> {
         PauseReason::Credits => "waits for credits: the provider's balance is used up",
         _ => "waits for the next day's budget (enrichment.budget.per_day)",
     };
-    let mut update = tx.connection().prepare_cached("UPDATE enrichment_job SET run = NULL, reason = ? WHERE id = ?")?;
+    let mut update = tx
+        .connection()
+        .prepare_cached("UPDATE enrichment_job SET run = NULL, reason = ? WHERE id = ?")?;
     for job in jobs {
         update.execute(params![reason, job])?;
     }
@@ -238,16 +261,30 @@ fn leave(tx: &Tx<'_>, jobs: &[Uuid], bound: PauseReason) -> Written<()> {
 
 pub(super) fn close_batch(tx: &Tx<'_>, run: RunId, reason: &str) -> Written<Applied> {
     let connection = tx.connection();
-    connection.prepare_cached("DELETE FROM open_batch WHERE run = ?")?.execute([run.0])?;
+    connection
+        .prepare_cached("DELETE FROM open_batch WHERE run = ?")?
+        .execute([run.0])?;
     connection
         .prepare_cached("UPDATE enrichment_job SET run = NULL, reason = ? WHERE run = ? AND status = ?")?
         .execute(params![reason, run.0, JobStatus::Pending.as_str()])?;
-    let stale = JobStatus::Submitted.apply(JobEvent::RunEnded).expect("a submitted job can be given up");
+    let stale = JobStatus::Submitted
+        .apply(JobEvent::RunEnded)
+        .expect("a submitted job can be given up");
     let stale = connection
-        .prepare_cached("UPDATE enrichment_job SET status = ?, reason = ?, finished_at = ? WHERE run = ? AND status = ?")?
-        .execute(params![stale.as_str(), reason, micros(tx.now()), run.0, JobStatus::Submitted.as_str()])?;
+        .prepare_cached(
+            "UPDATE enrichment_job SET status = ?, reason = ?, finished_at = ? WHERE run = ? AND status = ?",
+        )?
+        .execute(params![
+            stale.as_str(),
+            reason,
+            micros(tx.now()),
+            run.0,
+            JobStatus::Submitted.as_str()
+        ])?;
     let sent: bool = connection
-        .prepare_cached("SELECT EXISTS (SELECT 1 FROM enrichment_post WHERE run = ? AND state IN ('accepted', 'unknown'))")?
+        .prepare_cached(
+            "SELECT EXISTS (SELECT 1 FROM enrichment_post WHERE run = ? AND state IN ('accepted', 'unknown'))",
+        )?
         .query_row([run.0], |row| row.get(0))?;
     connection
         .prepare_cached("UPDATE enrichment_post SET state = 'closed' WHERE run = ? AND state = 'open'")?
@@ -256,14 +293,19 @@ pub(super) fn close_batch(tx: &Tx<'_>, run: RunId, reason: &str) -> Written<Appl
         .prepare_cached("UPDATE batch SET closed_at = ?, reserved = iif(?, reserved, 0) WHERE run = ?")?
         .execute(params![micros(tx.now()), sent, run.0])?;
     release_slot(tx, run.0)?;
-    Ok(Applied { stale: stale as u64, ..Applied::default() })
+    Ok(Applied {
+        stale: stale as u64,
+        ..Applied::default()
+    })
 }
 
 fn split_batch(tx: &Tx<'_>, run: RunId, halves: &[NewRun; 2], reason: &str) -> Written<usize> {
     let connection = tx.connection();
     let mut find =
         connection.prepare_cached("SELECT id FROM enrichment_job WHERE run = ? AND status = 'pending' ORDER BY id")?;
-    let jobs: Vec<Uuid> = find.query_map([run.0], |row| row.get(0))?.collect::<rusqlite::Result<_>>()?;
+    let jobs: Vec<Uuid> = find
+        .query_map([run.0], |row| row.get(0))?
+        .collect::<rusqlite::Result<_>>()?;
     let started = match jobs.as_slice() {
         [] => 0,
         [alone] => {
@@ -284,7 +326,9 @@ fn split_batch(tx: &Tx<'_>, run: RunId, halves: &[NewRun; 2], reason: &str) -> W
 }
 
 fn refuse(tx: &Tx<'_>, job: Uuid, reason: &str) -> Written<()> {
-    let failed = JobStatus::Pending.apply(JobEvent::Refused).expect("a pending job can be refused");
+    let failed = JobStatus::Pending
+        .apply(JobEvent::Refused)
+        .expect("a pending job can be refused");
     tx.connection()
         .prepare_cached("UPDATE enrichment_job SET status = ?, reason = ?, finished_at = ? WHERE id = ?")?
         .execute(params![failed.as_str(), reason, micros(tx.now()), job])?;

@@ -65,7 +65,9 @@ pub(super) fn keep(tx: &Tx<'_>, delivery: &Delivery) -> Written<()> {
 
 pub(super) fn count(tx: &Tx<'_>, name: &str) -> Written<()> {
     tx.connection()
-        .prepare_cached("INSERT INTO counter (name, count) VALUES (?, 1) ON CONFLICT (name) DO UPDATE SET count = count + 1")?
+        .prepare_cached(
+            "INSERT INTO counter (name, count) VALUES (?, 1) ON CONFLICT (name) DO UPDATE SET count = count + 1",
+        )?
         .execute([name])?;
     Ok(())
 }

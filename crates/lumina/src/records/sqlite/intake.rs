@@ -36,7 +36,11 @@ fn take_in(tx: &Tx<'_>, intake: &Intake) -> Written<IntakeReport> {
     for row in &intake.rows {
         let stored = store_subscriber(tx, row, intake)?;
         count(&mut report, &row.subscriber, &stored);
-        single = Some(SingleIntake { subscriber: stored.subscriber, created: stored.created, run: None });
+        single = Some(SingleIntake {
+            subscriber: stored.subscriber,
+            created: stored.created,
+            run: None,
+        });
         if stored.wants_lookup
             && (jobs.len() as u64) < intake.lookups
             && create_job(tx, row, stored.subscriber, intake.channel)?
@@ -46,7 +50,9 @@ fn take_in(tx: &Tx<'_>, intake: &Intake) -> Written<IntakeReport> {
     }
     report.jobs = jobs.len() as u64;
     let run = trigger(tx, intake, &jobs)?;
-    report.single = single.filter(|_| intake.rows.len() == 1).map(|single| SingleIntake { run, ..single });
+    report.single = single
+        .filter(|_| intake.rows.len() == 1)
+        .map(|single| SingleIntake { run, ..single });
     Ok(report)
 }
 
@@ -64,17 +70,29 @@ fn store_subscriber(tx: &Tx<'_>, row: &IntakeRow, intake: &Intake) -> Written<St
     let subscriber = &row.subscriber;
     if insert_subscriber(tx, row)? {
         let wants_lookup = subscriber.class.is_looked_up();
-        return Ok(Stored { subscriber: row.id.0, created: true, wants_lookup });
+        return Ok(Stored {
+            subscriber: row.id.0,
+            created: true,
+            wants_lookup,
+        });
     }
     let connection = tx.connection();
     let mut find = connection.prepare_cached("SELECT id FROM subscriber WHERE dedupe_key = ?")?;
     let known: Uuid = find.query_row([subscriber.dedupe_key.as_str()], |row| row.get(0))?;
     if intake.channel == Channel::File {
-        return Ok(Stored { subscriber: known, created: false, wants_lookup: false });
+        return Ok(Stored {
+            subscriber: known,
+            created: false,
+            wants_lookup: false,
+        });
     }
     update_subscriber(tx, known, subscriber)?;
     let wants_lookup = subscriber.class.is_looked_up() && is_due_again(tx, known, intake)?;
-    Ok(Stored { subscriber: known, created: false, wants_lookup })
+    Ok(Stored {
+        subscriber: known,
+        created: false,
+        wants_lookup,
+    })
 }
 
 fn insert_subscriber(tx: &Tx<'_>, row: &IntakeRow) -> Written<bool> {
@@ -107,7 +125,13 @@ fn update_subscriber(tx: &Tx<'_>, id: Uuid, subscriber: &NewSubscriber) -> Writt
         "UPDATE subscriber SET source = ?, name = coalesce(?, name), metadata = coalesce(?, metadata), updated_at = ?
          WHERE id = ?",
     )?;
-    update.execute(params![subscriber.source, subscriber.name, metadata, micros(tx.now()), id])?;
+    update.execute(params![
+        subscriber.source,
+        subscriber.name,
+        metadata,
+        micros(tx.now()),
+        id
+    ])?;
     Ok(())
 }
 
@@ -166,12 +190,20 @@ fn trigger(tx: &Tx<'_>, intake: &Intake, jobs: &[Uuid]) -> Written<Option<lumina
 /// Full hundreds have runs of their own; the rest joins the open batch. The last run counts.
 fn start_runs(tx: &Tx<'_>, intake: &Intake, jobs: &[Uuid]) -> Written<lumina_workflow::RunId> {
     let mut spare = intake.runs.iter();
-    let mut take = || spare.next().expect("an intake brings a run for each hundred rows, and two");
+    let mut take = || {
+        spare
+            .next()
+            .expect("an intake brings a run for each hundred rows, and two")
+    };
     let hundreds = jobs.chunks_exact(BATCH_SIZE);
     let rest = hundreds.remainder();
     let mut last = None;
     for hundred in hundreds {
-        let new = NewRun { delay: std::time::Duration::ZERO, priority: intake.channel.priority(), ..take().clone() };
+        let new = NewRun {
+            delay: std::time::Duration::ZERO,
+            priority: intake.channel.priority(),
+            ..take().clone()
+        };
         start_batch_run(tx, &new)?;
         own(tx, hundred, new.id.0)?;
         last = Some(new.id);
@@ -184,7 +216,9 @@ fn start_runs(tx: &Tx<'_>, intake: &Intake, jobs: &[Uuid]) -> Written<lumina_wor
 
 /// Gives jobs to a run.
 pub(super) fn own(tx: &Tx<'_>, jobs: &[Uuid], run: Uuid) -> Written<()> {
-    let mut update = tx.connection().prepare_cached("UPDATE enrichment_job SET run = ?, reason = NULL WHERE id = ?")?;
+    let mut update = tx
+        .connection()
+        .prepare_cached("UPDATE enrichment_job SET run = ?, reason = NULL WHERE id = ?")?;
     for job in jobs {
         update.execute(params![run, job])?;
     }

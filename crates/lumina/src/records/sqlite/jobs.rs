@@ -77,8 +77,9 @@ fn create_jobs(tx: &Tx<'_>, ids: &[JobId]) -> Written<usize> {
         "SELECT id, dedupe_key FROM subscriber s WHERE class = 'personal'
          AND NOT EXISTS (SELECT 1 FROM enrichment_job j WHERE j.subscriber = s.id) ORDER BY id LIMIT ?",
     )?;
-    let found: Vec<(Uuid, String)> =
-        find.query_map([ids.len()], |row| Ok((row.get(0)?, row.get(1)?)))?.collect::<rusqlite::Result<_>>()?;
+    let found: Vec<(Uuid, String)> = find
+        .query_map([ids.len()], |row| Ok((row.get(0)?, row.get(1)?)))?
+        .collect::<rusqlite::Result<_>>()?;
     let mut insert = connection.prepare_cached(
         "INSERT INTO enrichment_job (id, subscriber, dedupe_key, status, priority, created_at)
          VALUES (?, ?, ?, 'pending', ?, ?) ON CONFLICT DO NOTHING",
@@ -94,13 +95,18 @@ fn create_jobs(tx: &Tx<'_>, ids: &[JobId]) -> Written<usize> {
 fn retry_jobs(tx: &Tx<'_>, ids: &[JobId], may_pay_twice: bool) -> Written<usize> {
     let connection = tx.connection();
     let mut retried = 0;
-    let mut find = connection.prepare_cached("SELECT id, status FROM enrichment_job WHERE status IN ('failed', 'stale')")?;
-    let found: Vec<(Uuid, String)> =
-        find.query_map([], |row| Ok((row.get(0)?, row.get(1)?)))?.collect::<rusqlite::Result<_>>()?;
+    let mut find =
+        connection.prepare_cached("SELECT id, status FROM enrichment_job WHERE status IN ('failed', 'stale')")?;
+    let found: Vec<(Uuid, String)> = find
+        .query_map([], |row| Ok((row.get(0)?, row.get(1)?)))?
+        .collect::<rusqlite::Result<_>>()?;
     let mut update = connection.prepare_cached(
         "UPDATE OR IGNORE enrichment_job SET status = ?, run = NULL, reason = NULL, finished_at = NULL WHERE id = ?",
     )?;
-    for (id, status) in found.iter().filter(|(id, _)| ids.is_empty() || ids.contains(&JobId(*id))) {
+    for (id, status) in found
+        .iter()
+        .filter(|(id, _)| ids.is_empty() || ids.contains(&JobId(*id)))
+    {
         let status: JobStatus = status.parse().map_err(StepError::fail)?;
         if let Ok(next) = status.apply(JobEvent::Retried { may_pay_twice }) {
             retried += update.execute(params![next.as_str(), id])?;

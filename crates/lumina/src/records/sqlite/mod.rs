@@ -22,8 +22,10 @@ pub use stamp::StampError;
 pub use sweep::{Sweep, Swept};
 
 /// The application's migrations, in order.
-pub const MIGRATIONS: &[(&str, &str)] =
-    &[("0001_first_light", include_str!("../../../migrations/sqlite/0001_first_light.sql"))];
+pub const MIGRATIONS: &[(&str, &str)] = &[(
+    "0001_first_light",
+    include_str!("../../../migrations/sqlite/0001_first_light.sql"),
+)];
 
 /// A read that failed.
 #[derive(Debug, thiserror::Error)]
@@ -53,7 +55,11 @@ impl Records {
         &self,
         query: impl FnOnce(&Connection) -> rusqlite::Result<T> + Send + 'static,
     ) -> Result<T, ReadError> {
-        let answer = self.store.read(query).await.map_err(|error| ReadError(error.to_string()))?;
+        let answer = self
+            .store
+            .read(query)
+            .await
+            .map_err(|error| ReadError(error.to_string()))?;
         Ok(answer?)
     }
 }
@@ -98,5 +104,8 @@ fn pack_jobs(jobs: &[Uuid]) -> Vec<u8> {
 }
 
 fn unpack_jobs(packed: &[u8]) -> Vec<Uuid> {
-    packed.chunks_exact(16).map(|id| Uuid::from_slice(id).expect("a chunk of 16 bytes is an id")).collect()
+    packed
+        .chunks_exact(16)
+        .map(|id| Uuid::from_slice(id).expect("a chunk of 16 bytes is an id"))
+        .collect()
 }

@@ -29,14 +29,24 @@ impl Records {
             )?;
             let email = |job: &Uuid| find.query_row([job], |row| row.get(0));
             let emails = jobs.iter().map(email).collect::<rusqlite::Result<Vec<String>>>()?;
-            Ok(jobs.into_iter().zip(emails).map(|(job, email)| Lookup { job: JobId(job), email }).collect())
+            Ok(jobs
+                .into_iter()
+                .zip(emails)
+                .map(|(job, email)| Lookup { job: JobId(job), email })
+                .collect())
         })
         .await
     }
 
     /// The provider has accepted a POST under this id.
     #[must_use]
-    pub fn accept(run: RunId, attempt: u32, enrichment: String, posted_at: Timestamp, deadline: Duration) -> Attachment {
+    pub fn accept(
+        run: RunId,
+        attempt: u32,
+        enrichment: String,
+        posted_at: Timestamp,
+        deadline: Duration,
+    ) -> Attachment {
         writes(move |tx| accept(tx, run.0, attempt, &enrichment, Some(posted_at), deadline))
     }
 
@@ -111,12 +121,20 @@ pub(super) fn accept(
 }
 
 fn submit_jobs(tx: &Tx<'_>, run: Uuid, attempt: u32) -> Written<()> {
-    let submitted = JobStatus::Pending.apply(JobEvent::Submitted).expect("a pending job can be submitted");
+    let submitted = JobStatus::Pending
+        .apply(JobEvent::Submitted)
+        .expect("a pending job can be submitted");
     let mut update = tx.connection().prepare_cached(
         "UPDATE enrichment_job SET status = ?, submitted_at = coalesce(submitted_at, ?) WHERE id = ? AND run = ? AND status = ?",
     )?;
     for job in jobs_of(tx.connection(), run, attempt)?.unwrap_or_default() {
-        update.execute(params![submitted.as_str(), micros(tx.now()), job, run, JobStatus::Pending.as_str()])?;
+        update.execute(params![
+            submitted.as_str(),
+            micros(tx.now()),
+            job,
+            run,
+            JobStatus::Pending.as_str()
+        ])?;
     }
     Ok(())
 }
@@ -159,8 +177,9 @@ fn send_again(tx: &Tx<'_>, run: RunId, attempt: u32, window: Duration) -> Writte
     }
     let connection = tx.connection();
     let jobs = jobs_of(connection, run.0, attempt)?.unwrap_or_default();
-    let mut open = connection
-        .prepare_cached("SELECT EXISTS (SELECT 1 FROM enrichment_job WHERE id = ? AND run = ? AND status = 'submitted')")?;
+    let mut open = connection.prepare_cached(
+        "SELECT EXISTS (SELECT 1 FROM enrichment_job WHERE id = ? AND run = ? AND status = 'submitted')",
+    )?;
     let mut left = Vec::new();
     for job in jobs {
         if open.query_row(params![job, run.0], |row| row.get(0))? {

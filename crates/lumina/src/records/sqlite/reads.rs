@@ -15,8 +15,9 @@ impl Records {
         self.read(|connection| {
             let count = |sql: &str| connection.query_row(sql, [], |row| row.get::<_, u64>(0));
             let personal = count("SELECT count(*) FROM subscriber WHERE class = 'personal'")?;
-            let enriched =
-                count("SELECT count(*) FROM lead l JOIN subscriber s ON s.id = l.subscriber WHERE s.class = 'personal'")?;
+            let enriched = count(
+                "SELECT count(*) FROM lead l JOIN subscriber s ON s.id = l.subscriber WHERE s.class = 'personal'",
+            )?;
             let open = count("SELECT count(*) FROM enrichment_job WHERE status IN ('pending', 'submitted')")?;
             Ok(Metrics {
                 total_subscribers: count("SELECT count(*) FROM subscriber")?,
@@ -39,12 +40,14 @@ impl Records {
         self.read(|connection| {
             let groups = |sql: &str| -> rusqlite::Result<std::collections::BTreeMap<String, u64>> {
                 let mut find = connection.prepare_cached(sql)?;
-                find.query_map([], |row| Ok((row.get::<_, String>(0)?, row.get::<_, u64>(1)?)))?.collect()
+                find.query_map([], |row| Ok((row.get::<_, String>(0)?, row.get::<_, u64>(1)?)))?
+                    .collect()
             };
             Ok(Census {
                 classes: groups("SELECT class, count(*) FROM subscriber GROUP BY class")?,
                 jobs: groups("SELECT status, count(*) FROM enrichment_job GROUP BY status")?,
-                hidden_gems: connection.query_row("SELECT count(*) FROM lead WHERE hidden_gem", [], |row| row.get(0))?,
+                hidden_gems: connection
+                    .query_row("SELECT count(*) FROM lead WHERE hidden_gem", [], |row| row.get(0))?,
                 credits_used: credits_used(connection)?,
             })
         })
@@ -82,7 +85,8 @@ impl Records {
                  WHERE l.icp_score >= ?1 AND (l.icp_score < ?2 OR (l.icp_score = ?2 AND l.subscriber > ?3))
                  ORDER BY l.icp_score DESC, l.subscriber LIMIT ?4",
             )?;
-            find.query_map(params![query.min_score, score, id, query.limit], read_lead)?.collect()
+            find.query_map(params![query.min_score, score, id, query.limit], read_lead)?
+                .collect()
         })
         .await
     }

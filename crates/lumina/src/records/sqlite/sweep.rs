@@ -11,7 +11,7 @@ use uuid::Uuid;
 
 use super::batches::{close_batch, count_out, hasten_unsent, hasten_waiting, spent_on, start_batch_run};
 use super::intake::own;
-use super::{Records, ReadError, Written, bad_word, from_micros, micros, run_id, span, writes};
+use super::{ReadError, Records, Written, bad_word, from_micros, micros, run_id, span, writes};
 use crate::records::{BATCH_SIZE, Pause, PauseReason, SWEEP_JOBS};
 
 /// Between two looks at whether what is in the way has gone.
@@ -59,7 +59,9 @@ impl Records {
     #[must_use]
     pub fn resume(reason: PauseReason, max_in_flight: u32) -> Attachment {
         writes(move |tx| {
-            tx.connection().prepare_cached("DELETE FROM pause WHERE reason = ?")?.execute([reason.as_str()])?;
+            tx.connection()
+                .prepare_cached("DELETE FROM pause WHERE reason = ?")?
+                .execute([reason.as_str()])?;
             hasten_unsent(tx)?;
             hasten_waiting(tx, u64::from(max_in_flight))
         })
@@ -94,7 +96,11 @@ fn read_pause(row: &rusqlite::Row<'_>) -> rusqlite::Result<Pause> {
     let word: String = row.get(0)?;
     let reason = PauseReason::parse(&word).ok_or_else(|| bad_word(0, &word))?;
     let probe_at: Timestamp = from_micros(2, row.get(2)?)?;
-    Ok(Pause { reason, message: row.get(1)?, probe_at })
+    Ok(Pause {
+        reason,
+        message: row.get(1)?,
+        probe_at,
+    })
 }
 
 pub(super) fn find_pause(connection: &Connection) -> rusqlite::Result<Option<Pause>> {
@@ -109,7 +115,12 @@ pub(super) fn pause(tx: &Tx<'_>, reason: PauseReason, message: &str) -> Written<
             "INSERT INTO pause (reason, message, since, probe_at) VALUES (?, ?, ?, ?)
              ON CONFLICT (reason) DO UPDATE SET message = excluded.message",
         )?
-        .execute(params![reason.as_str(), message, now, now.saturating_add(span(PROBE_EVERY))])?;
+        .execute(params![
+            reason.as_str(),
+            message,
+            now,
+            now.saturating_add(span(PROBE_EVERY))
+        ])?;
     Ok(())
 }
 
@@ -117,7 +128,10 @@ fn run_sweep(tx: &Tx<'_>, sweep: &Sweep) -> Written<Swept> {
     clean_up(tx)?;
     lift_budget_pause(tx, sweep.per_day)?;
     if let Some(pause) = find_pause(tx.connection())? {
-        return Ok(Swept { paused: Some(pause.message), ..Swept::default() });
+        return Ok(Swept {
+            paused: Some(pause.message),
+            ..Swept::default()
+        });
     }
     let free = u64::from(sweep.max_in_flight).saturating_sub(count_out(tx)?);
     if free > 0 {
@@ -135,7 +149,9 @@ fn lift_budget_pause(tx: &Tx<'_>, per_day: Option<u64>) -> Written<()> {
     };
     if left {
         let reason = PauseReason::Budget.as_str();
-        tx.connection().prepare_cached("DELETE FROM pause WHERE reason = ?")?.execute([reason])?;
+        tx.connection()
+            .prepare_cached("DELETE FROM pause WHERE reason = ?")?
+            .execute([reason])?;
     }
     Ok(())
 }
@@ -143,7 +159,9 @@ fn lift_budget_pause(tx: &Tx<'_>, per_day: Option<u64>) -> Written<()> {
 /// Runs let go of their jobs when they end. One whose own error handling failed could not: it
 /// is done here.
 fn clean_up(tx: &Tx<'_>) -> Written<()> {
-    let mut find = tx.connection().prepare_cached("SELECT run FROM batch INDEXED BY batch_open WHERE closed_at IS NULL")?;
+    let mut find = tx
+        .connection()
+        .prepare_cached("SELECT run FROM batch INDEXED BY batch_open WHERE closed_at IS NULL")?;
     let open: Vec<Uuid> = find.query_map([], |row| row.get(0))?.collect::<rusqlite::Result<_>>()?;
     let mut cleaned = 0;
     for run in open {
@@ -161,13 +179,23 @@ fn start_unowned(tx: &Tx<'_>, sweep: &Sweep) -> Written<Swept> {
         "SELECT id, priority FROM enrichment_job INDEXED BY enrichment_job_unowned
          WHERE run IS NULL AND status = 'pending' ORDER BY priority DESC, id LIMIT ?",
     )?;
-    let jobs: Vec<(Uuid, i16)> =
-        find.query_map([SWEEP_JOBS], |row| Ok((row.get(0)?, row.get(1)?)))?.collect::<rusqlite::Result<_>>()?;
-    let mut swept = Swept { jobs: jobs.len() as u64, ..Swept::default() };
+    let jobs: Vec<(Uuid, i16)> = find
+        .query_map([SWEEP_JOBS], |row| Ok((row.get(0)?, row.get(1)?)))?
+        .collect::<rusqlite::Result<_>>()?;
+    let mut swept = Swept {
+        jobs: jobs.len() as u64,
+        ..Swept::default()
+    };
     for (hundred, new) in jobs.chunks(BATCH_SIZE).zip(&sweep.runs) {
         let priority = hundred.iter().map(|(_, priority)| *priority).max().unwrap_or(0);
         let ids: Vec<Uuid> = hundred.iter().map(|(id, _)| *id).collect();
-        start_batch_run(tx, &NewRun { priority, ..new.clone() })?;
+        start_batch_run(
+            tx,
+            &NewRun {
+                priority,
+                ..new.clone()
+            },
+        )?;
         own(tx, &ids, new.id.0)?;
         swept.started.push(new.id.0);
     }

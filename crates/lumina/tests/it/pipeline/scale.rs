@@ -14,7 +14,13 @@ const ADDRESSES: u64 = 120_000;
 /// which no batch may time out while it waits for its turn.
 #[test]
 fn of_120_000_addresses_none_times_out_none_is_bought_twice_and_none_fails() {
-    let world = World::start(SandboxConfig { credits: 2 * ADDRESSES, ..SandboxConfig::default() }, settings());
+    let world = World::start(
+        SandboxConfig {
+            credits: 2 * ADDRESSES,
+            ..SandboxConfig::default()
+        },
+        settings(),
+    );
     world.import((0..ADDRESSES).map(|number| format!("person{number}@gmail.com")));
 
     let census = world.run_until_settled(Duration::from_secs(1_800));
@@ -23,7 +29,18 @@ fn of_120_000_addresses_none_times_out_none_is_bought_twice_and_none_fails() {
     assert_eq!(answered, ADDRESSES, "{census:?}");
     assert_eq!(world.runs(RunStatus::Failed), [], "no run fails");
     let report = world.sandbox.report();
-    assert!(report.charged_twice.is_empty(), "bought twice: {:?}", report.charged_twice);
-    assert_eq!(census.credits_used, census.of_status(JobStatus::Enriched), "a credit for each person found");
-    assert!(report.totals.calls.most_in_a_minute <= 60, "the provider's limit is kept");
+    assert!(
+        report.charged_twice.is_empty(),
+        "bought twice: {:?}",
+        report.charged_twice
+    );
+    assert_eq!(
+        census.credits_used,
+        census.of_status(JobStatus::Enriched),
+        "a credit for each person found"
+    );
+    assert!(
+        report.totals.calls.most_in_a_minute <= 60,
+        "the provider's limit is kept"
+    );
 }

@@ -65,14 +65,23 @@ impl World {
         let (app, worker) = runtime
             .block_on(async {
                 let app = App::open(parts).await.unwrap();
-                let worker = app.engine.start_worker(WorkerOptions { takeover: true, ..WorkerOptions::default() });
+                let worker = app.engine.start_worker(WorkerOptions {
+                    takeover: true,
+                    ..WorkerOptions::default()
+                });
                 Sweeper::new(app.clone(), Duration::from_secs(60), Duration::from_secs(30 * 86_400)).start();
                 (app, worker)
             })
             .unwrap();
         let state = HttpState::new(app.clone(), http_settings(folder.path(), &key));
         assert!(lumina.0.set(lumina::http::webhook_router(state)).is_ok());
-        Self { runtime, sandbox, app, _folder: folder, _worker: worker }
+        Self {
+            runtime,
+            sandbox,
+            app,
+            _folder: folder,
+            _worker: worker,
+        }
     }
 
     /// Lets the world go on until this has ended.
@@ -108,7 +117,11 @@ impl World {
 
     /// Runs with this status, all of them.
     pub fn runs(&self, status: RunStatus) -> Vec<RunRow> {
-        let mut query = RunQuery { statuses: vec![status], limit: 500, ..RunQuery::default() };
+        let mut query = RunQuery {
+            statuses: vec![status],
+            limit: 500,
+            ..RunQuery::default()
+        };
         let mut all = Vec::new();
         loop {
             let page = self.run(self.app.engine.runs(query.clone())).unwrap();
@@ -124,7 +137,11 @@ impl World {
 /// Durability is not what these tests are about, so memory serves as the disk where there is one.
 fn quick_folder() -> tempfile::TempDir {
     let memory = Path::new("/dev/shm");
-    let folder = if memory.is_dir() { tempfile::tempdir_in(memory) } else { tempfile::tempdir() };
+    let folder = if memory.is_dir() {
+        tempfile::tempdir_in(memory)
+    } else {
+        tempfile::tempdir()
+    };
     folder.unwrap()
 }
 
@@ -194,7 +211,9 @@ impl Transport for Provider {
 async fn call(router: Router, request: Request<Bytes>) -> Response<Bytes> {
     let answer = router.oneshot(request.map(Body::from)).await.expect("a router answers");
     let (head, body) = answer.into_parts();
-    let body = axum::body::to_bytes(body, usize::MAX).await.expect("a body in memory can be read");
+    let body = axum::body::to_bytes(body, usize::MAX)
+        .await
+        .expect("a body in memory can be read");
     Response::from_parts(head, body)
 }
 
