@@ -1,0 +1,14 @@
+//! Lumina as its users meet it: the built program as real processes, with real files, sockets and signals, and
+//! `lumina sandbox` in the provider's place. Some of the processes are killed.
+
+#![allow(clippy::unwrap_used, reason = "in a test a panic is the report")]
+
+mod bad_input;
+mod buying;
+mod demo;
+mod milestone;
+mod operation;
+mod polling;
+mod requirements;
+mod restart;
+mod support;

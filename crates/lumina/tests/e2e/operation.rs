@@ -1,0 +1,5 @@
+//! Lumina in operation: intake, stops, and a provider that is not there.
+
+mod intake;
+mod provider;
+mod stopping;

@@ -1,0 +1,25 @@
+//! What these tests stand on: processes, sockets, files, and looks at their state.
+
+mod database;
+mod gateway;
+mod http;
+mod ledger;
+mod place;
+mod port;
+mod process;
+mod sandbox;
+mod serve;
+mod wait;
+mod world;
+
+pub use database::Database;
+pub use gateway::{Call, Fault, Gateway};
+pub use http::{Request, get, post};
+pub use ledger::LedgerFile;
+pub use place::{Place, email};
+pub use port::free_address;
+pub use process::Signal;
+pub use sandbox::{FAST, SANDBOX_KEY};
+pub use serve::{Serve, Workflow, signed, subscription};
+pub use wait::{time, until, until_true, until_within};
+pub use world::World;
