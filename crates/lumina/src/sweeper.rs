@@ -22,19 +22,27 @@ const RUNS_KEPT: Duration = Duration::from_secs(30 * 24 * 3_600);
 pub struct Sweeper {
     app: App,
     every: Duration,
+    schedule: Duration,
     raw_kept: Duration,
 }
 
 impl Sweeper {
-    /// Sweeps at once, and then at this interval.
+    /// Sweeps at once, and then at the first interval; the scheduled batch, which picks up
+    /// whatever is pending, comes at the second. Raw deliveries are kept this long.
     #[must_use]
-    pub fn new(app: App, every: Duration, raw_kept: Duration) -> Self {
-        Self { app, every, raw_kept }
+    pub fn new(app: App, every: Duration, schedule: Duration, raw_kept: Duration) -> Self {
+        Self {
+            app,
+            every,
+            schedule,
+            raw_kept,
+        }
     }
 
-    /// Runs as a task, for as long as the application lives.
+    /// Runs as two tasks, for as long as the application lives.
     pub fn start(self) {
         let runtime = self.app.context.runtime.clone();
+        runtime.spawn(start_scheduled_batches(self.app.clone(), self.schedule));
         runtime.spawn(self.run(runtime.clone()));
     }
 
@@ -94,6 +102,19 @@ impl Sweeper {
         );
         Ok(())
     }
+}
+
+/// The scheduled batch: a plain timer of its own, so that a sweep that is slow or set to a long
+/// interval holds nothing up.
+fn start_scheduled_batches(app: App, every: Duration) -> BoxFuture<'static, ()> {
+    Box::pin(async move {
+        loop {
+            app.context.runtime.sleep(every).await;
+            if let Err(error) = sweep(&app).await {
+                tracing::warn!(%error, "the scheduled batch failed; the next one takes its jobs");
+            }
+        }
+    })
 }
 
 /// Starts runs for everything that nobody works off. Answers what was started in all.

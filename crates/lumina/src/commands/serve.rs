@@ -77,7 +77,8 @@ pub(super) async fn start(config: &Config, app: App, listener: TcpListener) -> a
         eprintln!("Webhooks alone at http://{webhooks}: that is the address to expose.");
     }
     let worker = app.engine.start_worker(worker::worker_options(config));
-    Sweeper::new(app.clone(), config.enrichment.sweep, config.retention.raw).start();
+    let times = &config.enrichment;
+    Sweeper::new(app.clone(), times.sweep, times.schedule, config.retention.raw).start();
     let note = if made { " (made just now)" } else { "" };
     eprintln!(
         "Listening on http://{address}; the token is in {}{note}.",

@@ -12,7 +12,8 @@ pub(super) async fn run(config: &Config) -> anyhow::Result<ExitCode> {
     let app = composition::open_executor(config, CallbackMode::Polling).await?;
     serve::greet(config, &app, &CallbackMode::Polling).await;
     let worker = app.engine.start_worker(worker_options(config));
-    Sweeper::new(app.clone(), config.enrichment.sweep, config.retention.raw).start();
+    let times = &config.enrichment;
+    Sweeper::new(app.clone(), times.sweep, times.schedule, config.retention.raw).start();
     shutdown::requested().await?;
     shutdown::drain(&app, &worker).await?;
     Ok(ExitCode::SUCCESS)

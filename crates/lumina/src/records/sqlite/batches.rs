@@ -175,16 +175,21 @@ pub(super) fn hasten_unsent(tx: &Tx<'_>) -> Written<()> {
     Ok(())
 }
 
-/// Lets the first in line ask again now.
+/// Lets the first in line ask again now. One that has not begun is not in line: its open batch
+/// still lingers for more.
 pub(super) fn hasten_waiting(tx: &Tx<'_>, count: u64) -> Written<()> {
-    let mut first = tx.connection().prepare_cached(
-        "SELECT run FROM batch INDEXED BY batch_waiting WHERE state = 'waiting' ORDER BY priority DESC, run LIMIT ?",
+    let mut line = tx.connection().prepare_cached(
+        "SELECT run FROM batch INDEXED BY batch_waiting WHERE state = 'waiting' ORDER BY priority DESC, run",
     )?;
-    let runs: Vec<Uuid> = first
-        .query_map([count], |row| row.get(0))?
-        .collect::<rusqlite::Result<_>>()?;
-    for run in runs {
-        tx.make_due(run_id(run))?;
+    let mut runs = line.query([])?;
+    let mut hastened = 0;
+    while hastened < count
+        && let Some(row) = runs.next()?
+    {
+        let run = run_id(row.get(0)?);
+        // Whoever was told already has a place of its own to come for.
+        let told_now = tx.run_status(run)? == Some(RunStatus::Waiting) && tx.make_due(run)?;
+        hastened += u64::from(told_now);
     }
     Ok(())
 }

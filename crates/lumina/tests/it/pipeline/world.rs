@@ -69,7 +69,9 @@ impl World {
                     takeover: true,
                     ..WorkerOptions::default()
                 });
-                Sweeper::new(app.clone(), Duration::from_secs(60), Duration::from_secs(30 * 86_400)).start();
+                let (minute, quarter, month) = (60, 15 * 60, 30 * 86_400);
+                let times = [minute, quarter, month].map(Duration::from_secs);
+                Sweeper::new(app.clone(), times[0], times[1], times[2]).start();
                 (app, worker)
             })
             .unwrap();
