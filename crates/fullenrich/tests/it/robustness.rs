@@ -98,7 +98,8 @@ proptest! {
 
     #[test]
     fn a_golden_body_with_any_damage_is_read_or_refused(at in 0_usize..4000, byte in any::<u8>(), cut in any::<bool>()) {
-        let mut body = golden::body("finished.json").to_vec();
+        // Without the file's last line break: a body that only lost that is still whole.
+        let mut body = golden::body("finished.json").trim_ascii_end().to_vec();
         let at = at % body.len();
         if cut { body.truncate(at) } else { body[at] = byte }
         let records = read_all(body.into());
