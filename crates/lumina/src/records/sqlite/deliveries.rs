@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use lumina_workflow::store::Attachment;
 use lumina_workflow_sqlite::Tx;
 use rusqlite::params;
+use uuid::Uuid;
 
 use super::{ReadError, Records, Written, micros, span, writes};
 use crate::records::{Delivery, REJECTED_KEPT};
@@ -27,18 +28,27 @@ impl Records {
         })
     }
 
-    /// Deletes raw deliveries that are older, at most `limit`. The result is how many.
+    /// Deletes raw deliveries and the provider's raw answers that are older, at most `limit` of
+    /// each. An answer that nobody has applied stays. The result is how many.
     #[must_use]
     pub fn purge_deliveries(older_than: std::time::Duration, limit: usize) -> Attachment {
         writes(move |tx| {
             let before = micros(tx.now()).saturating_sub(span(older_than));
-            let deleted = tx
+            let first_kept = first_id_of(before);
+            let deliveries = tx
                 .connection()
                 .prepare_cached(
-                    "DELETE FROM delivery WHERE id IN (SELECT id FROM delivery WHERE received_at < ? ORDER BY id LIMIT ?)",
+                    "DELETE FROM delivery WHERE id IN (SELECT id FROM delivery WHERE id < ? ORDER BY id LIMIT ?)",
                 )?
-                .execute(params![before, limit])?;
-            Ok(deleted)
+                .execute(params![first_kept, limit])?;
+            let answers = tx
+                .connection()
+                .prepare_cached(
+                    "DELETE FROM enrichment_answer WHERE id IN (SELECT id FROM enrichment_answer
+                     WHERE id < ? AND (applied_at IS NOT NULL OR NOT is_final) ORDER BY id LIMIT ?)",
+                )?
+                .execute(params![first_kept, limit])?;
+            Ok(deliveries + answers)
         })
     }
 
@@ -53,6 +63,13 @@ impl Records {
         })
         .await
     }
+}
+
+/// The lowest id that can have been made at a time: ids begin with it, so a range of ids is a
+/// range of times.
+fn first_id_of(micros: i64) -> Uuid {
+    let millis = u64::try_from(micros / 1_000).unwrap_or(0);
+    uuid::Builder::from_unix_timestamp_millis(millis, &[0; 10]).into_uuid()
 }
 
 pub(super) fn keep(tx: &Tx<'_>, delivery: &Delivery) -> Written<()> {

@@ -69,8 +69,8 @@ impl World {
                     takeover: true,
                     ..WorkerOptions::default()
                 });
-                let (minute, quarter, month) = (60, 15 * 60, 30 * 86_400);
-                let times = [minute, quarter, month].map(Duration::from_secs);
+                let (minute, quarter, day) = (60, 15 * 60, 86_400);
+                let times = [minute, quarter, day].map(Duration::from_secs);
                 Sweeper::new(app.clone(), times[0], times[1], times[2]).start();
                 (app, worker)
             })
