@@ -8,15 +8,13 @@ use crate::tidy::tree::Tree;
 const HERE: &str = "xtask/src/tidy/words.rs";
 
 /// A forbidden text, and what to do about it.
-const FORBIDDEN: [(&str, &str); 10] = [
-    ("/work/", "is a path of one machine: name it relative to the repository"),
+const FORBIDDEN: [(&str, &str); 8] = [
+    ("/home/", "is a path of one machine: name it relative to the repository"),
     ("/root/", "is a path of one machine: name it relative to the repository"),
     (
         "/Users/",
         "is a path of one machine: name it relative to the repository",
     ),
-    ("index.crates.io", "is a registry's host: builds name no registry"),
-    ("static.crates.io", "is a registry's host: builds name no registry"),
     (
         "todo!(",
         "is unfinished: finish it, or return an error that says what is missing",
@@ -93,11 +91,9 @@ mod tests {
     #[test]
     fn forbidden_words_are_found_where_they_stand_alone() {
         let table = [
-            "see /work/main",
+            "see /home/me/main",
             "(\"/root/.cargo\")",
             "`/Users/me`",
-            "host = index.crates.io",
-            "https://static.crates.io/x",
             "    todo!()",
             "x = unimplemented!(\"y\")",
             "dbg!(&x);",
@@ -112,9 +108,9 @@ mod tests {
     #[test]
     fn ordinary_text_passes() {
         let table = [
-            "a session of the agent",
-            "https://example.com/work/item",
-            "crates/work/src",
+            "at home/",
+            "https://example.com/home/item",
+            "crates/home/src",
             "{base}/root/x",
             "my_todo!()",
             "registry+https://github.com/rust-lang/crates.io-index",
