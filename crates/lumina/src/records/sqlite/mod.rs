@@ -18,7 +18,6 @@ mod reads;
 mod stamp;
 mod sweep;
 
-pub use stamp::StampError;
 pub use sweep::{Sweep, Swept};
 
 /// The application's migrations, in order.

@@ -6,24 +6,6 @@ use rusqlite::OptionalExtension;
 use super::{ReadError, Records, writes};
 use crate::records::People;
 
-/// A database that holds the other kind of people.
-#[derive(Debug, thiserror::Error)]
-pub enum StampError {
-    /// It does.
-    #[error(
-        "this database holds {found} people, and this command works with {wanted} ones; use another database (database.url)"
-    )]
-    Mixed {
-        /// What it holds.
-        found: String,
-        /// What was wanted.
-        wanted: &'static str,
-    },
-    /// It could not be read.
-    #[error(transparent)]
-    Read(#[from] ReadError),
-}
-
 impl Records {
     /// Whose people the database holds, if that is settled.
     ///
