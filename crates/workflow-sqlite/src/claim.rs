@@ -146,7 +146,8 @@ fn fits(row: &Row<'_>, claim: &Claim) -> Result<bool, Fault> {
 
 fn hand_over(group: &Group<'_>, claim: &Claim, candidate: Candidate) -> Result<Claimed, Fault> {
     const SQL: &str = "UPDATE workflow_run SET epoch = ?2, status = 'running', ready_rank = NULL, wake_at = NULL, \
-         lease_until = ?3, hash = ?4, known_since = max(known_since, ?5), any_hash = 0, updated_at = ?6, worker = ?7, blocked = NULL \
+         lease_until = ?3, hash = ?4, known_since = max(known_since, ?5), any_hash = 0, updated_at = ?6, worker = ?7, blocked = NULL, \
+         begun_at = coalesce(begun_at, ?6) \
          WHERE id = ?1";
     let mut run = candidate.run;
     let until = later(group.now, claim.lease);
@@ -157,6 +158,7 @@ fn hand_over(group: &Group<'_>, claim: &Claim, candidate: Candidate) -> Result<C
     run.worker = Some(claim.worker);
     run.due_at = Some(timestamp(until)?);
     run.updated_at = timestamp(group.now)?;
+    run.begun_at.get_or_insert(run.updated_at);
     let known_since = claim.known_since.as_microsecond();
     let (epoch, hash) = (to_int(run.epoch.0), run.hash.0.cast_signed());
     group.execute(

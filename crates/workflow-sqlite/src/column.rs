@@ -94,19 +94,20 @@ macro_rules! run_columns {
         "id, workflow, hash, start_key, status, phase, input, output, failure, failing_since, blocked, \
          CASE WHEN status = 'cancelled' OR (phase = 'main' AND finished_at IS NULL) THEN cancel_by END, priority, \
          seq, inbox, epoch, worker, coalesce(lease_until, wake_at), created_at, updated_at, finished_at, \
+         parent, flow_key, begun_at, \
          known_since, any_hash, coalesce(ready_rank, lease_until, wake_at, updated_at)"
     };
 }
 pub(crate) use run_columns;
 
 /// The place of `known_since` in [`run_columns`].
-pub(crate) const KNOWN_SINCE: usize = 21;
+pub(crate) const KNOWN_SINCE: usize = 24;
 
 /// The place of `any_hash` in [`run_columns`].
-pub(crate) const ANY_HASH: usize = 22;
+pub(crate) const ANY_HASH: usize = 25;
 
 /// The place, in [`run_columns`], of the time since when the run is to be claimed.
-pub(crate) const SINCE: usize = 23;
+pub(crate) const SINCE: usize = 26;
 
 /// Reads a run.
 pub(crate) fn run_row(row: &Row<'_>) -> Result<RunRow, Fault> {
@@ -136,6 +137,9 @@ pub(crate) fn run_row(row: &Row<'_>) -> Result<RunRow, Fault> {
         created_at: time(row, 18)?,
         updated_at: time(row, 19)?,
         finished_at: optional_time(row, 20)?,
+        parent: row.get::<_, Option<Uuid>>(21)?.map(RunId),
+        flow_key: row.get(22)?,
+        begun_at: optional_time(row, 23)?,
     })
 }
 

@@ -70,10 +70,16 @@ pub enum MigrateError {
 
 const ENGINE: &str = "workflow";
 
-const ENGINE_SCRIPTS: &[Script] = &[Script {
-    name: "0001_engine",
-    sql: include_str!("../migrations/0001_engine.sql"),
-}];
+const ENGINE_SCRIPTS: &[Script] = &[
+    Script {
+        name: "0001_engine",
+        sql: include_str!("../migrations/0001_engine.sql"),
+    },
+    Script {
+        name: "0002_control",
+        sql: include_str!("../migrations/0002_control.sql"),
+    },
+];
 
 const TRACK: &str = "CREATE TABLE workflow_migration (
     owner      TEXT    NOT NULL,

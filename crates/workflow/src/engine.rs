@@ -21,7 +21,7 @@ use crate::store::{
 use crate::worker::{Worker, WorkerOptions};
 use crate::workflow::{Definition, DefinitionError, Overrides, Workflow};
 
-/// No start key is longer: it holds an outside id.
+/// No start key and no flow key is longer: they hold outside ids.
 pub const START_KEY_LIMIT: usize = 200;
 
 /// What an engine could not do.
@@ -53,6 +53,8 @@ pub struct StartOptions {
     pub priority: i16,
     /// Not before this time has passed.
     pub delay: Duration,
+    /// Whose turn it takes among the runs of its workflow: a tenant, an account, a host.
+    pub flow_key: Option<String>,
 }
 
 impl StartOptions {
@@ -69,6 +71,13 @@ impl StartOptions {
     #[must_use]
     pub fn priority(mut self, priority: i16) -> Self {
         self.priority = priority;
+        self
+    }
+
+    /// With the key whose turn it takes.
+    #[must_use]
+    pub fn flow_key(mut self, key: impl Into<String>) -> Self {
+        self.flow_key = Some(key.into());
         self
     }
 
@@ -222,17 +231,8 @@ impl Engine {
     pub fn prepare<W: Workflow>(&self, input: &W::Input, options: StartOptions) -> Result<NewRun, EngineError> {
         let unknown = || EngineError::UnknownWorkflow(W::NAME.to_owned());
         let definition = self.shell.definitions.get(W::NAME).ok_or_else(unknown)?;
-        if let Some(key) = options
-            .key
-            .as_ref()
-            .filter(|key| key.is_empty() || key.len() > START_KEY_LIMIT)
-        {
-            let problem = format!(
-                "a start key must have 1 to {START_KEY_LIMIT} bytes, this has {}",
-                key.len()
-            );
-            return Err(EngineError::Invalid(problem));
-        }
+        check_key("a start key", options.key.as_deref())?;
+        check_key("a flow key", options.flow_key.as_deref())?;
         Ok(NewRun {
             id: RunId(self.shell.runtime.new_id()),
             workflow: W::NAME.to_owned(),
@@ -242,6 +242,8 @@ impl Engine {
             priority: options.priority,
             delay: options.delay,
             known_since: self.shell.known_since,
+            parent: None,
+            flow_key: options.flow_key,
         })
     }
 
@@ -412,5 +414,16 @@ impl Engine {
     #[must_use]
     pub fn runtime(&self) -> &Arc<dyn Runtime> {
         &self.shell.runtime
+    }
+}
+
+/// Keys hold outside ids, and strangers choose them.
+fn check_key(what: &str, key: Option<&str>) -> Result<(), EngineError> {
+    match key {
+        Some(key) if key.is_empty() || key.len() > START_KEY_LIMIT => Err(EngineError::Invalid(format!(
+            "{what} must have 1 to {START_KEY_LIMIT} bytes, this has {}",
+            key.len()
+        ))),
+        _ => Ok(()),
     }
 }

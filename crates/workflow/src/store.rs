@@ -171,6 +171,10 @@ pub struct NewRun {
     pub delay: Duration,
     /// When the starting engine was built; see [`Claim`].
     pub known_since: Timestamp,
+    /// The run that waits for it, when another run has started it.
+    pub parent: Option<RunId>,
+    /// Whose turn it takes among the runs of its workflow: a tenant, an account, a host.
+    pub flow_key: Option<String>,
 }
 
 /// The right of a worker to one run.

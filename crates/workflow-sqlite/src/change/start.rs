@@ -59,8 +59,8 @@ fn find(group: &Group<'_>, sql: &str, params: impl Params) -> Result<Option<Outc
 
 fn insert(group: &Group<'_>, new: &NewRun) -> Result<(), Fault> {
     const SQL: &str = "INSERT INTO workflow_run (id, epoch, seq, inbox, status, phase, priority, ready_rank, wake_at, \
-         hash, known_since, answered, any_hash, created_at, updated_at, workflow, start_key, input) \
-         VALUES (?1, 0, 0, 0, 'pending', 'main', ?2, ?3, ?4, ?5, ?6, 0, 0, ?7, ?7, ?8, ?9, ?10)";
+         hash, known_since, answered, any_hash, created_at, updated_at, workflow, start_key, input, parent, flow_key) \
+         VALUES (?1, 0, 0, 0, 'pending', 'main', ?2, ?3, ?4, ?5, ?6, 0, 0, ?7, ?7, ?8, ?9, ?10, ?11, ?12)";
     let wake_at = (!new.delay.is_zero()).then(|| later(group.now, new.delay));
     let ready_rank = match wake_at {
         Some(at) => {
@@ -85,6 +85,8 @@ fn insert(group: &Group<'_>, new: &NewRun) -> Result<(), Fault> {
             new.workflow,
             new.start_key,
             new.input.as_str(),
+            new.parent.map(|parent| parent.0),
+            new.flow_key,
         ],
     )?;
     Ok(())

@@ -110,14 +110,14 @@ fn a_foreign_database_is_left_alone() {
 fn a_newer_engine_is_recognised() {
     let folder = Folder::new();
     drop(folder.executor(Mode::Inline));
-    let sql = "INSERT INTO workflow_migration VALUES ('workflow', 2, '0002_later', '', 0)";
+    let sql = "INSERT INTO workflow_migration VALUES ('workflow', 1000, '1000_later', '', 0)";
     Connection::open(folder.path("lumina.db"))
         .unwrap()
         .execute_batch(sql)
         .unwrap();
     let error = SqliteStore::open(folder.options()).unwrap_err().to_string();
     assert!(
-        error.contains("newer version of this program (`workflow/0002_later`)"),
+        error.contains("newer version of this program (`workflow/1000_later`)"),
         "{error}"
     );
 }

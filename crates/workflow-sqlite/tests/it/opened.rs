@@ -82,6 +82,8 @@ pub fn new_run(number: u128) -> NewRun {
         priority: 0,
         delay: Duration::ZERO,
         known_since: moment(),
+        parent: None,
+        flow_key: None,
     }
 }
 

@@ -124,6 +124,8 @@ impl<'a> Stage<'a> {
             priority: 0,
             delay: Duration::ZERO,
             known_since: samples::moment(0),
+            parent: None,
+            flow_key: None,
         }
     }
 

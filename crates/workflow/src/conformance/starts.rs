@@ -9,9 +9,12 @@ use crate::store::{Member, NewRun, Outcome, RunRow, RunStatus};
 
 /// A started run is shown with all that it was given, pending and never executed.
 pub fn a_started_run_is_shown_as_it_was_given(stage: &Stage<'_>) {
+    let parent = stage.run_id();
     let new = NewRun {
         start_key: Some("order-7".to_owned()),
         priority: 3,
+        parent: Some(parent),
+        flow_key: Some("acme".to_owned()),
         ..stage.new_run()
     };
     let id = stage.start(new);
@@ -30,12 +33,15 @@ pub fn a_started_run_is_shown_as_it_was_given(stage: &Stage<'_>) {
         blocked: None,
         cancel_by: None,
         priority: 3,
+        parent: Some(parent),
+        flow_key: Some("acme".to_owned()),
         seq: Seq(0),
         inbox: 0,
         epoch: Epoch(0),
         worker: None,
         due_at: None,
         created_at: now,
+        begun_at: None,
         updated_at: now,
         finished_at: None,
     };

@@ -162,6 +162,10 @@ pub struct RunRow {
     pub cancel_by: Option<String>,
     /// Higher runs first.
     pub priority: i16,
+    /// The run that waits for it.
+    pub parent: Option<RunId>,
+    /// Whose turn it takes among the runs of its workflow.
+    pub flow_key: Option<String>,
     /// How many records its history has.
     pub seq: Seq,
     /// Its inbox counter: one higher for each event and command.
@@ -174,6 +178,8 @@ pub struct RunRow {
     pub due_at: Option<Timestamp>,
     /// When it was started.
     pub created_at: Timestamp,
+    /// When it was first claimed: from then on its deadline counts.
+    pub begun_at: Option<Timestamp>,
     /// When it last changed.
     pub updated_at: Timestamp,
     /// When it ended.

@@ -160,6 +160,8 @@ impl Planner {
             priority: [0, 0, -1, 2][self.random.below(4)],
             delay: if delayed { self.duration(30) } else { Duration::ZERO },
             known_since: moment(known as i64),
+            parent: None,
+            flow_key: None,
         }
     }
 

@@ -90,6 +90,7 @@ impl State {
         run.row.epoch = lease.epoch;
         run.row.worker = Some(claim.worker);
         run.row.due_at = Some(until);
+        run.row.begun_at.get_or_insert(now);
         run.row.updated_at = now;
         run.place = Place::Due(until);
         let row = run.view();
