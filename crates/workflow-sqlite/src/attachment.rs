@@ -105,7 +105,8 @@ impl Tx<'_> {
     /// does.
     ///
     /// # Errors
-    /// When its id, name or key is empty or longer than [`EVENT_NAME_LIMIT`], or a statement fails.
+    /// When its id, name or key is empty or longer than [`EVENT_NAME_LIMIT`], when nobody has consumed so many
+    /// others for the same target that it takes no more, or a statement fails.
     pub fn emit(&self, event: &NewEvent) -> Result<Delivery, AttachError> {
         let parts = [
             ("id", event.id.as_str()),
@@ -120,7 +121,8 @@ impl Tx<'_> {
             let problem = format!("an event's {part} must have 1 to {EVENT_NAME_LIMIT} bytes, this has {size}");
             return Err(StepError::fail(problem).into());
         }
-        Ok(change::emit(self.group, event)?)
+        let delivery = change::emit(self.group, event)?;
+        Ok(delivery.map_err(StepError::fail)?)
     }
 
     /// What a run is doing, as of this transaction; `None` when there is no such run.

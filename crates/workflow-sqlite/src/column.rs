@@ -94,20 +94,20 @@ macro_rules! run_columns {
         "id, workflow, hash, start_key, status, phase, input, output, failure, failing_since, blocked, \
          CASE WHEN status = 'cancelled' OR (phase = 'main' AND finished_at IS NULL) THEN cancel_by END, priority, \
          seq, inbox, epoch, worker, coalesce(lease_until, wake_at), created_at, updated_at, finished_at, \
-         parent, flow_key, begun_at, \
+         parent, flow_key, begun_at, pause_by, paused_at, buffered, \
          known_since, any_hash, coalesce(ready_rank, lease_until, wake_at, updated_at)"
     };
 }
 pub(crate) use run_columns;
 
 /// The place of `known_since` in [`run_columns`].
-pub(crate) const KNOWN_SINCE: usize = 24;
+pub(crate) const KNOWN_SINCE: usize = 27;
 
 /// The place of `any_hash` in [`run_columns`].
-pub(crate) const ANY_HASH: usize = 25;
+pub(crate) const ANY_HASH: usize = 28;
 
 /// The place, in [`run_columns`], of the time since when the run is to be claimed.
-pub(crate) const SINCE: usize = 26;
+pub(crate) const SINCE: usize = 29;
 
 /// Reads a run.
 pub(crate) fn run_row(row: &Row<'_>) -> Result<RunRow, Fault> {
@@ -140,6 +140,9 @@ pub(crate) fn run_row(row: &Row<'_>) -> Result<RunRow, Fault> {
         parent: row.get::<_, Option<Uuid>>(21)?.map(RunId),
         flow_key: row.get(22)?,
         begun_at: optional_time(row, 23)?,
+        pause_by: row.get(24)?,
+        paused_at: optional_time(row, 25)?,
+        buffered: from_int(row.get(26)?),
     })
 }
 
@@ -172,7 +175,7 @@ fn target(row: &Row<'_>, index: usize) -> Result<Target, Fault> {
 /// The columns of [`stored_event`], in its order.
 macro_rules! event_columns {
     () => {
-        "seq, id, scope, scope_key, name, key, payload, received_at"
+        "seq, id, scope, scope_key, name, key, payload, received_at, sent_by"
     };
 }
 pub(crate) use event_columns;
@@ -187,5 +190,6 @@ pub(crate) fn stored_event(row: &Row<'_>) -> Result<StoredEvent, Fault> {
         key: row.get(5)?,
         payload: payload(row, 6)?,
         received_at: time(row, 7)?,
+        by: row.get(8)?,
     })
 }

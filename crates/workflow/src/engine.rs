@@ -15,8 +15,8 @@ use crate::runtime::Runtime;
 use crate::shell::Shell;
 use crate::step::Step;
 use crate::store::{
-    Attachment, Change, Command, CommandKind, Delivery, Inbox, InboxQuery, Member, NewRun, Outcome, Page, Refusal,
-    RunQuery, RunRow, RunStatus, Store, StoreError, StoredRecord,
+    Attachment, Change, Delivery, Inbox, InboxQuery, Member, NewRun, Outcome, Page, Refusal, RunQuery, RunRow,
+    RunStatus, Store, StoreError, StoredRecord,
 };
 use crate::worker::{Worker, WorkerOptions};
 use crate::workflow::{Definition, DefinitionError, Overrides, Workflow};
@@ -42,6 +42,24 @@ pub enum EngineError {
     /// A workflow that this engine does not have.
     #[error("no workflow named {0} is registered here")]
     UnknownWorkflow(String),
+    /// A step that the run's history does not have, or has more than once.
+    #[error("run {run} cannot go back there: {problem}")]
+    NoSuchStep {
+        /// The run.
+        run: RunId,
+        /// What is the matter, in words.
+        problem: String,
+    },
+    /// Going back would repeat an outside effect that has happened, or may have.
+    #[error(
+        "run {run} would repeat step {step}, an outside effect that has acted or may have; say that it may be repeated, if it may"
+    )]
+    WouldRepeat {
+        /// The run.
+        run: RunId,
+        /// The step.
+        step: String,
+    },
 }
 
 /// How a run is started.
@@ -177,7 +195,7 @@ impl EngineBuilder {
 /// The engine. Clones are the same one.
 #[derive(Clone)]
 pub struct Engine {
-    shell: Arc<Shell>,
+    pub(crate) shell: Arc<Shell>,
 }
 
 /// An engine that may have been dropped: for what the engine itself holds on to, such as workflows.
@@ -291,41 +309,7 @@ impl Engine {
         }
     }
 
-    /// Asks a run to end. Waits, sleeps and backoff end at once, attempts by themselves; then `on_failure`
-    /// runs. True when this was the first request.
-    ///
-    /// # Errors
-    /// When there is no such run, it has ended, or the database does not take it.
-    pub async fn cancel(&self, run: RunId, by: &str) -> Result<bool, EngineError> {
-        self.command(run, CommandKind::Cancel, by).await
-    }
-
-    /// Lets a blocked run try again.
-    ///
-    /// # Errors
-    /// When there is no such run, it is not blocked, or the database does not take it.
-    pub async fn retry(&self, run: RunId, by: &str) -> Result<bool, EngineError> {
-        self.command(run, CommandKind::Retry, by).await
-    }
-
-    async fn command(&self, run: RunId, what: CommandKind, by: &str) -> Result<bool, EngineError> {
-        match self
-            .submit(
-                Change::Command(Command {
-                    run,
-                    what,
-                    by: by.to_owned(),
-                })
-                .into(),
-            )
-            .await?
-        {
-            Outcome::Commanded { effective } => Ok(effective),
-            other => unreachable!("a command is answered as one, not with {other:?}"),
-        }
-    }
-
-    async fn submit(&self, member: Member) -> Result<Outcome, EngineError> {
+    pub(crate) async fn submit(&self, member: Member) -> Result<Outcome, EngineError> {
         Ok(self.shell.pipeline.submit(member).await??)
     }
 

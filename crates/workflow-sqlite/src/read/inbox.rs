@@ -15,19 +15,21 @@ pub(crate) fn read(conn: &Connection, query: &InboxQuery) -> Result<Inbox, Fault
         return Ok(Inbox {
             counter: 0,
             cancel_by: None,
+            pause_by: None,
             events,
         });
     };
     const SQL: &str = "SELECT inbox, CASE WHEN status = 'cancelled' OR (phase = 'main' AND finished_at IS NULL) \
-         THEN cancel_by END FROM workflow_run WHERE id = ?1";
+         THEN cancel_by END, pause_by FROM workflow_run WHERE id = ?1";
     let row = conn
         .prepare_cached(SQL)?
-        .query_row([run.0], |row| Ok((row.get(0)?, row.get(1)?)))
+        .query_row([run.0], |row| Ok((row.get(0)?, row.get(1)?, row.get(2)?)))
         .optional()?;
-    let (counter, cancel_by) = row.unwrap_or((0, None));
+    let (counter, cancel_by, pause_by) = row.unwrap_or((0, None, None));
     Ok(Inbox {
         counter: from_int(counter),
         cancel_by,
+        pause_by,
         events: of_run(conn, run, query.after, query.limit)?,
     })
 }

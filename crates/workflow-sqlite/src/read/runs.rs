@@ -38,6 +38,9 @@ fn statement(query: &RunQuery) -> (String, Vec<Value>) {
             vec![key.namespace.clone().into(), key.key.clone().into()],
         );
     }
+    if let Some(parent) = query.parent {
+        add("parent = ?", vec![blob(parent)]);
+    }
     if let Some(workflow) = &query.workflow {
         add("workflow = ?", vec![workflow.clone().into()]);
     }

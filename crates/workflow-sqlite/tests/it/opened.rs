@@ -130,6 +130,8 @@ pub fn step(lease: Lease, seq: u64, next: Next) -> Advance {
         records: vec![record],
         consumed: vec![],
         keys: vec![],
+        starts: vec![],
+        emits: vec![],
         guard: None,
         next,
     }

@@ -3,6 +3,7 @@
 use jiff::Timestamp;
 
 use super::state::State;
+use crate::error::StepError;
 use crate::event::NewEvent;
 use crate::id::RunId;
 use crate::payload::Payload;
@@ -39,11 +40,15 @@ impl<'a> Tx<'a> {
     }
 
     /// Stores an event, as [`Change::Emit`](crate::store::Change::Emit) does.
-    pub fn emit(&mut self, event: &NewEvent) -> Delivery {
-        match self.state.knows(event) {
-            true => Delivery::Duplicate,
-            false => self.state.emit(event, self.now),
+    ///
+    /// # Errors
+    /// When nobody has consumed so many others for the same target that it takes no more.
+    pub fn emit(&mut self, event: &NewEvent) -> Result<Delivery, StepError> {
+        if self.state.knows(event) {
+            return Ok(Delivery::Duplicate);
         }
+        self.state.check_room(&event.target).map_err(StepError::fail)?;
+        Ok(self.state.emit(event, self.now))
     }
 
     /// Makes a run ready that waits for a timer or for its delayed start. Nothing happens to
