@@ -1,6 +1,6 @@
 //! Replay: what a history says about each step, as a pure function of the records.
 
-use std::collections::{BTreeMap, VecDeque};
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
 use jiff::Timestamp;
 
@@ -198,6 +198,49 @@ impl Known {
         self.unresolved = None;
         self.end = Some((end, place));
     }
+}
+
+/// The places of a whole history's records that count no more, because somebody has sent the run
+/// back to before them. [`What::Rewound`] says which.
+#[must_use]
+pub fn superseded(records: &[Record]) -> BTreeSet<Seq> {
+    let mut gone = BTreeSet::new();
+    for (end, record) in records.iter().enumerate() {
+        if let What::Rewound { step, at, .. } = record.what {
+            let live = (1..)
+                .map(Seq)
+                .zip(&records[..end])
+                .filter(|(place, _)| !gone.contains(place));
+            let live: Vec<(Seq, &Record)> = live.collect();
+            gone.extend(superseded_by(step, at, &live));
+        }
+    }
+    gone
+}
+
+fn superseded_by(step: u32, at: Seq, live: &[(Seq, &Record)]) -> Vec<Seq> {
+    let mut first = BTreeMap::new();
+    for (place, record) in live.iter().filter(|(_, record)| record.phase == Phase::Main) {
+        first
+            .entry(record.step.as_ref().map(|step| step.ordinal))
+            .or_insert(*place);
+    }
+    let is_gone = |place: Seq, record: &Record| match (&record.what, &record.step) {
+        (What::Failing { .. } | What::CancelRequested { .. }, _) => true,
+        _ if record.phase == Phase::OnFailure => true,
+        (What::Patched { .. }, _) => place >= at,
+        (_, None) => false,
+        (what, Some(of)) => {
+            let given_up = match what {
+                What::Abandoned => true,
+                What::Failed { failure, .. } => failure.kind == FailureKind::Failed,
+                _ => false,
+            };
+            of.ordinal == step || first[&Some(of.ordinal)] >= at || (given_up && place >= at)
+        }
+    };
+    let gone = live.iter().filter(|(place, record)| is_gone(*place, record));
+    gone.map(|(place, _)| *place).collect()
 }
 
 /// What a completing record tells the workflow; `None` for the others.

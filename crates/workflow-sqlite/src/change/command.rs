@@ -177,11 +177,26 @@ fn rewind(group: &Group<'_>, command: &Command, subject: &Subject) -> Result<(),
         [command.run.0],
     )?;
     unblock(group, command)?;
+    supersede(group, command)?;
     let keys = key::pairs(subject.keys.as_deref())?;
     key::hold_again(group, command.run, &keys)?;
     let mut targets = vec![Target::Run(command.run)];
     targets.extend(keys.into_iter().map(Target::Key));
     event::deliver_unrouted(group, command.run, &targets)?;
+    Ok(())
+}
+
+/// For those who read histories in SQL; the engine itself goes by the records alone.
+fn supersede(group: &Group<'_>, command: &Command) -> Result<(), Fault> {
+    const SQL: &str = "UPDATE workflow_record AS r SET superseded = 1 WHERE run = ?1 AND superseded = 0 AND (\
+         what IN ('failing', 'cancel_requested') OR phase = 'on_failure' OR ordinal = ?2 \
+         OR (what = 'patched' AND seq >= ?3) OR (ordinal IS NOT NULL AND ( \
+         (SELECT min(seq) FROM workflow_record AS f WHERE f.run = ?1 AND f.phase = 'main' AND f.superseded = 0 \
+         AND f.ordinal = r.ordinal) >= ?3 \
+         OR (seq >= ?3 AND (what = 'abandoned' OR (what = 'failed' AND detail ->> '$.failure.kind' = 'failed'))))))";
+    if let CommandKind::Rewind { step, at, .. } = command.what {
+        group.execute(SQL, params![command.run.0, step, to_int(at.0)])?;
+    }
     Ok(())
 }
 

@@ -10,3 +10,4 @@ mod files;
 mod migrations;
 mod opened;
 mod threads;
+mod views;
