@@ -61,6 +61,7 @@ mod lanes;
 mod lock;
 mod migrate;
 mod options;
+mod payloads;
 mod purge;
 mod read;
 mod reader;

@@ -74,7 +74,7 @@ fn put_in(group: &Group<'_>, to: &Receiver, event: &NewEvent) -> Result<(), Faul
             key,
             event.name,
             event.key,
-            event.payload.as_str(),
+            group.payloads.write(&event.payload)?,
             group.now,
             expires_at
         ],
@@ -95,7 +95,7 @@ fn set_aside(group: &Group<'_>, event: &NewEvent) -> Result<(), Fault> {
             key,
             event.name,
             event.key,
-            event.payload.as_str(),
+            group.payloads.write(&event.payload)?,
             group.now,
             later(group.now, event.kept_for)
         ],
