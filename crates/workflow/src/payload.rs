@@ -6,6 +6,8 @@ use std::sync::Arc;
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 
+use crate::error::StepError;
+
 /// Past this size a payload is stored, and a warning names it: history is read again at
 /// every resumption, so it should hold references, not bulk data.
 pub const PAYLOAD_SOFT_LIMIT: usize = 64 * 1024;
@@ -55,6 +57,29 @@ impl Payload {
             return Err(PayloadError::TooLarge { size: text.len() });
         }
         Ok(Self(text))
+    }
+
+    /// Measures it where it enters the engine, whoever made it: above [`PAYLOAD_HARD_LIMIT`] it
+    /// is refused, above [`PAYLOAD_SOFT_LIMIT`] a warning says what it is.
+    pub(crate) fn measure(&self, what: &str) -> Result<(), PayloadError> {
+        let bytes = self.len();
+        if bytes > PAYLOAD_HARD_LIMIT {
+            return Err(PayloadError::TooLarge { size: bytes });
+        }
+        if bytes > PAYLOAD_SOFT_LIMIT {
+            tracing::warn!(bytes, "{what} is large; history should hold references, not bulk data");
+        }
+        Ok(())
+    }
+
+    /// The same for a store's attachments: what they return, start and emit does not come by way
+    /// of the engine. `what` begins the sentence, such as "an attachment's result".
+    ///
+    /// # Errors
+    /// When it is above [`PAYLOAD_HARD_LIMIT`]; the attachment is refused with it.
+    pub fn admit(&self, what: &str) -> Result<(), StepError> {
+        self.measure(what)
+            .map_err(|problem| StepError::fail(format!("{what} {problem}")))
     }
 
     /// Takes back a text that a store wrote earlier, without measuring it again.

@@ -3,6 +3,7 @@
 use jiff::Timestamp;
 
 use super::state::State;
+use crate::error::StepError;
 use crate::event::NewEvent;
 use crate::id::RunId;
 use crate::payload::Payload;
@@ -31,19 +32,27 @@ impl<'a> Tx<'a> {
     }
 
     /// Starts a run, as [`Change::Start`](crate::store::Change::Start) does.
-    pub fn start(&mut self, new: &NewRun) -> Outcome {
-        match self.state.existing(new) {
+    ///
+    /// # Errors
+    /// When its input is above the limit.
+    pub fn start(&mut self, new: &NewRun) -> Result<Outcome, StepError> {
+        new.input.admit("a run's input")?;
+        Ok(match self.state.existing(new) {
             Some(existing) => existing,
             None => self.state.start(new, self.now),
-        }
+        })
     }
 
     /// Stores an event, as [`Change::Emit`](crate::store::Change::Emit) does.
-    pub fn emit(&mut self, event: &NewEvent) -> Delivery {
-        match self.state.knows(event) {
+    ///
+    /// # Errors
+    /// When its payload is above the limit.
+    pub fn emit(&mut self, event: &NewEvent) -> Result<Delivery, StepError> {
+        event.payload.admit("an event's payload")?;
+        Ok(match self.state.knows(event) {
             true => Delivery::Duplicate,
             false => self.state.emit(event, self.now),
-        }
+        })
     }
 
     /// Makes a run ready that waits for a timer or for its delayed start. Nothing happens to
