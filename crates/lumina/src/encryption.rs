@@ -5,15 +5,21 @@ use std::sync::Arc;
 
 use lumina_workflow::codec::{AesGcmCodec, Codec, CodecError, Encoded, KeyFileError};
 
-/// The codec for a key file, or one for none.
+/// The codec that is configured.
 ///
 /// # Errors
 /// When the key file cannot be used.
 pub fn codec(key_file: Option<&Path>) -> Result<Arc<dyn Codec>, KeyFileError> {
-    Ok(match key_file {
-        Some(path) => Arc::new(AesGcmCodec::open(path)?),
-        None => Arc::new(NoKeyFile),
-    })
+    match key_file {
+        Some(path) => Ok(Arc::new(AesGcmCodec::open(path)?)),
+        None => Ok(none()),
+    }
+}
+
+/// Where no key file is configured.
+#[must_use]
+pub fn none() -> Arc<dyn Codec> {
+    Arc::new(NoKeyFile)
 }
 
 /// Stores payloads as they are, and says which setting is missing when one is encrypted.
