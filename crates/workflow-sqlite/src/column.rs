@@ -4,14 +4,13 @@ use std::time::Duration;
 
 use jiff::Timestamp;
 use lumina_workflow::store::{RunRow, RunStatus};
-use lumina_workflow::{
-    CorrelationKey, DefinitionHash, Epoch, Payload, Phase, RunId, Seq, StoredEvent, Target, WorkerId,
-};
+use lumina_workflow::{CorrelationKey, DefinitionHash, Epoch, Phase, RunId, Seq, StoredEvent, Target, WorkerId};
 use rusqlite::Row;
 use rusqlite::types::{ToSqlOutput, Value, ValueRef};
 use uuid::Uuid;
 
 use crate::fault::Fault;
+use crate::payloads::Payloads;
 
 /// Numbers that only grow from zero, as SQLite keeps them.
 pub(crate) fn to_int(number: u64) -> i64 {
@@ -43,17 +42,6 @@ pub(crate) fn text<'r>(row: &'r Row<'_>, index: usize) -> Result<&'r str, Fault>
     row.get_ref(index)?
         .as_str()
         .map_err(|_| Fault::Broken(format!("column {index} of a row is no text")))
-}
-
-pub(crate) fn payload(row: &Row<'_>, index: usize) -> Result<Payload, Fault> {
-    text(row, index).map(Payload::from_stored)
-}
-
-pub(crate) fn optional_payload(row: &Row<'_>, index: usize) -> Result<Option<Payload>, Fault> {
-    match row.get_ref(index)? {
-        ValueRef::Null => Ok(None),
-        _ => payload(row, index).map(Some),
-    }
 }
 
 pub(crate) fn run_id(row: &Row<'_>, index: usize) -> Result<RunId, Fault> {
@@ -110,20 +98,22 @@ pub(crate) const ANY_HASH: usize = 28;
 pub(crate) const SINCE: usize = 29;
 
 /// Reads a run.
-pub(crate) fn run_row(row: &Row<'_>) -> Result<RunRow, Fault> {
+pub(crate) fn run_row(row: &Row<'_>, payloads: &Payloads) -> Result<RunRow, Fault> {
+    let id = run_id(row, 0)?;
+    let of_run = |fault: Fault| fault.within(|| format!("run {id}"));
     let failure = match row.get_ref(8)? {
         ValueRef::Null => None,
         _ => Some(serde_json::from_str(text(row, 8)?).map_err(|e| Fault::Broken(format!("a run's failure: {e}")))?),
     };
     Ok(RunRow {
-        id: run_id(row, 0)?,
+        id,
         workflow: text(row, 1)?.to_owned(),
         hash: DefinitionHash(row.get::<_, i64>(2)?.cast_unsigned()),
         start_key: row.get(3)?,
         status: status(row, 4)?,
         phase: phase(row, 5)?,
-        input: payload(row, 6)?,
-        output: optional_payload(row, 7)?,
+        input: payloads.read(row, 6).map_err(of_run)?,
+        output: payloads.read_optional(row, 7).map_err(of_run)?,
         failure,
         failing_since: optional_time(row, 9)?,
         blocked: row.get(10)?,
@@ -181,14 +171,16 @@ macro_rules! event_columns {
 pub(crate) use event_columns;
 
 /// Reads an event of the inbox, or an unrouted one.
-pub(crate) fn stored_event(row: &Row<'_>) -> Result<StoredEvent, Fault> {
+pub(crate) fn stored_event(row: &Row<'_>, payloads: &Payloads) -> Result<StoredEvent, Fault> {
+    let id = text(row, 1)?;
+    let payload = payloads.read(row, 6);
     Ok(StoredEvent {
         seq: from_int(row.get(0)?),
-        id: text(row, 1)?.to_owned(),
+        id: id.to_owned(),
         target: target(row, 2)?,
         name: text(row, 4)?.to_owned(),
         key: row.get(5)?,
-        payload: payload(row, 6)?,
+        payload: payload.map_err(|fault| fault.within(|| format!("event {id}")))?,
         received_at: time(row, 7)?,
         by: row.get(8)?,
     })

@@ -10,6 +10,7 @@ use rusqlite::{Connection, params};
 use crate::change;
 use crate::column;
 use crate::fault::Fault;
+use crate::payloads::Payloads;
 
 /// What a transaction has set in motion, told once it is durable.
 #[derive(Debug)]
@@ -40,16 +41,18 @@ pub(crate) struct Group<'c> {
     pub conn: &'c Connection,
     /// The time of all of it, in microseconds.
     pub now: i64,
+    pub payloads: &'c Payloads,
     rank: Cell<i64>,
     last_event: Cell<Option<i64>>,
     wake: RefCell<Wake>,
 }
 
 impl<'c> Group<'c> {
-    pub(crate) fn new(conn: &'c Connection, now: i64, rank: i64) -> Self {
+    pub(crate) fn new(conn: &'c Connection, payloads: &'c Payloads, now: i64, rank: i64) -> Self {
         Self {
             conn,
             now,
+            payloads,
             rank: Cell::new(rank),
             last_event: Cell::default(),
             wake: RefCell::default(),

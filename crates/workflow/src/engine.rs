@@ -268,9 +268,10 @@ impl Engine {
     /// Starts a prepared run.
     ///
     /// # Errors
-    /// When the database does not take it.
+    /// When its input is above the limit, or the database does not take it.
     pub async fn start_prepared(&self, new: NewRun) -> Result<Started, EngineError> {
         let run = new.id;
+        new.input.measure("a run's input")?;
         match self.submit(Change::Start(new).into()).await? {
             // Its own id is found when the answer to its first try was lost: then it is new.
             Outcome::Existing { run: found, same_input } if found != run => {
@@ -283,11 +284,12 @@ impl Engine {
     /// Sends an event. It is durable when this returns.
     ///
     /// # Errors
-    /// When a name is too long, or the database does not take it.
+    /// When a name is too long or the payload above the limit, or the database does not take it.
     pub async fn emit(&self, event: NewEvent) -> Result<Delivery, EngineError> {
         if let Some(problem) = event.problem() {
             return Err(EngineError::Invalid(problem));
         }
+        event.payload.measure("an event's payload")?;
         match self.submit(Change::Emit(event).into()).await? {
             Outcome::Emitted(delivery) => Ok(delivery),
             other => unreachable!("an emit is answered as one, not with {other:?}"),

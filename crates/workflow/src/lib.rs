@@ -48,6 +48,7 @@
 //! assert_eq!(output.unwrap().unwrap().decode::<u32>().unwrap(), 4);
 //! ```
 
+pub mod codec;
 pub mod store;
 
 #[cfg(feature = "conformance")]

@@ -18,7 +18,7 @@ use crate::board::{ActCode, Board, ChildPlan, Deadline, Filter, GateCode, Op};
 use crate::error::{Failure, FailureKind, StepError};
 use crate::event::Event;
 use crate::id::RunId;
-use crate::payload::{PAYLOAD_SOFT_LIMIT, Payload, PayloadError};
+use crate::payload::{Payload, PayloadError};
 use crate::replay::Completion;
 use crate::step::{Matching, Step, StepAt, StepKind};
 use crate::store::Attachment;
@@ -430,12 +430,7 @@ where
             StepKind::Effect => StepError::unknown(format!("the result {problem}")),
             _ => StepError::fail(format!("the result {problem}")),
         })?;
-        if payload.len() > PAYLOAD_SOFT_LIMIT {
-            tracing::warn!(
-                bytes = payload.len(),
-                "a step's result is large; history should hold references, not bulk data"
-            );
-        }
+        payload.admit("a step's result")?;
         Ok(payload)
     })
 }

@@ -78,7 +78,9 @@ impl<W: Workflow> AnyWorkflow for W {
         Box::pin(async move {
             let input = input.decode().map_err(Ended::Unreadable)?;
             let output = Workflow::run(&*self, &run, input).await.map_err(Ended::Failed)?;
-            Payload::encode(&output).map_err(Ended::Unwritable)
+            let output = Payload::encode(&output).map_err(Ended::Unwritable)?;
+            output.measure("a run's output").map_err(Ended::Unwritable)?;
+            Ok(output)
         })
     }
 

@@ -79,7 +79,7 @@ fn repeated(group: &Group<'_>, step: &Advance, held: &Held, attached: bool) -> R
         let applied = was_given_back(held.status, &step.next);
         return Ok(applied.then_some(Ok(Outcome::Advanced { inbox, payload: None })));
     }
-    let stored = record::read(group.conn, step.lease.run, step.seq, step.records.len())?;
+    let stored = record::read(group.conn, group.payloads, step.lease.run, step.seq, step.records.len())?;
     let same = stored.len() == step.records.len()
         && stored
             .iter()

@@ -129,7 +129,7 @@ fn finish(group: &Group<'_>, step: &Advance, goal: &Goal<'_>, ending: &Ending) -
             const SQL: &str = "UPDATE workflow_run SET status = 'completed', seq = ?2, inbox = ?3, answered = ?3, keys = ?4, \
                  buffered = 0, pause_by = NULL, updated_at = ?5, finished_at = ?5, ready_rank = NULL, wake_at = NULL, lease_until = NULL, \
                  output = ?6 WHERE id = ?1";
-            group.execute(SQL, params![id.0, seq, inbox, keys, now, output.as_str()])?;
+            group.execute(SQL, params![id.0, seq, inbox, keys, now, group.payloads.write(output)?])?;
         }
         Ending::Failed(failure) => {
             const SQL: &str = "UPDATE workflow_run SET status = 'failed', seq = ?2, inbox = ?3, answered = ?3, keys = ?4, \

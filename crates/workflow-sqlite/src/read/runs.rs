@@ -6,15 +6,16 @@ use rusqlite::{Connection, params_from_iter};
 
 use crate::column::{limit, run_columns, run_row};
 use crate::fault::Fault;
+use crate::payloads::Payloads;
 
 /// The runs that fit, newest first.
-pub(crate) fn read(conn: &Connection, query: &RunQuery) -> Result<Page<RunRow>, Fault> {
+pub(crate) fn read(conn: &Connection, payloads: &Payloads, query: &RunQuery) -> Result<Page<RunRow>, Fault> {
     let (sql, params) = statement(query);
     let mut statement = conn.prepare_cached(&sql)?;
     let mut rows = statement.query(params_from_iter(params))?;
     let mut items = Vec::new();
     while let Some(row) = rows.next()? {
-        items.push(run_row(row)?);
+        items.push(run_row(row, payloads)?);
     }
     let more = items.len() > query.limit;
     items.truncate(query.limit);

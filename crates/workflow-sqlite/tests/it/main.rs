@@ -6,6 +6,7 @@ mod attachments;
 mod clients;
 mod conformance;
 mod disk;
+mod encryption;
 mod files;
 mod migrations;
 mod opened;

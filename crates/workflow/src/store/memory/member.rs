@@ -40,7 +40,10 @@ impl State {
         let writes = attach.open::<Writes>().expect("the group was checked");
         let mut tx = Tx::new(self, now);
         match catch_unwind(AssertUnwindSafe(|| writes(&mut tx))) {
-            Ok(result) => result.map(Some).map_err(Refusal::Attachment),
+            Ok(result) => {
+                let admit = |payload: Payload| payload.admit("an attachment's result").map(|()| Some(payload));
+                result.and_then(admit).map_err(Refusal::Attachment)
+            }
             Err(_) => Err(Refusal::Attachment(StepError::fail(
                 "the code of an attachment panicked",
             ))),

@@ -32,18 +32,24 @@ impl<'a> Tx<'a> {
     }
 
     /// Starts a run, as [`Change::Start`](crate::store::Change::Start) does.
-    pub fn start(&mut self, new: &NewRun) -> Outcome {
-        match self.state.existing(new) {
+    ///
+    /// # Errors
+    /// When its input is above the limit.
+    pub fn start(&mut self, new: &NewRun) -> Result<Outcome, StepError> {
+        new.input.admit("a run's input")?;
+        Ok(match self.state.existing(new) {
             Some(existing) => existing,
             None => self.state.start(new, self.now),
-        }
+        })
     }
 
     /// Stores an event, as [`Change::Emit`](crate::store::Change::Emit) does.
     ///
     /// # Errors
-    /// When nobody has consumed so many others for the same target that it takes no more.
+    /// When its payload is above the limit, or nobody has consumed so many others for the same target that it takes
+    /// no more.
     pub fn emit(&mut self, event: &NewEvent) -> Result<Delivery, StepError> {
+        event.payload.admit("an event's payload")?;
         if self.state.knows(event) {
             return Ok(Delivery::Duplicate);
         }
