@@ -212,6 +212,14 @@ impl From<&EngineError> for ApiError {
             EngineError::Refused(Refusal::WrongStatus { run, status, problem }) => {
                 Self::new(ErrorCode::Conflict, format!("workflow {run} is {status}: {problem}"))
             }
+            EngineError::Refused(Refusal::UnknownEvent(_)) => Self::new(ErrorCode::NotFound, error.to_string()),
+            EngineError::Refused(Refusal::KeyTaken { .. } | Refusal::InboxFull { .. })
+            | EngineError::NoSuchStep { .. } => Self::new(ErrorCode::Conflict, error.to_string()),
+            EngineError::WouldRepeat { .. } => {
+                Self::new(ErrorCode::Conflict, format!("{error}: add mayRepeatEffects=true"))
+            }
+            EngineError::Invalid(problem) => Self::new(ErrorCode::InvalidQuery, problem),
+            EngineError::Payload(problem) => Self::invalid_payload("body", problem),
             other => Self::internal(other),
         }
     }

@@ -42,6 +42,15 @@ impl Parameters {
         self.0.get(name).map(String::as_str)
     }
 
+    /// Whether something is said to be so; not, unless it is.
+    pub fn flag(&self, name: &str) -> Result<bool, ApiError> {
+        match self.get(name) {
+            None | Some("false") => Ok(false),
+            Some("true") => Ok(true),
+            Some(_) => Err(ApiError::invalid_query(name, "it must be true or false")),
+        }
+    }
+
     /// A whole number within these bounds, or this one when it is not given.
     pub fn number<T>(&self, name: &str, allowed: RangeInclusive<T>, default: T) -> Result<T, ApiError>
     where

@@ -3,7 +3,7 @@
 use axum::Router;
 use axum::extract::DefaultBodyLimit;
 use axum::middleware::{from_fn_with_state, map_response_with_state};
-use axum::routing::{get, post};
+use axum::routing::{delete, get, post};
 use http::Request;
 use tower_http::catch_panic::CatchPanicLayer;
 use tower_http::trace::{DefaultOnFailure, DefaultOnRequest, DefaultOnResponse, TraceLayer};
@@ -64,7 +64,14 @@ fn api(state: &HttpState) -> Router<HttpState> {
         .route("/api/workflows", get(workflows::list::list))
         .route("/api/workflows/{id}", get(workflows::show::show))
         .route("/api/workflows/{id}/cancel", post(workflows::command::cancel))
+        .route("/api/workflows/{id}/pause", post(workflows::command::pause))
+        .route("/api/workflows/{id}/resume", post(workflows::command::resume))
         .route("/api/workflows/{id}/retry", post(workflows::command::retry))
+        .route("/api/workflows/{id}/restart", post(workflows::command::restart))
+        .route("/api/workflows/{id}/events/{name}", post(workflows::events::emit))
+        .route("/api/events/unrouted", get(workflows::events::list))
+        .route("/api/events/unrouted/{number}", delete(workflows::events::discard))
+        .route("/api/events/unrouted/{number}/route", post(workflows::events::route))
         .route_layer(from_fn_with_state(state.clone(), require_token))
 }
 

@@ -68,7 +68,7 @@ pub(crate) fn read(
     count: usize,
 ) -> Result<Vec<StoredRecord>, Fault> {
     const SQL: &str = "SELECT seq, phase, ordinal, step, key, kind, what, attempt, payload, detail, started_at, \
-         ended_at, worker, epoch FROM workflow_record WHERE run = ?1 AND seq > ?2 ORDER BY seq LIMIT ?3";
+         ended_at, worker, epoch, superseded FROM workflow_record WHERE run = ?1 AND seq > ?2 ORDER BY seq LIMIT ?3";
     let mut statement = conn.prepare_cached(SQL)?;
     let mut rows = statement.query(params![run.0, to_int(after.0), limit(count)])?;
     let mut records = Vec::new();
@@ -96,6 +96,7 @@ fn decode(row: &Row<'_>, payloads: &Payloads) -> Result<StoredRecord, Fault> {
     Ok(StoredRecord {
         seq: Seq(from_int(row.get(0)?)),
         record,
+        superseded: row.get(14)?,
     })
 }
 

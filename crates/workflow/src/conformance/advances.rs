@@ -218,7 +218,11 @@ pub fn records_come_back_as_they_were_written(stage: &Stage<'_>) {
     let promised: Vec<StoredRecord> = records
         .into_iter()
         .zip(1..)
-        .map(|(record, seq)| StoredRecord { seq: Seq(seq), record })
+        .map(|(record, seq)| StoredRecord {
+            seq: Seq(seq),
+            record,
+            superseded: false,
+        })
         .collect();
     same("a history is what was written", stage.history(lease.run), promised);
     same("a run's row counts its records", stage.row(lease.run).seq, Seq(last));

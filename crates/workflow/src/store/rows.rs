@@ -62,6 +62,9 @@ pub struct StoredRecord {
     pub seq: Seq,
     /// The record.
     pub record: Record,
+    /// Whether it counts no more, because somebody has sent the run back to before it: see
+    /// [`superseded`](crate::superseded).
+    pub superseded: bool,
 }
 
 /// What a run is doing.

@@ -24,6 +24,10 @@ pub(super) struct WorkflowLine {
     /// Why it is blocked.
     blocked: Option<String>,
     cancel_requested_by: Option<String>,
+    /// Who has paused it, or asked for that.
+    paused_by: Option<String>,
+    /// The workflow that has started it and waits for it.
+    parent_id: Option<Uuid>,
 }
 
 impl WorkflowLine {
@@ -39,6 +43,8 @@ impl WorkflowLine {
             failure: row.failure.as_ref().map(ToString::to_string),
             blocked: row.blocked.clone(),
             cancel_requested_by: row.cancel_by.clone(),
+            paused_by: row.pause_by.clone(),
+            parent_id: row.parent.map(|parent| parent.0),
         }
     }
 }
@@ -63,6 +69,14 @@ pub(super) struct WorkflowPage {
     failure: Option<ShownFailure>,
     blocked: Option<String>,
     cancel_requested_by: Option<String>,
+    paused_by: Option<String>,
+    paused_at: Option<Timestamp>,
+    parent_id: Option<Uuid>,
+    flow_key: Option<String>,
+    /// When it was first executed.
+    begun_at: Option<Timestamp>,
+    /// How many events it has and has not taken.
+    buffered_events: u64,
 }
 
 impl WorkflowPage {
@@ -83,6 +97,12 @@ impl WorkflowPage {
             failure: row.failure.map(ShownFailure::of),
             blocked: row.blocked,
             cancel_requested_by: row.cancel_by,
+            paused_by: row.pause_by,
+            paused_at: row.paused_at,
+            parent_id: row.parent.map(|parent| parent.0),
+            flow_key: row.flow_key,
+            begun_at: row.begun_at,
+            buffered_events: row.buffered,
         }
     }
 }
@@ -136,12 +156,15 @@ pub(super) struct HistoryEntry {
     started_at: Timestamp,
     ended_at: Timestamp,
     payload: Option<Payload>,
+    /// It counts no more: the workflow was sent back to before it.
+    superseded: bool,
     #[serde(skip_serializing_if = "Option::is_none")]
     detail: Option<Detail>,
 }
 
 impl HistoryEntry {
     pub fn of(stored: StoredRecord) -> Self {
+        let superseded = stored.superseded;
         let record = stored.record;
         let row = record.what.to_row();
         let (step, key, kind) = match record.step {
@@ -159,6 +182,7 @@ impl HistoryEntry {
             started_at: record.started_at,
             ended_at: record.ended_at,
             payload: row.payload,
+            superseded,
             detail: Detail::of(record.what),
         }
     }

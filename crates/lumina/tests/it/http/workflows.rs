@@ -48,6 +48,8 @@ async fn a_list_tells_what_each_is_doing() {
             "failure": null,
             "blocked": null,
             "cancelRequestedBy": null,
+            "pausedBy": null,
+            "parentId": null,
         }],
         "nextCursor": null,
     });
@@ -144,7 +146,8 @@ async fn one_is_told_with_its_history() {
             "priority": 0, "startKey": null, "createdAt": NOW, "updatedAt": NOW, "finishedAt": NOW, "dueAt": null,
             "input": {"reason": "import"},
             "output": {"jobs": 2, "enriched": 1, "notFound": 1, "notLookedAt": 0, "stale": 0},
-            "failure": null, "blocked": null, "cancelRequestedBy": null,
+            "failure": null, "blocked": null, "cancelRequestedBy": null, "pausedBy": null, "pausedAt": null,
+            "parentId": null, "flowKey": null, "begunAt": NOW, "bufferedEvents": 0,
         })
     );
     let history = answer["history"].as_array().unwrap();
@@ -170,7 +173,7 @@ async fn one_is_told_with_its_history() {
         json!({
             "seq": started["seq"], "phase": "main", "step": "submit-to-fullenrich", "key": 1, "kind": "effect",
             "what": "attempt_started", "attempt": 1, "startedAt": started["startedAt"], "endedAt": started["endedAt"],
-            "payload": null,
+            "payload": null, "superseded": false,
         })
     );
     // The worker counts on from the time of its claim.

@@ -1,22 +1,33 @@
 //! Questions about runs.
 
+use std::collections::BTreeSet;
 use std::ops::Bound;
 
 use super::state::{Run, State};
+use crate::history::{Record, What};
 use crate::id::{RunId, Seq};
+use crate::replay::superseded;
 use crate::store::{Page, RunQuery, RunRow, StoredRecord};
 
 impl State {
     pub fn history(&self, run: RunId, after: Seq, limit: usize) -> Vec<StoredRecord> {
+        let gone = self.superseded(run);
         let range = (run, Seq(after.0.saturating_add(1)))..=(run, Seq(u64::MAX));
-        let stored = self
-            .records
-            .range(range)
-            .map(|((_, seq), record)| (*seq, record.clone()));
-        stored
-            .take(limit)
-            .map(|(seq, record)| StoredRecord { seq, record })
-            .collect()
+        let stored = self.records.range(range).map(|((_, seq), record)| StoredRecord {
+            seq: *seq,
+            record: record.clone(),
+            superseded: gone.contains(seq),
+        });
+        stored.take(limit).collect()
+    }
+
+    fn superseded(&self, run: RunId) -> BTreeSet<Seq> {
+        let all = self.records.range((run, Seq(0))..=(run, Seq(u64::MAX)));
+        let all: Vec<Record> = all.map(|(_, record)| record.clone()).collect();
+        match all.iter().any(|record| matches!(record.what, What::Rewound { .. })) {
+            true => superseded(&all),
+            false => BTreeSet::new(),
+        }
     }
 
     pub fn runs_page(&self, query: &RunQuery) -> Page<RunRow> {
