@@ -31,6 +31,8 @@ use crate::workflow::{Definition, Ended, HANDLER_DEADLINE, WorkFuture};
 
 mod attempts;
 mod commits;
+#[cfg(feature = "testing")]
+mod intercepted;
 mod loading;
 mod verdicts;
 mod waits;

@@ -129,6 +129,8 @@ pub struct EngineBuilder {
     store: Arc<dyn Store>,
     runtime: Arc<dyn Runtime>,
     definitions: BTreeMap<&'static str, Arc<Definition>>,
+    #[cfg(feature = "testing")]
+    interceptor: Option<Arc<dyn crate::intercept::Interceptor>>,
 }
 
 impl EngineBuilder {
@@ -154,6 +156,21 @@ impl EngineBuilder {
         Ok(self)
     }
 
+    /// The same workflows as an engine before had.
+    #[cfg(feature = "testing")]
+    pub(crate) fn with_definitions(mut self, definitions: BTreeMap<&'static str, Arc<Definition>>) -> Self {
+        self.definitions = definitions;
+        self
+    }
+
+    /// Puts a test's hand between the engine and the code of its steps. The last one given counts.
+    #[cfg(feature = "testing")]
+    #[must_use]
+    pub fn intercept(mut self, interceptor: Arc<dyn crate::intercept::Interceptor>) -> Self {
+        self.interceptor = Some(interceptor);
+        self
+    }
+
     /// The engine. It executes nothing until a worker is started.
     ///
     /// # Errors
@@ -169,6 +186,8 @@ impl EngineBuilder {
                 definitions,
                 pipeline,
                 known_since,
+                #[cfg(feature = "testing")]
+                interceptor: self.interceptor,
             }),
         })
     }
@@ -206,6 +225,8 @@ impl Engine {
             store,
             runtime,
             definitions: BTreeMap::new(),
+            #[cfg(feature = "testing")]
+            interceptor: None,
         }
     }
 

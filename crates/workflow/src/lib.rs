@@ -53,6 +53,9 @@ pub mod store;
 #[cfg(feature = "conformance")]
 pub mod conformance;
 
+#[cfg(feature = "testing")]
+pub mod testing;
+
 mod attempt;
 mod board;
 mod clock;
@@ -63,6 +66,8 @@ mod error;
 mod event;
 mod history;
 mod id;
+#[cfg(feature = "testing")]
+mod intercept;
 mod payload;
 mod pipeline;
 mod replay;
@@ -72,6 +77,8 @@ mod runtime;
 mod seat;
 mod shell;
 mod step;
+#[cfg(any(feature = "testing", feature = "conformance"))]
+mod told;
 mod worker;
 mod workflow;
 

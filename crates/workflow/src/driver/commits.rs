@@ -54,6 +54,8 @@ impl Driver {
         guard: Option<u64>,
         attach: Option<Attachment>,
     ) -> Flow<Committed> {
+        #[cfg(feature = "testing")]
+        self.tell_recording().await;
         let change = Change::Advance(Advance {
             lease: self.lease,
             seq: self.seq,
@@ -66,7 +68,11 @@ impl Driver {
         let member = Member { change, attach };
         loop {
             match self.shell.pipeline.submit(member.clone()).await {
-                Ok(result) => return self.take_result(result),
+                Ok(result) => {
+                    #[cfg(feature = "testing")]
+                    self.tell_recorded(&member, &result).await;
+                    return self.take_result(result);
+                }
                 Err(error) => self.pause_after(&error).await?,
             }
         }
