@@ -157,7 +157,7 @@ impl Driver {
         let attempt = self.next_attempt(ordinal).number();
         let started_at = self.now();
         #[cfg(feature = "testing")]
-        if self.intercept_in_tx(ordinal, attempt, started_at).await {
+        if self.intercept_in_tx(ordinal, attempt, started_at).await? {
             return Ok(());
         }
         self.record(ordinal, What::Completed { attempt, payload: None }, started_at);

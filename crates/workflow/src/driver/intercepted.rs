@@ -5,7 +5,7 @@ use std::sync::Arc;
 use futures_util::future::BoxFuture;
 use jiff::Timestamp;
 
-use super::Driver;
+use super::{Driver, Flow};
 use crate::board::{ActCode, Op};
 use crate::error::StepError;
 use crate::history::{Phase, Record, StepRef, What};
@@ -76,28 +76,32 @@ impl Driver {
     }
 
     /// True when the step has ended here, and its attachment is not to run.
-    pub(super) async fn intercept_in_tx(&mut self, ordinal: u32, attempt: u32, started_at: Timestamp) -> bool {
+    pub(super) async fn intercept_in_tx(&mut self, ordinal: u32, attempt: u32, started_at: Timestamp) -> Flow<bool> {
         let Some(interceptor) = self.shell.interceptor.clone() else {
-            return false;
+            return Ok(false);
         };
         let mut ruling = interceptor.attempt(&self.place(ordinal).point(attempt));
         while let Intervention::After(time, then) = ruling {
+            // What is known is durable before anything is waited for, here as elsewhere.
+            if self.has_unsaved() {
+                self.save().await?;
+            }
             self.shell.runtime.sleep(time).await;
             ruling = *then;
         }
-        let answer = match ruling {
-            Intervention::Pass | Intervention::After(..) => return false,
-            Intervention::Answer(answer) => answer,
-            Intervention::Panic(message) => Err(StepError::fail(format!("the code panicked: {message}"))),
-        };
-        match answer {
-            Ok(payload) => {
+        match ruling {
+            Intervention::Pass | Intervention::After(..) => return Ok(false),
+            Intervention::Answer(Ok(payload)) => {
                 let payload = Some(payload);
                 self.complete(ordinal, What::Completed { attempt, payload }, started_at);
             }
-            Err(error) => self.settle_error(ordinal, attempt, started_at, error, false),
+            Intervention::Answer(Err(error)) => self.settle_error(ordinal, attempt, started_at, error, false),
+            Intervention::Panic(message) => {
+                let error = StepError::fail(format!("the code panicked: {message}"));
+                self.settle_error(ordinal, attempt, started_at, error, false);
+            }
         }
-        true
+        Ok(true)
     }
 
     pub(super) async fn tell_recording(&mut self) {

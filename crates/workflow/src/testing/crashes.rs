@@ -30,11 +30,14 @@ use crate::step::StepAt;
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum CrashPoint {
     /// An attempt is due, and its code has not run. Of an outside effect the start is on record,
-    /// so that its outcome is unknown afterwards, as it would be in earnest.
+    /// so that its outcome is unknown afterwards, as it would be in earnest. A step in a
+    /// transaction shares its commit with what ended just before it: that is lost as well.
     BeforeCode,
     /// An attempt has ended, or a wait or sleep has; what came of it is not on record.
     BeforeRecord,
-    /// What came of it is on record, and nothing after it has begun.
+    /// What came of it is on record, and nothing after it has begun. The start of an outside
+    /// effect that follows at once is on record too, in the same commit: its outcome is unknown
+    /// afterwards, although its code did not run.
     AfterRecord,
 }
 

@@ -20,7 +20,7 @@ use crate::workflow::Workflow;
 
 /// Whatever is waited for must come within this time of the clock: no deadline of a sensible
 /// workflow is longer, and a loop that never ends is found out.
-const PATIENCE: Duration = Duration::from_secs(2 * 365 * 24 * 3_600);
+const PATIENCE: Duration = Duration::from_secs(365 * 24 * 3_600);
 
 /// # Letting time pass
 ///
@@ -128,7 +128,7 @@ impl TestEngine {
     /// Lets time pass until the run has ended, and tells how.
     ///
     /// # Panics
-    /// When it cannot end, because it is blocked or paused, or does not within two years.
+    /// When it cannot end, because it is blocked or paused, or does not within a year.
     #[track_caller]
     pub fn end<W: Workflow>(&self, run: RunId) -> Result<W::Output, Failure> {
         self.pass_while_open(run, "the end", || false);
@@ -154,7 +154,7 @@ impl TestEngine {
             done() || status.is_end() || stuck(status)
         });
         if !came {
-            panic!("{what} did not come within two years\n{}", self.history(run));
+            panic!("{what} did not come within a year\n{}", self.history(run));
         }
         if stuck(self.status(run)) && !done() {
             panic!("{what} cannot come\n{}", self.history(run));
@@ -165,7 +165,7 @@ impl TestEngine {
     /// planned for in it leaves it with the engine that died.
     ///
     /// # Panics
-    /// When it has not ended within two years of the clock.
+    /// When it has not ended within a year of the clock.
     #[track_caller]
     pub fn block_on<T>(&self, future: impl Future<Output = T>) -> T {
         self.engine();
@@ -178,7 +178,7 @@ impl TestEngine {
             if self.runtime.turn() {
                 self.die_as_planned();
             } else if self.runtime.elapsed() >= limit {
-                panic!("the future did not end within two years");
+                panic!("the future did not end within a year");
             } else {
                 self.runtime.pass_until(limit);
             }

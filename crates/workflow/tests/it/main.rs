@@ -2,3 +2,5 @@
 
 mod conformance;
 mod engine;
+mod interceptor;
+mod kit;
