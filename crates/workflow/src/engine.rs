@@ -25,6 +25,15 @@ use crate::workflow::{Definition, DefinitionError, Overrides, Workflow};
 pub const START_KEY_LIMIT: usize = 200;
 
 /// What an engine could not do.
+///
+/// ```
+/// # use lumina_workflow::EngineError;
+/// use lumina_workflow::{testing::TestEngine, RunId};
+/// let kit = TestEngine::new();
+/// let engine = kit.engine();
+/// let refused = kit.block_on(engine.cancel(RunId(uuid::Uuid::nil()), "ada"));
+/// assert!(matches!(refused, Err(EngineError::Refused(_))));
+/// ```
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum EngineError {
     /// The database did not take it.
@@ -45,6 +54,14 @@ pub enum EngineError {
 }
 
 /// How a run is started.
+///
+/// ```
+/// use lumina_workflow::StartOptions;
+/// use std::time::Duration;
+///
+/// let options = StartOptions::keyed("order-7").priority(5).flow_key("ada").delay(Duration::from_secs(60));
+/// assert_eq!(options.key.as_deref(), Some("order-7"));
+/// ```
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct StartOptions {
     /// Starts it once for this key, whoever asks and however often.
@@ -90,6 +107,8 @@ impl StartOptions {
 }
 
 /// What a start found or made.
+///
+/// An example is at [`Engine`].
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Started {
     /// A new run.
@@ -114,6 +133,8 @@ impl Started {
 }
 
 /// A workflow that an engine has, as data.
+///
+/// An example is at [`Engine`].
 #[derive(Debug, Clone, PartialEq)]
 pub struct DefinitionInfo {
     /// Its name.
@@ -125,6 +146,8 @@ pub struct DefinitionInfo {
 }
 
 /// Collects workflows for an [`Engine`].
+///
+#[doc = include_str!("engine/builder_example.md")]
 pub struct EngineBuilder {
     store: Arc<dyn Store>,
     runtime: Arc<dyn Runtime>,
@@ -194,12 +217,22 @@ impl EngineBuilder {
 }
 
 /// The engine. Clones are the same one.
+///
+#[doc = include_str!("engine/example.md")]
 #[derive(Clone)]
 pub struct Engine {
     shell: Arc<Shell>,
 }
 
 /// An engine that may have been dropped: for what the engine itself holds on to, such as workflows.
+///
+/// ```
+/// # use lumina_workflow::testing::TestEngine;
+/// # let kit = TestEngine::new();
+/// let engine = kit.engine();
+/// let weak = engine.downgrade();
+/// assert!(weak.upgrade().is_some());
+/// ```
 #[derive(Clone)]
 pub struct WeakEngine(std::sync::Weak<Shell>);
 
@@ -301,6 +334,24 @@ impl Engine {
     ///
     /// # Errors
     /// When the attachment refuses, or the database does not take it.
+    ///
+    /// ```
+    /// # use lumina_workflow::{store::memory, testing::TestEngine, Payload};
+    /// # let kit = TestEngine::new();
+    /// # let engine = kit.engine();
+    /// # kit.block_on(async {
+    /// let once = uuid::Uuid::from_u128(7);
+    /// let write = memory::attach(|tx| {
+    ///     tx.put("greeting", Payload::encode("hello").expect("a text has a JSON form"));
+    ///     Ok(Payload::null())
+    /// });
+    /// engine.transact(once, write.clone()).await?;
+    /// engine.transact(once, write).await?; // answered, and not done again
+    /// # Ok::<(), lumina_workflow::EngineError>(())
+    /// # })?;
+    /// assert_eq!(kit.memory().get("greeting"), Some(Payload::encode("hello")?));
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     pub async fn transact(&self, id: Uuid, attachment: Attachment) -> Result<Payload, EngineError> {
         let member = Member {
             change: Change::Nothing { id },
@@ -325,6 +376,47 @@ impl Engine {
     ///
     /// # Errors
     /// When there is no such run, it is not blocked, or the database does not take it.
+    ///
+    /// ```
+    /// # use lumina_workflow::{testing::TestEngine, store::RunStatus};
+    /// # use lumina_workflow::{Failure, Run, Step, StepError, Workflow};
+    /// # const PAID: Step = Step::wait("wait-for-payment", "paid").timeout("24h");
+    /// # struct Order;
+    /// # impl Workflow for Order {
+    /// #     const NAME: &'static str = "order";
+    /// #     const STEPS: &'static [Step] = &[PAID];
+    /// #     type Input = u32;
+    /// #     type Output = u32;
+    /// #     async fn run(&self, run: &Run, price: u32) -> Result<u32, Failure> {
+    /// #         let paid: u32 = run.wait(PAID).await?;
+    /// #         Ok(paid - price)
+    /// #     }
+    /// # }
+    /// # struct Other;
+    /// # impl Workflow for Other {
+    /// #     const NAME: &'static str = "order";
+    /// #     const STEPS: &'static [Step] = &[];
+    /// #     type Input = u32;
+    /// #     type Output = u32;
+    /// #     async fn run(&self, _: &Run, price: u32) -> Result<u32, Failure> {
+    /// #         Ok(price)
+    /// #     }
+    /// # }
+    /// # let kit = TestEngine::new().register(Order);
+    /// # let run = kit.start::<Order>(&4);
+    /// # kit.settle();
+    /// # kit.deploy(Other);
+    /// # kit.emit(run, "paid", &4);
+    /// # kit.settle();
+    /// # assert_eq!(kit.status(run), RunStatus::Blocked);
+    /// # let engine = kit.engine();
+    /// # kit.block_on(async {
+    /// // Its code was changed and did not fit; what was wrong has been put right.
+    /// assert!(engine.retry(run, "ada").await?);
+    /// # Ok::<(), lumina_workflow::EngineError>(())
+    /// # })?;
+    /// # Ok::<(), lumina_workflow::EngineError>(())
+    /// ```
     pub async fn retry(&self, run: RunId, by: &str) -> Result<bool, EngineError> {
         self.command(run, CommandKind::Retry, by).await
     }
@@ -383,6 +475,19 @@ impl Engine {
     ///
     /// # Errors
     /// When the database does not answer.
+    ///
+    /// ```
+    /// # use lumina_workflow::{store::InboxQuery, testing::TestEngine, CorrelationKey};
+    /// # let kit = TestEngine::new();
+    /// # kit.emit(CorrelationKey::new("carrier", "parcel-7"), "delivered", &());
+    /// # let engine = kit.engine();
+    /// # kit.block_on(async {
+    /// let unrouted = engine.inbox(InboxQuery { run: None, after: 0, limit: 100 }).await?;
+    /// assert_eq!(unrouted.events[0].name, "delivered");
+    /// # Ok::<(), lumina_workflow::store::StoreError>(())
+    /// # })?;
+    /// # Ok::<(), lumina_workflow::store::StoreError>(())
+    /// ```
     pub async fn inbox(&self, query: InboxQuery) -> Result<Inbox, StoreError> {
         self.shell.store.inbox(query).await
     }

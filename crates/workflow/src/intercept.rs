@@ -66,7 +66,7 @@ pub trait Interceptor: Send + Sync + 'static {
 
 /// An attempt whose turn has come.
 ///
-/// Its example is at [`Interceptor`].
+/// An example is at [`Interceptor`].
 #[derive(Debug, Clone, Copy)]
 pub struct AttemptPoint<'a> {
     /// The run.

@@ -9,6 +9,8 @@ use crate::history::{Phase, Record, StepRef, What};
 use crate::payload::Payload;
 
 /// What a step's code is told about the attempt before.
+///
+/// An example is at [`Attempt`].
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Previous {
     /// It failed so.

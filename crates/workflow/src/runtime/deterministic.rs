@@ -14,6 +14,25 @@ use jiff::Timestamp;
 use super::Runtime;
 
 /// The executor. Clones are the same one.
+///
+/// ```
+/// use lumina_workflow::{deterministic::{DeterministicRuntime, Stuck}, Runtime};
+/// use std::time::Duration;
+///
+/// let runtime = DeterministicRuntime::new(1);
+/// runtime.spawn(runtime.sleep(Duration::from_secs(48 * 3_600)));
+/// runtime.block_on(runtime.sleep(Duration::from_secs(24 * 3_600)))?;
+/// assert_eq!((runtime.elapsed().as_secs(), runtime.tasks()), (24 * 3_600, 1));
+///
+/// // Turn by turn, and no further than told.
+/// while runtime.turn() {}
+/// assert!(!runtime.pass_until(Duration::from_secs(25 * 3_600)), "no timer came first");
+///
+/// // As a process that dies; and something that never comes.
+/// runtime.drop_tasks();
+/// assert_eq!(runtime.block_on(std::future::pending::<()>()), Err(Stuck));
+/// # Ok::<(), Stuck>(())
+/// ```
 #[derive(Clone)]
 pub struct DeterministicRuntime {
     shared: Arc<Shared>,
@@ -39,6 +58,8 @@ struct State {
 }
 
 /// Nothing could go on any more before the awaited future had ended.
+///
+/// An example is at [`DeterministicRuntime`].
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 #[error(
     "nothing is ready, no timer is set, and the awaited future has not ended: it waits for something that never comes"
