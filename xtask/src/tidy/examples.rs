@@ -155,19 +155,9 @@ fn subject(line: &str) -> Option<&str> {
 
 /// The name of what a line makes public.
 fn public(code: &str) -> Option<&str> {
-    let mut rest = code
-        .strip_prefix("pub ")
-        .or_else(|| code.strip_prefix("macro_rules! "))?;
-    if code.starts_with("macro") {
-        return word(rest);
-    }
-    for before in ["const fn ", "async fn ", "fn ", "struct ", "enum ", "trait ", "type "] {
-        if let Some(name) = rest.strip_prefix(before) {
-            rest = name;
-            return word(rest);
-        }
-    }
-    None
+    let rest = code.strip_prefix("pub ")?;
+    let kinds = ["const fn ", "async fn ", "fn ", "struct ", "enum ", "trait ", "type "];
+    word(kinds.iter().find_map(|kind| rest.strip_prefix(kind))?)
 }
 
 fn word(text: &str) -> Option<&str> {
