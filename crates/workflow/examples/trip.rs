@@ -145,8 +145,8 @@ fn a_good_trip() {
     let scene = Scene::open("1. A good trip. The flight is busy twice, and approval comes after a day.");
     scene
         .kit
-        .fail(&FLIGHT, 2, StepError::retry("all lines are busy").with_code(503));
-    scene.kit.run_until_wait(scene.run, &APPROVAL);
+        .fail(FLIGHT, 2, StepError::retry("all lines are busy").with_code(503));
+    scene.kit.run_until_wait(scene.run, APPROVAL);
     scene.kit.advance("24h");
     scene.kit.emit(scene.run, "approved", "Grace");
     let promised = [
@@ -168,7 +168,7 @@ fn a_good_trip() {
 
 fn a_trip_without_a_car() {
     let scene = Scene::open("2. The car cannot be had: hotel and flight are taken back, the last first.");
-    scene.kit.fail(&CAR, 1, StepError::fail("no car is left"));
+    scene.kit.fail(CAR, 1, StepError::fail("no car is left"));
     let promised = [
         "book-flight: started 1",
         "book-flight: done 1",
@@ -208,7 +208,7 @@ fn a_trip_whose_process_dies() {
         "4. The process dies when the hotel is booked and nobody has written it down. It is not booked again: its \n   \
          outcome is unknown, and the trip is taken back. Then the process dies in the middle of that.",
     );
-    scene.kit.crash_at(CrashPoint::BeforeRecord, &HOTEL);
+    scene.kit.crash_at(CrashPoint::BeforeRecord, HOTEL);
     scene.kit.crash_at(CrashPoint::BeforeRecord, TAKE_BACK.key("hotel"));
     let promised = [
         "book-flight: started 1",
@@ -222,7 +222,7 @@ fn a_trip_whose_process_dies() {
     ];
     scene.close(RunStatus::Failed, 0, &promised);
     assert_eq!(scene.kit.crashes(), 2, "it died twice");
-    assert_eq!(scene.kit.attempts(&HOTEL), 1, "the hotel was booked once");
+    assert_eq!(scene.kit.attempts(HOTEL), 1, "the hotel was booked once");
     assert_eq!(
         scene.kit.attempts(TAKE_BACK.key("hotel")),
         2,

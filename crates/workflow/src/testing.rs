@@ -29,18 +29,18 @@
 //! let run = kit.start::<Order>(&"book".to_owned());
 //!
 //! // What steps do: answers by declaration, failures before them, and a crash.
-//! kit.stub(&CHARGE, |_attempt| Ok(()));
-//! kit.fail(&RESERVE, 2, StepError::retry("busy"));
-//! kit.crash_at(CrashPoint::AfterRecord, &CHARGE);
+//! kit.stub(CHARGE, |_attempt| Ok(()));
+//! kit.fail(RESERVE, 2, StepError::retry("busy"));
+//! kit.crash_at(CrashPoint::AfterRecord, CHARGE);
 //!
 //! // Time skips: to the wait, and 23 hours on.
-//! kit.run_until_wait(run, &PAID);
+//! kit.run_until_wait(run, PAID);
 //! kit.advance("23h");
 //! kit.emit(run, "paid", &5);
 //! assert_eq!(kit.end::<Order>(run).unwrap(), 1);
 //!
 //! // What happened.
-//! assert_eq!((kit.attempts(&RESERVE), kit.attempts(&CHARGE)), (3, 1));
+//! assert_eq!((kit.attempts(RESERVE), kit.attempts(CHARGE)), (3, 1));
 //! kit.history(run).assert_includes(["reserve: done 3", "charge: started 1", "charge: done 1"]);
 //! ```
 //!

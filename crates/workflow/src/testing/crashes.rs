@@ -21,11 +21,11 @@ use crate::step::StepAt;
 /// # }
 /// let kit = TestEngine::new().register(Letter);
 /// let run = kit.start::<Letter>(&());
-/// kit.crash_at(CrashPoint::BeforeRecord, &MAIL);
+/// kit.crash_at(CrashPoint::BeforeRecord, MAIL);
 ///
 /// // The letter was sent, and nobody wrote it down: it is not sent again.
 /// assert!(kit.end::<Letter>(run).unwrap_err().is_unknown());
-/// assert_eq!((kit.attempts(&MAIL), kit.crashes()), (1, 1));
+/// assert_eq!((kit.attempts(MAIL), kit.crashes()), (1, 1));
 /// ```
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum CrashPoint {

@@ -6,7 +6,7 @@ use jiff::{SignedDuration, Timestamp};
 
 use crate::history::{Record, What};
 use crate::payload::Payload;
-use crate::step::Step;
+use crate::step::StepAt;
 use crate::store::{RunRow, RunStatus};
 use crate::told::tell;
 
@@ -59,7 +59,7 @@ const SHOWN: usize = 80;
 /// kit.history(run)
 ///     .assert_steps(["find: done 1"])
 ///     .assert_includes(["find: done 1"])
-///     .assert_lacks(&STORE)
+///     .assert_lacks(STORE)
 ///     .assert_status(RunStatus::Completed);
 /// assert!(kit.history(run).to_string().contains("find: done 1  null"));
 /// assert_eq!(kit.history(run).records().len(), kit.history(run).lines().len());
@@ -136,12 +136,12 @@ impl History {
     /// # Panics
     /// When it was, with the whole history.
     #[track_caller]
-    pub fn assert_lacks(&self, step: &Step) -> &Self {
-        let of_it = |record: &Record| record.step.as_ref().is_some_and(|at| at.name == step.name);
+    pub fn assert_lacks(&self, step: impl Into<StepAt>) -> &Self {
+        let at = step.into();
         assert!(
-            !self.records.iter().any(of_it),
+            !self.records.iter().any(|record| at.is_of(record)),
             "step {} was reached, and should not have been\n{self}",
-            step.name
+            at.step.name
         );
         self
     }

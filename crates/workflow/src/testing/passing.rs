@@ -14,7 +14,7 @@ use crate::history::What;
 use crate::id::RunId;
 use crate::payload::Payload;
 use crate::runtime::Runtime;
-use crate::step::{StepAt, StepKey};
+use crate::step::StepAt;
 use crate::store::RunStatus;
 use crate::workflow::Workflow;
 
@@ -46,7 +46,7 @@ const PATIENCE: Duration = Duration::from_secs(365 * 24 * 3_600);
 /// kit.settle();
 /// assert_eq!(kit.history(run).lines(), ["cooling-off: opened"]);
 ///
-/// kit.run_until_wait(run, &SIGNED);
+/// kit.run_until_wait(run, SIGNED);
 /// assert_eq!(kit.elapsed().as_secs() / 86_400, 14);
 /// kit.advance("29d");
 /// assert_eq!(kit.end::<Contract>(run).unwrap(), false, "a day later the wait is over");
@@ -111,14 +111,7 @@ impl TestEngine {
     fn waits(&self, run: RunId, at: &StepAt) -> bool {
         let mut open = false;
         for record in self.history(run).records() {
-            let here = record.step.as_ref().is_some_and(|step| {
-                step.name == at.step.name
-                    && at
-                        .key
-                        .as_ref()
-                        .is_none_or(|key| step.key == StepKey::Given(key.clone()))
-            });
-            if here {
+            if at.is_of(record) {
                 open = matches!(record.what, What::Opened { .. });
             }
         }

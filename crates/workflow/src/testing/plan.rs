@@ -7,7 +7,7 @@ use futures_util::future::BoxFuture;
 
 use super::crashes::CrashPoint;
 use crate::error::StepError;
-use crate::history::What;
+use crate::history::{Record, What};
 use crate::intercept::{AttemptPoint, Interceptor, Intervention, RecordPoint};
 use crate::payload::Payload;
 use crate::step::{Step, StepAt, StepKey};
@@ -45,9 +45,21 @@ struct State {
 #[derive(Default)]
 pub(super) struct Plan(Mutex<State>);
 
+impl StepAt {
+    /// Whether this is meant when a test names a step: without a key, each of the name.
+    fn means(&self, key: &StepKey) -> bool {
+        let same = |wanted: &String| matches!(key, StepKey::Given(given) if given == wanted);
+        self.key.as_ref().is_none_or(same)
+    }
+
+    pub(super) fn is_of(&self, record: &Record) -> bool {
+        let mut step = record.step.iter();
+        step.any(|step| step.name == self.step.name && self.means(&step.key))
+    }
+}
+
 fn fits(at: &StepAt, declared: &Step, key: &StepKey) -> bool {
-    let same_key = |wanted: &String| matches!(key, StepKey::Given(given) if given == wanted);
-    at.step == *declared && at.key.as_ref().is_none_or(same_key)
+    at.step == *declared && at.means(key)
 }
 
 impl State {

@@ -37,20 +37,20 @@ use crate::step::StepAt;
 /// let kit = TestEngine::new().register(Quote);
 /// let quote = || kit.end::<Quote>(kit.start::<Quote>(&()));
 ///
-/// kit.stub(&PRICE, |point| Ok(point.attempt * 100));
+/// kit.stub(PRICE, |point| Ok(point.attempt * 100));
 /// assert_eq!(quote().unwrap(), 100);
-/// kit.fail(&PRICE, 2, StepError::retry("busy"));
+/// kit.fail(PRICE, 2, StepError::retry("busy"));
 /// assert_eq!(quote().unwrap(), 300, "two failures, then the stub again");
-/// kit.stub_each(&PRICE, [Err(StepError::retry("busy")), Ok(7)]);
+/// kit.stub_each(PRICE, [Err(StepError::retry("busy")), Ok(7)]);
 /// assert_eq!(quote().unwrap(), 7);
-/// kit.fail(&PRICE, 1, StepError::unknown("the line went dead"));
+/// kit.fail(PRICE, 1, StepError::unknown("the line went dead"));
 /// assert!(quote().unwrap_err().is_unknown());
 ///
 /// // The step's own code again, too slow for its timeout of ten seconds.
-/// kit.unstub(&PRICE);
-/// kit.delay(&PRICE, "11s");
+/// kit.unstub(PRICE);
+/// kit.delay(PRICE, "11s");
 /// assert_eq!(quote().unwrap_err().attempts, 4);
-/// assert_eq!((kit.attempts(&PRICE), kit.stubbed_attempts(&PRICE)), (11, 7));
+/// assert_eq!((kit.attempts(PRICE), kit.stubbed_attempts(PRICE)), (11, 7));
 /// ```
 impl TestEngine {
     /// This code answers instead of the step's own. What it answers must fit what the workflow

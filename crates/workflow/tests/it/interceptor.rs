@@ -1,6 +1,6 @@
 //! A test's hand in the engine: what it sees, and what follows from what it does.
 
-use std::sync::{Arc, Mutex};
+use std::sync::{Arc, Mutex, MutexGuard};
 use std::time::Duration;
 
 use futures_util::future::BoxFuture;
@@ -58,12 +58,16 @@ struct Hand {
 }
 
 impl Hand {
+    fn lock(&self) -> MutexGuard<'_, Vec<String>> {
+        self.seen.lock().expect("nobody panics while holding it")
+    }
+
     fn note(&self, text: String) {
-        self.seen.lock().unwrap().push(text);
+        self.lock().push(text);
     }
 
     fn seen(&self) -> Vec<String> {
-        self.seen.lock().unwrap().clone()
+        self.lock().clone()
     }
 }
 
@@ -127,23 +131,29 @@ fn play(rule: impl Fn(&AttemptPoint<'_>) -> Intervention + Send + Sync + 'static
     let store = Arc::new(MemoryStore::new(StoreClock::of(shared.clone())));
     let builder = Engine::builder(store.clone(), shared)
         .register(Each)
-        .unwrap()
+        .expect("the steps are sound")
         .intercept(hand.clone());
     let (end, took) = runtime
         .block_on(async {
-            let engine = builder.build().await.unwrap();
+            let engine = builder.build().await.expect("the store answers");
             let _worker = engine.start_worker(WorkerOptions::default());
-            let run: RunId = engine.start::<Each>(&(), StartOptions::default()).await.unwrap().run();
-            let end = engine.wait_for_end(run).await.unwrap();
-            let row = engine.run(run).await.unwrap().unwrap();
+            let started = engine.start::<Each>(&(), StartOptions::default()).await;
+            let run: RunId = started.expect("the run starts").run();
+            let end = engine.wait_for_end(run).await.expect("the run is there");
+            let row = engine
+                .run(run)
+                .await
+                .expect("the store answers")
+                .expect("the run is there");
             (
                 end,
-                Duration::try_from(row.finished_at.unwrap().duration_since(row.created_at)).unwrap(),
+                Duration::try_from(row.finished_at.expect("it has ended").duration_since(row.created_at))
+                    .expect("nothing ends before its start"),
             )
         })
-        .unwrap();
+        .expect("the run ends");
     runtime.drop_tasks();
-    let end = end.map(|output| output.decode().unwrap());
+    let end = end.map(|output| output.decode().expect("it ends with numbers"));
     Played {
         end,
         took,
@@ -153,7 +163,7 @@ fn play(rule: impl Fn(&AttemptPoint<'_>) -> Intervention + Send + Sync + 'static
 }
 
 fn answer(value: u32) -> Intervention {
-    Intervention::Answer(Ok(Payload::encode(&value).unwrap()))
+    Intervention::Answer(Ok(Payload::encode(&value).expect("a number has a JSON form")))
 }
 
 fn only(

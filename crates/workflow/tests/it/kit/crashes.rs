@@ -41,7 +41,7 @@ fn a_crash_leaves_an_effect_unknown() {
         let shop = Shop::default();
         let charged = shop.charged.clone();
         let kit = TestEngine::new().register(shop);
-        kit.crash_at(point, &CHARGE);
+        kit.crash_at(point, CHARGE);
         let run = kit.start::<Shop>(&1);
         kit.emit(run, "paid", &1);
         let end = kit.end::<Shop>(run);
@@ -59,9 +59,9 @@ fn a_crash_around_an_attachment() {
         CrashPoint::AfterRecord,
     ] {
         let kit = TestEngine::new().register(Shop::default());
-        kit.crash_at(point, &BOOK);
+        kit.crash_at(point, BOOK);
         let run = kit.start::<Shop>(&1);
-        kit.run_until_wait(run, &PAID);
+        kit.run_until_wait(run, PAID);
         kit.emit(run, "paid", &1);
         assert_eq!(kit.end::<Shop>(run), Ok(0), "{point:?}");
         assert_eq!(kit.memory().get("booked").unwrap().as_str(), "1");
@@ -84,7 +84,7 @@ fn a_crash_after_any_record_changes_nothing() {
             kit.crash_at(CrashPoint::AfterRecord, step);
         }
         let run = kit.start::<Shop>(&1);
-        kit.run_until_wait(run, &PAID);
+        kit.run_until_wait(run, PAID);
         kit.emit(run, "paid", &1);
         assert_eq!(kit.end::<Shop>(run), Ok(0));
         kit.history(run).lines()
@@ -102,7 +102,7 @@ fn a_crash_before_an_effect_begins_leaves_it_unknown() {
     let shop = Shop::default();
     let charged = shop.charged.clone();
     let kit = TestEngine::new().register(shop);
-    kit.crash_at(CrashPoint::AfterRecord, &RESERVE);
+    kit.crash_at(CrashPoint::AfterRecord, RESERVE);
     let run = kit.start::<Shop>(&1);
     assert!(kit.end::<Shop>(run).unwrap_err().is_unknown());
     kit.history(run)
@@ -115,7 +115,7 @@ fn a_crash_before_an_effect_begins_leaves_it_unknown() {
 fn the_store_outlives_the_process() {
     let kit = TestEngine::new().register(Shop::default());
     let run = kit.start::<Shop>(&1);
-    kit.run_until_wait(run, &PAID);
+    kit.run_until_wait(run, PAID);
     kit.crash();
     assert_eq!(kit.emit(run, "paid", &1), Delivery::Routed(run));
     let other = kit.start::<Shop>(&1);
@@ -149,7 +149,7 @@ impl Workflow for Free {
 fn a_deployed_version_meets_open_runs() {
     let kit = TestEngine::new().register(Shop::default());
     let run = kit.start::<Shop>(&1);
-    kit.run_until_wait(run, &PAID);
+    kit.run_until_wait(run, PAID);
     kit.deploy(Free);
     kit.emit(run, "paid", &1);
     kit.settle();
@@ -162,6 +162,6 @@ fn a_deployed_version_meets_open_runs() {
 #[should_panic(expected = "a crash was planned and never came: AfterRecord of release")]
 fn a_crash_that_never_comes_fails_the_test() {
     let kit = TestEngine::new().register(Shop::default());
-    kit.crash_at(CrashPoint::AfterRecord, &RELEASE);
+    kit.crash_at(CrashPoint::AfterRecord, RELEASE);
     kit.settle();
 }

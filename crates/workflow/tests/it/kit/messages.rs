@@ -18,11 +18,11 @@ fn said(work: impl FnOnce()) -> String {
 
 fn failed() -> (TestEngine, RunId) {
     let kit = TestEngine::new().register(Shop::default());
-    kit.fail(&RESERVE, 1, StepError::retry("busy").with_code(503));
-    kit.fail(&CHARGE, 1, StepError::fail("the card has expired"));
-    kit.stub(&RELEASE, |_| Ok(()));
+    kit.fail(RESERVE, 1, StepError::retry("busy").with_code(503));
+    kit.fail(CHARGE, 1, StepError::fail("the card has expired"));
+    kit.stub(RELEASE, |_| Ok(()));
     let run = kit.start::<Shop>(&1);
-    kit.end::<Shop>(run).unwrap_err();
+    kit.end::<Shop>(run).expect_err("the card has expired");
     (kit, run)
 }
 
@@ -72,7 +72,7 @@ fn each_assertion_says_what_is_missing() {
             "`reserve: again after 1 in 1s` does not come after `reserve: done 2`",
         ),
         (
-            |h| h.assert_lacks(&CHARGE),
+            |h| h.assert_lacks(CHARGE),
             "step charge was reached, and should not have been",
         ),
         (|h| h.assert_status(RunStatus::Completed), "the run is not completed"),
@@ -90,7 +90,7 @@ fn each_assertion_says_what_is_missing() {
 #[test]
 fn what_cannot_come_is_said() {
     let kit = TestEngine::new().register(Shop::default());
-    kit.stub(&CHARGE, |_| Ok("three"));
+    kit.stub(CHARGE, |_| Ok("three"));
     let run = kit.start::<Shop>(&1);
     let text = said(|| drop(kit.end::<Shop>(run)));
     assert!(
@@ -99,7 +99,7 @@ fn what_cannot_come_is_said() {
     );
 
     let (kit, run) = failed();
-    let text = said(|| kit.run_until_wait(run, &PAID));
+    let text = said(|| kit.run_until_wait(run, PAID));
     assert!(
         text.contains("the run has ended without waiting at wait-for-payment"),
         "{text}"

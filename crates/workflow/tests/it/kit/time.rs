@@ -15,7 +15,7 @@ const DAY: u64 = 24 * 3_600;
 fn a_day_passes_at_once() {
     let kit = TestEngine::new().register(Shop::default());
     let run = kit.start::<Shop>(&1);
-    kit.run_until_wait(run, &PAID);
+    kit.run_until_wait(run, PAID);
     kit.advance("23h 59m 59s");
     kit.history(run).assert_steps([
         "reserve: done 1",
@@ -58,8 +58,8 @@ fn nothing_happens_by_itself() {
 #[test]
 fn each_kind_of_time_passes() {
     let kit = TestEngine::new().register(Shop::default());
-    kit.fail(&RESERVE, 2, StepError::retry("busy"));
-    kit.delay(&CHARGE, "29s");
+    kit.fail(RESERVE, 2, StepError::retry("busy"));
+    kit.delay(CHARGE, "29s");
     let later = StartOptions::default().delay(Duration::from_secs(3_600));
     let run = kit.start_with::<Shop>(&1, later).run();
     let begun = kit.elapsed();
@@ -67,7 +67,7 @@ fn each_kind_of_time_passes() {
     assert_eq!(kit.end::<Shop>(run), Ok(1));
     assert_eq!((kit.elapsed() - begun).as_secs(), 3_600 + 1 + 2 + 29);
 
-    kit.delay(&CHARGE, "31s");
+    kit.delay(CHARGE, "31s");
     let run = kit.start::<Shop>(&1);
     assert!(kit.end::<Shop>(run).unwrap_err().is_unknown(), "its timeout is 30 s");
 }
@@ -77,7 +77,7 @@ fn each_kind_of_time_passes() {
 fn a_test_repeats_exactly() {
     let play = |seed| {
         let kit = TestEngine::seeded(seed).register(Shop::default());
-        kit.fail(&RESERVE, 2, StepError::retry("busy"));
+        kit.fail(RESERVE, 2, StepError::retry("busy"));
         let run = kit.start::<Shop>(&1);
         kit.end::<Shop>(run).unwrap_err();
         kit.history(run).to_string()
