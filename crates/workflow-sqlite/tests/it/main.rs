@@ -7,6 +7,7 @@ mod clients;
 mod conformance;
 mod disk;
 mod files;
+mod kit;
 mod migrations;
 mod opened;
 mod threads;

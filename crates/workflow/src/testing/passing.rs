@@ -161,7 +161,6 @@ impl TestEngine {
     /// When it has not ended within a year of the clock.
     #[track_caller]
     pub fn block_on<T>(&self, future: impl Future<Output = T>) -> T {
-        self.engine();
         let mut future = pin!(future);
         let limit = self.runtime.elapsed() + PATIENCE;
         loop {
