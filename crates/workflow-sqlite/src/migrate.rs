@@ -24,7 +24,7 @@ pub struct Script {
 
 /// A database whose tables this program cannot work with, or that it could not change.
 ///
-/// An example is at [`SqliteStore`].
+/// An example is at [`SqliteStore`](crate::SqliteStore).
 #[derive(Debug, thiserror::Error)]
 pub enum MigrateError {
     /// There are tables in it, and none of them is ours.

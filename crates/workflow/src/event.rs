@@ -146,7 +146,7 @@ impl NewEvent {
 
 /// An event in a run's inbox.
 ///
-/// An example is at [`Engine::inbox`].
+/// An example is at [`Engine::inbox`](crate::Engine::inbox).
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct StoredEvent {
     /// Its place in the inbox: lower came first.

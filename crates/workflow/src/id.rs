@@ -19,7 +19,7 @@ pub struct RunId(pub Uuid);
 
 /// The id of a worker: one per started engine, never reused.
 ///
-/// An example is at [`Worker`].
+/// An example is at [`Worker`](crate::Worker).
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(transparent)]
 pub struct WorkerId(pub Uuid);
@@ -50,7 +50,7 @@ uuid_newtype!(WorkerId);
 /// The fencing number of a lease: each claim of a run adds one, and a write that
 /// carries an older one is refused.
 ///
-/// An example is at [`store::Store`].
+/// An example is at [`Store`](crate::store::Store).
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(transparent)]
 pub struct Epoch(pub u64);

@@ -10,7 +10,7 @@ use crate::payload::Payload;
 
 /// What a step's code is told about the attempt before.
 ///
-/// An example is at [`Attempt`].
+/// An example is at [`Attempt`](crate::Attempt).
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Previous {
     /// It failed so.

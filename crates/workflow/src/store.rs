@@ -213,7 +213,7 @@ pub enum Change {
 
 /// A run to be made.
 ///
-/// An example is at [`Engine`].
+/// An example is at [`Engine`](crate::Engine).
 #[derive(Debug, Clone)]
 pub struct NewRun {
     /// Its id.
@@ -447,7 +447,7 @@ pub enum Outcome {
 
 /// Where an event went.
 ///
-/// An example is at [`Engine`].
+/// An example is at [`Engine`](crate::Engine).
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Delivery {
     /// Into this run's inbox.

@@ -174,7 +174,7 @@ pub enum DefinitionError {
 
 /// Durations from configuration, instead of the declared ones.
 ///
-/// An example is at [`EngineBuilder`].
+/// An example is at [`EngineBuilder`](crate::EngineBuilder).
 #[derive(Debug, Clone, Default)]
 pub struct Overrides {
     timeouts: BTreeMap<String, Duration>,

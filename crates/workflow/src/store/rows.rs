@@ -16,7 +16,7 @@ use crate::payload::Payload;
 
 /// Who claims, and what it can execute.
 ///
-/// An example is at [`Store`].
+/// An example is at [`Store`](super::Store).
 #[derive(Debug, Clone)]
 pub struct Claim {
     /// The worker.
@@ -38,7 +38,7 @@ pub struct Claim {
 
 /// A run that now belongs to the claimer.
 ///
-/// An example is at [`Store`].
+/// An example is at [`Store`](super::Store).
 #[derive(Debug, Clone)]
 pub struct Claimed {
     /// The right to it.
@@ -61,7 +61,7 @@ pub const CLAIMED_EVENTS: usize = 100;
 
 /// A record with its place.
 ///
-/// An example is at [`Engine`].
+/// An example is at [`Engine`](crate::Engine).
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct StoredRecord {
     /// Its place.
@@ -248,7 +248,7 @@ pub struct Page<T> {
 
 /// Which events are asked for.
 ///
-/// An example is at [`Engine::inbox`].
+/// An example is at [`Engine::inbox`](crate::Engine::inbox).
 #[derive(Debug, Clone)]
 pub struct InboxQuery {
     /// A run's inbox, or, for `None`, what is unrouted.
@@ -261,7 +261,7 @@ pub struct InboxQuery {
 
 /// A run's inbox, read at one moment.
 ///
-/// An example is at [`Engine::inbox`].
+/// An example is at [`Engine::inbox`](crate::Engine::inbox).
 #[derive(Debug, Clone, PartialEq)]
 pub struct Inbox {
     /// The run's counter at that moment; 0 for unrouted events.
