@@ -1,6 +1,6 @@
 //! Every public type, trait, function, method and macro of the engine's crates shows how it is used: by a compiled
 //! example in its own documentation, in that of its type or of one of the type's `impl` blocks, or in a
-//! place that it names in a sentence such as "An example is at [`Engine`]".
+//! place that it names in a sentence, which says "An example is at" and then links to it.
 //!
 //! Read from the sources line by line: `rustfmt` puts an item of a file at the line's beginning, and a method behind
 //! four spaces. A method that a macro writes is not seen.
@@ -92,7 +92,7 @@ fn failure(item: &Item<'_>) -> Failure {
     )
 }
 
-/// The place that a sentence such as "An example is at [`Engine::start`](..)." names: the type, or the function.
+/// The place that such a sentence names: the type, or the function.
 fn named_place(line: &str) -> Option<&str> {
     let after = line.split_once("xample is at [`")?.1;
     let path = after.split_once('`')?.0.trim_end_matches('!');
