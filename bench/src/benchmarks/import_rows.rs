@@ -76,6 +76,7 @@ fn make_file() -> String {
 
 fn parts(database: &Path) -> Parts {
     Parts {
+        codec: lumina::encryption::none(),
         database: database.to_owned(),
         role: Role::Client,
         mode: Mode::Threads,

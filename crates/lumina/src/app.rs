@@ -8,6 +8,8 @@ use anyhow::{Context as _, bail};
 use lumina_enrichment::email::Classifier;
 use lumina_enrichment::icp::IcpProfile;
 use lumina_fullenrich::{Client, Limiter, Transport};
+use lumina_workflow::codec::Codec;
+use lumina_workflow::store::RunQuery;
 use lumina_workflow::{Engine, Runtime, StoreClock};
 use lumina_workflow_sqlite::{Mode, Options, Role, Script, SqliteStore};
 use secrecy::SecretString;
@@ -20,6 +22,8 @@ use crate::workflows::{self, Context, PipelineSettings, Provider};
 pub struct Parts {
     /// The database file.
     pub database: PathBuf,
+    /// How payloads are encoded in it; see [`encryption`](crate::encryption).
+    pub codec: Arc<dyn Codec>,
     /// Whether it executes runs, or is a client beside the process that does.
     pub role: Role,
     /// Threads in production; inline on a deterministic executor.
@@ -79,7 +83,8 @@ impl App {
         let options = Options::new(&parts.database)
             .clock(clock)
             .mode(parts.mode)
-            .role(parts.role);
+            .role(parts.role)
+            .codec(parts.codec);
         let store = Arc::new(SqliteStore::open(options)?);
         let scripts: Vec<Script> = MIGRATIONS.iter().map(|(name, sql)| Script { name, sql }).collect();
         store.migrate("lumina", &scripts).await?;
@@ -106,8 +111,20 @@ impl App {
         };
         if let Some(people) = parts.people {
             app.settle_people(people).await?;
+            app.read_newest_run().await?;
         }
         Ok(app)
+    }
+
+    /// Without its keys an encrypted database would be found out by the first claim, and be given plain values
+    /// until then. The newest run was written with the key that is in use.
+    async fn read_newest_run(&self) -> anyhow::Result<()> {
+        let newest = RunQuery {
+            limit: 1,
+            ..RunQuery::default()
+        };
+        self.engine.runs(newest).await.map(drop)?;
+        Ok(())
     }
 
     /// Invented people never meet real addresses.

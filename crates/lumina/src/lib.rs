@@ -3,6 +3,7 @@
 pub mod app;
 pub mod commands;
 pub mod config;
+pub mod encryption;
 pub mod http;
 pub mod importing;
 pub mod ingest;

@@ -120,8 +120,9 @@ impl Tx<'_> {
     /// Starts a run, as [`Change::Start`](lumina_workflow::store::Change::Start) does.
     ///
     /// # Errors
-    /// When a statement fails.
+    /// When its input is above the limit, or a statement fails.
     pub fn start(&self, new: &NewRun) -> Result<Outcome, AttachError> {
+        new.input.admit("a run's input")?;
         Ok(change::start(self.group, new)?)
     }
 
@@ -129,7 +130,8 @@ impl Tx<'_> {
     /// does.
     ///
     /// # Errors
-    /// When its id, name or key is empty or longer than [`EVENT_NAME_LIMIT`], or a statement fails.
+    /// When its id, name or key is empty or longer than [`EVENT_NAME_LIMIT`], its payload is above the limit, nobody
+    /// has consumed so many others for the same target that it takes no more, or a statement fails.
     pub fn emit(&self, event: &NewEvent) -> Result<Delivery, AttachError> {
         let parts = [
             ("id", event.id.as_str()),
@@ -144,7 +146,9 @@ impl Tx<'_> {
             let problem = format!("an event's {part} must have 1 to {EVENT_NAME_LIMIT} bytes, this has {size}");
             return Err(StepError::fail(problem).into());
         }
-        Ok(change::emit(self.group, event)?)
+        event.payload.admit("an event's payload")?;
+        let delivery = change::emit(self.group, event)?;
+        Ok(delivery.map_err(StepError::fail)?)
     }
 
     /// What a run is doing, as of this transaction; `None` when there is no such run.
@@ -202,7 +206,10 @@ pub(crate) fn run(
     }
     let refuse = |error: StepError| Ok(Err(Refusal::Attachment(error)));
     match answer {
-        Ok(Ok(payload)) => Ok(Ok(Some(payload))),
+        Ok(Ok(payload)) => match payload.admit("an attachment's result") {
+            Ok(()) => Ok(Ok(Some(payload))),
+            Err(error) => refuse(error),
+        },
         Ok(Err(AttachError::Refused(error))) => refuse(error),
         Ok(Err(AttachError::Sql(error))) if is_of_the_disk(&error) => Err(Fault::Sql(error)),
         Ok(Err(AttachError::Sql(error))) => refuse(StepError::fail(format!("a statement of an attachment: {error}"))),

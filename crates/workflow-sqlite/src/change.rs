@@ -13,6 +13,7 @@ mod next;
 mod nothing;
 pub(crate) mod record;
 mod start;
+mod unrouted;
 
 pub(crate) use event::emit;
 pub(crate) use key::read as keys_of;
@@ -27,5 +28,6 @@ pub(crate) fn apply(group: &Group<'_>, change: &Change, attach: Option<&Attachme
         Change::Advance(step) => advance::apply(group, step, attach),
         Change::Emit(event) => event::apply(group, event, attach),
         Change::Command(command) => command::apply(group, command, attach),
+        Change::Unrouted(command) => unrouted::apply(group, command, attach),
     }
 }

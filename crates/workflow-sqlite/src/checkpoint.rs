@@ -171,9 +171,14 @@ mod tests {
     use lumina_workflow::StoreClock;
 
     use super::*;
+    use crate::payloads::Payloads;
 
     fn shared() -> Shared {
-        Shared::new("lumina.db".into(), StoreClock::from_fn(|| Timestamp::UNIX_EPOCH))
+        Shared::new(
+            "lumina.db".into(),
+            StoreClock::from_fn(|| Timestamp::UNIX_EPOCH),
+            Payloads::default(),
+        )
     }
 
     /// Beyond the limit the log is too long, and the reader that began first is named.

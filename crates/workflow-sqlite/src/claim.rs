@@ -91,7 +91,7 @@ fn blocked_runs(group: &Group<'_>, claim: &Claim, found: &mut Vec<Candidate>) ->
         let mut statement = group.conn.prepare_cached(BLOCKED)?;
         let mut rows = statement.query(params![workflow, hash.0.cast_signed(), limit(claim.limit)])?;
         while let Some(row) = rows.next()? {
-            let candidate = candidate(row, group.now)?;
+            let candidate = candidate(group, row)?;
             if found.iter().all(|other| other.run.id != candidate.run.id) {
                 found.push(candidate);
             }
@@ -115,18 +115,18 @@ fn collect(
         && let Some(row) = rows.next()?
     {
         if fits(row, claim)? {
-            found.push(candidate(row, group.now)?);
+            found.push(candidate(group, row)?);
             wanted -= 1;
         }
     }
     Ok(())
 }
 
-fn candidate(row: &Row<'_>, now: i64) -> Result<Candidate, Fault> {
+fn candidate(group: &Group<'_>, row: &Row<'_>) -> Result<Candidate, Fault> {
     let since: i64 = row.get(SINCE)?;
     Ok(Candidate {
-        run: run_row(row)?,
-        since: since.min(now),
+        run: run_row(row, group.payloads)?,
+        since: since.min(group.now),
     })
 }
 
@@ -173,11 +173,11 @@ fn hand_over(group: &Group<'_>, claim: &Claim, candidate: Candidate) -> Result<C
 fn claimed(group: &Group<'_>, run: RunRow) -> Result<Claimed, Fault> {
     let records = match run.seq {
         Seq(0) => Vec::new(),
-        _ => read::history(group.conn, run.id, Seq(0), CLAIMED_RECORDS)?,
+        _ => read::history(group.conn, group.payloads, run.id, Seq(0), CLAIMED_RECORDS)?,
     };
     let events = match run.inbox {
         0 => Vec::new(),
-        _ => read::inbox::of_run(group.conn, run.id, 0, CLAIMED_EVENTS)?,
+        _ => read::inbox::of_run(group.conn, group.payloads, run.id, 0, CLAIMED_EVENTS)?,
     };
     let lease = Lease {
         run: run.id,

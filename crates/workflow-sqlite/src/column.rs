@@ -4,14 +4,13 @@ use std::time::Duration;
 
 use jiff::Timestamp;
 use lumina_workflow::store::{RunRow, RunStatus};
-use lumina_workflow::{
-    CorrelationKey, DefinitionHash, Epoch, Payload, Phase, RunId, Seq, StoredEvent, Target, WorkerId,
-};
+use lumina_workflow::{CorrelationKey, DefinitionHash, Epoch, Phase, RunId, Seq, StoredEvent, Target, WorkerId};
 use rusqlite::Row;
 use rusqlite::types::{ToSqlOutput, Value, ValueRef};
 use uuid::Uuid;
 
 use crate::fault::Fault;
+use crate::payloads::Payloads;
 
 /// Numbers that only grow from zero, as SQLite keeps them.
 pub(crate) fn to_int(number: u64) -> i64 {
@@ -43,17 +42,6 @@ pub(crate) fn text<'r>(row: &'r Row<'_>, index: usize) -> Result<&'r str, Fault>
     row.get_ref(index)?
         .as_str()
         .map_err(|_| Fault::Broken(format!("column {index} of a row is no text")))
-}
-
-pub(crate) fn payload(row: &Row<'_>, index: usize) -> Result<Payload, Fault> {
-    text(row, index).map(Payload::from_stored)
-}
-
-pub(crate) fn optional_payload(row: &Row<'_>, index: usize) -> Result<Option<Payload>, Fault> {
-    match row.get_ref(index)? {
-        ValueRef::Null => Ok(None),
-        _ => payload(row, index).map(Some),
-    }
 }
 
 pub(crate) fn run_id(row: &Row<'_>, index: usize) -> Result<RunId, Fault> {
@@ -94,36 +82,38 @@ macro_rules! run_columns {
         "id, workflow, hash, start_key, status, phase, input, output, failure, failing_since, blocked, \
          CASE WHEN status = 'cancelled' OR (phase = 'main' AND finished_at IS NULL) THEN cancel_by END, priority, \
          seq, inbox, epoch, worker, coalesce(lease_until, wake_at), created_at, updated_at, finished_at, \
-         parent, flow_key, begun_at, \
+         parent, flow_key, begun_at, pause_by, paused_at, buffered, \
          known_since, any_hash, coalesce(ready_rank, lease_until, wake_at, updated_at)"
     };
 }
 pub(crate) use run_columns;
 
 /// The place of `known_since` in [`run_columns`].
-pub(crate) const KNOWN_SINCE: usize = 24;
+pub(crate) const KNOWN_SINCE: usize = 27;
 
 /// The place of `any_hash` in [`run_columns`].
-pub(crate) const ANY_HASH: usize = 25;
+pub(crate) const ANY_HASH: usize = 28;
 
 /// The place, in [`run_columns`], of the time since when the run is to be claimed.
-pub(crate) const SINCE: usize = 26;
+pub(crate) const SINCE: usize = 29;
 
 /// Reads a run.
-pub(crate) fn run_row(row: &Row<'_>) -> Result<RunRow, Fault> {
+pub(crate) fn run_row(row: &Row<'_>, payloads: &Payloads) -> Result<RunRow, Fault> {
+    let id = run_id(row, 0)?;
+    let of_run = |fault: Fault| fault.within(|| format!("run {id}"));
     let failure = match row.get_ref(8)? {
         ValueRef::Null => None,
         _ => Some(serde_json::from_str(text(row, 8)?).map_err(|e| Fault::Broken(format!("a run's failure: {e}")))?),
     };
     Ok(RunRow {
-        id: run_id(row, 0)?,
+        id,
         workflow: text(row, 1)?.to_owned(),
         hash: DefinitionHash(row.get::<_, i64>(2)?.cast_unsigned()),
         start_key: row.get(3)?,
         status: status(row, 4)?,
         phase: phase(row, 5)?,
-        input: payload(row, 6)?,
-        output: optional_payload(row, 7)?,
+        input: payloads.read(row, 6).map_err(of_run)?,
+        output: payloads.read_optional(row, 7).map_err(of_run)?,
         failure,
         failing_since: optional_time(row, 9)?,
         blocked: row.get(10)?,
@@ -140,6 +130,9 @@ pub(crate) fn run_row(row: &Row<'_>) -> Result<RunRow, Fault> {
         parent: row.get::<_, Option<Uuid>>(21)?.map(RunId),
         flow_key: row.get(22)?,
         begun_at: optional_time(row, 23)?,
+        pause_by: row.get(24)?,
+        paused_at: optional_time(row, 25)?,
+        buffered: from_int(row.get(26)?),
     })
 }
 
@@ -172,20 +165,23 @@ fn target(row: &Row<'_>, index: usize) -> Result<Target, Fault> {
 /// The columns of [`stored_event`], in its order.
 macro_rules! event_columns {
     () => {
-        "seq, id, scope, scope_key, name, key, payload, received_at"
+        "seq, id, scope, scope_key, name, key, payload, received_at, sent_by"
     };
 }
 pub(crate) use event_columns;
 
 /// Reads an event of the inbox, or an unrouted one.
-pub(crate) fn stored_event(row: &Row<'_>) -> Result<StoredEvent, Fault> {
+pub(crate) fn stored_event(row: &Row<'_>, payloads: &Payloads) -> Result<StoredEvent, Fault> {
+    let id = text(row, 1)?;
+    let payload = payloads.read(row, 6);
     Ok(StoredEvent {
         seq: from_int(row.get(0)?),
-        id: text(row, 1)?.to_owned(),
+        id: id.to_owned(),
         target: target(row, 2)?,
         name: text(row, 4)?.to_owned(),
         key: row.get(5)?,
-        payload: payload(row, 6)?,
+        payload: payload.map_err(|fault| fault.within(|| format!("event {id}")))?,
         received_at: time(row, 7)?,
+        by: row.get(8)?,
     })
 }

@@ -28,6 +28,14 @@ impl From<HistoryError> for Fault {
 }
 
 impl Fault {
+    /// Says where it was, when a row cannot be read.
+    pub(crate) fn within(self, place: impl FnOnce() -> String) -> Self {
+        match self {
+            Self::Broken(problem) => Self::Broken(format!("{}: {problem}", place())),
+            sql => sql,
+        }
+    }
+
     /// For the caller, when the transaction was rolled back.
     pub(crate) fn to_store(&self, path: &Path) -> StoreError {
         match self {

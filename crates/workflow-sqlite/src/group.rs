@@ -10,6 +10,7 @@ use rusqlite::{Connection, params};
 use crate::change;
 use crate::column;
 use crate::fault::Fault;
+use crate::payloads::Payloads;
 
 /// What a transaction has set in motion, told once it is durable.
 #[derive(Debug)]
@@ -40,16 +41,18 @@ pub(crate) struct Group<'c> {
     pub conn: &'c Connection,
     /// The time of all of it, in microseconds.
     pub now: i64,
+    pub payloads: &'c Payloads,
     rank: Cell<i64>,
     last_event: Cell<Option<i64>>,
     wake: RefCell<Wake>,
 }
 
 impl<'c> Group<'c> {
-    pub(crate) fn new(conn: &'c Connection, now: i64, rank: i64) -> Self {
+    pub(crate) fn new(conn: &'c Connection, payloads: &'c Payloads, now: i64, rank: i64) -> Self {
         Self {
             conn,
             now,
+            payloads,
             rank: Cell::new(rank),
             last_event: Cell::default(),
             wake: RefCell::default(),
@@ -128,13 +131,13 @@ impl<'c> Group<'c> {
 
     /// Looks at what decides how a run takes something in.
     pub(crate) fn receiver(&self, run: RunId) -> Result<Option<Receiver>, Fault> {
-        const SQL: &str = "SELECT id, status, inbox, ready_rank IS NOT NULL, wake_at FROM workflow_run WHERE id = ?1";
+        const SQL: &str = "SELECT id, status, inbox, ready_rank, wake_at, buffered FROM workflow_run WHERE id = ?1";
         self.find_receiver(SQL, [run.0])
     }
 
     /// The live run that holds a key: keys are let go at a run's end.
     pub(crate) fn holder(&self, key: &CorrelationKey) -> Result<Option<Receiver>, Fault> {
-        const SQL: &str = "SELECT r.id, r.status, r.inbox, r.ready_rank IS NOT NULL, r.wake_at \
+        const SQL: &str = "SELECT r.id, r.status, r.inbox, r.ready_rank, r.wake_at, r.buffered \
              FROM workflow_key AS k CROSS JOIN workflow_run AS r ON r.id = k.run \
              WHERE k.namespace = ?1 AND k.key = ?2";
         self.find_receiver(SQL, [&key.namespace, &key.key])
@@ -148,35 +151,41 @@ impl<'c> Group<'c> {
             run: column::run_id(row, 0)?,
             status: column::status(row, 1)?,
             inbox: row.get(2)?,
-            ready: row.get(3)?,
+            rank: row.get(3)?,
             wake_at: row.get(4)?,
+            buffered: row.get(5)?,
         }))
     }
 
-    /// Counts `count` arrivals for the run, and lets it go on because of them: a waiting one is
+    /// Counts `count` events that came in for the run, and lets it go on because of them: a waiting one is
     /// ready, an executing one is told.
     pub(crate) fn arrive(&self, to: &Receiver, count: i64) -> Result<(), Fault> {
-        const BUMP: &str = "UPDATE workflow_run SET inbox = ?2, updated_at = ?3 WHERE id = ?1";
-        if to.status == RunStatus::Waiting && !to.ready {
-            return self.make_ready(to, count);
+        const BUMP: &str =
+            "UPDATE workflow_run SET inbox = ?2, buffered = buffered + ?3, updated_at = ?4 WHERE id = ?1";
+        const WAKE: &str = "UPDATE workflow_run SET inbox = ?2, buffered = buffered + ?3, updated_at = ?4, \
+             ready_rank = ?5, wake_at = NULL WHERE id = ?1";
+        let inbox = to.inbox + count;
+        if to.status == RunStatus::Waiting && to.rank.is_none() {
+            let rank = self.rank_of(to);
+            self.execute(WAKE, params![to.run.0, inbox, count, self.now, rank])?;
+            return Ok(());
         }
         if to.status == RunStatus::Running {
             self.note_inbox(to.run);
         }
-        self.execute(BUMP, params![to.run.0, to.inbox + count, self.now])?;
+        self.execute(BUMP, params![to.run.0, inbox, count, self.now])?;
         Ok(())
     }
 
-    /// Counts `count` arrivals and makes a run that nobody executes ready. One whose timer was
+    /// The place of a run that becomes ready now. One that is ready keeps its own, and one whose timer was
     /// due already keeps that turn.
-    pub(crate) fn make_ready(&self, to: &Receiver, count: i64) -> Result<(), Fault> {
-        const WAKE: &str = "UPDATE workflow_run SET inbox = ?2, ready_rank = ?3, wake_at = NULL, updated_at = ?4 \
-             WHERE id = ?1";
+    pub(crate) fn rank_of(&self, to: &Receiver) -> i64 {
         self.note_ready();
+        if let Some(rank) = to.rank {
+            return rank;
+        }
         let rank = self.next_rank();
-        let rank = to.wake_at.map_or(rank, |wake_at| wake_at.min(rank));
-        self.execute(WAKE, params![to.run.0, to.inbox + count, rank, self.now])?;
-        Ok(())
+        to.wake_at.map_or(rank, |wake_at| wake_at.min(rank))
     }
 }
 
@@ -185,6 +194,9 @@ pub(crate) struct Receiver {
     pub run: RunId,
     pub status: RunStatus,
     pub inbox: i64,
-    pub ready: bool,
+    /// Its place among the ready ones.
+    pub rank: Option<i64>,
     pub wake_at: Option<i64>,
+    /// How many events its inbox holds.
+    pub buffered: i64,
 }

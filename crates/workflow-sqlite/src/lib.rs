@@ -34,6 +34,12 @@
 //! # Ok::<(), Box<dyn std::error::Error>>(())
 //! ```
 //!
+//! # Payloads
+//!
+//! With a codec ([`Options::codec`]) every payload is encoded in the file: inputs, outputs, results, bodies of
+//! events and the answers of attachments. Everything else is not, messages of failures included. See
+//! [`lumina_workflow::codec`].
+//!
 //! # Repeated calls
 //!
 //! After [`StoreError::OutcomeUnknown`](lumina_workflow::store::StoreError) a group is applied
@@ -61,6 +67,7 @@ mod lanes;
 mod lock;
 mod migrate;
 mod options;
+mod payloads;
 mod purge;
 mod read;
 mod reader;

@@ -89,6 +89,10 @@ const ENGINE_SCRIPTS: &[Script] = &[
         name: "0002_control",
         sql: include_str!("../migrations/0002_control.sql"),
     },
+    Script {
+        name: "0005_history_view",
+        sql: include_str!("../migrations/0005_history_view.sql"),
+    },
 ];
 
 const TRACK: &str = "CREATE TABLE workflow_migration (

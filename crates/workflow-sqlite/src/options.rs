@@ -1,8 +1,11 @@
 //! How a store is opened, and why that can fail.
 
+use std::fmt;
 use std::path::PathBuf;
+use std::sync::Arc;
 
 use lumina_workflow::StoreClock;
+use lumina_workflow::codec::Codec;
 
 use crate::migrate::MigrateError;
 
@@ -27,7 +30,7 @@ use crate::migrate::MigrateError;
 /// # drop(store);
 /// # Ok::<(), Box<dyn std::error::Error>>(())
 /// ```
-#[derive(Debug, Clone)]
+#[derive(Clone)]
 pub struct Options {
     /// The database file. It is made when it is missing; its folder must exist.
     pub path: PathBuf,
@@ -37,6 +40,8 @@ pub struct Options {
     pub mode: Mode,
     /// What it may do.
     pub role: Role,
+    /// How payloads are encoded in the file; without one they are stored as they are.
+    pub codec: Option<Arc<dyn Codec>>,
 }
 
 impl Options {
@@ -48,6 +53,7 @@ impl Options {
             clock: StoreClock::system(),
             mode: Mode::Threads,
             role: Role::Executor,
+            codec: None,
         }
     }
 
@@ -70,6 +76,26 @@ impl Options {
     pub fn role(mut self, role: Role) -> Self {
         self.role = role;
         self
+    }
+
+    /// With a codec for payloads. All processes that work on one file need codecs that read each other's values.
+    #[must_use]
+    pub fn codec(mut self, codec: Arc<dyn Codec>) -> Self {
+        self.codec = Some(codec);
+        self
+    }
+}
+
+impl fmt::Debug for Options {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Options")
+            .field("path", &self.path)
+            .field("clock", &self.clock)
+            .field("mode", &self.mode)
+            .field("role", &self.role)
+            // What it is stays its own business: it holds keys.
+            .field("codec", &self.codec.is_some())
+            .finish()
     }
 }
 

@@ -36,13 +36,15 @@ fn runs(group: &Group<'_>, before: i64, count: usize) -> Result<usize, Fault> {
 }
 
 fn delete_run(group: &Group<'_>, run: RunId, keys: Option<&str>) -> Result<(), Fault> {
-    const OWN_IDS: &str = "DELETE FROM workflow_event_id WHERE scope = ?1 AND NOT EXISTS (SELECT 1 \
+    const BY_HAND: &str = "DELETE FROM workflow_event_id WHERE run = ?1 AND by_hand = 1";
+    const OWN_IDS: &str = "DELETE FROM workflow_event_id WHERE scope = ?1 AND by_hand = 0 AND NOT EXISTS (SELECT 1 \
          FROM workflow_unrouted AS u WHERE u.scope = ?1 AND u.scope_key = '' AND u.id = workflow_event_id.id)";
     const KEYED_IDS: &str = "DELETE FROM workflow_event_id WHERE scope = ?1 AND scope_key = ?2 AND run = ?3";
     for (namespace, key) in change::keys_of(keys)? {
         group.execute(KEYED_IDS, params![namespace, key, run.0])?;
     }
     group.execute(OWN_IDS, [run_scope(run)])?;
+    group.execute(BY_HAND, [run.0])?;
     group.execute("DELETE FROM workflow_record WHERE run = ?1", [run.0])?;
     group.execute("DELETE FROM workflow_tried WHERE run = ?1", [run.0])?;
     group.execute("DELETE FROM workflow_run WHERE id = ?1", [run.0])?;

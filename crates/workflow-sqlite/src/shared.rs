@@ -8,9 +8,12 @@ use jiff::Timestamp;
 use lumina_workflow::StoreClock;
 use lumina_workflow::store::Hints;
 
+use crate::payloads::Payloads;
+
 pub(crate) struct Shared {
     pub path: PathBuf,
     pub clock: StoreClock,
+    pub payloads: Payloads,
     pub hints: Hints,
     /// The earliest timer or lease that those who asked were told of. Only an earlier one is a
     /// hint.
@@ -31,10 +34,11 @@ pub(crate) struct Reading {
 }
 
 impl Shared {
-    pub(crate) fn new(path: PathBuf, clock: StoreClock) -> Self {
+    pub(crate) fn new(path: PathBuf, clock: StoreClock, payloads: Payloads) -> Self {
         Self {
             path,
             clock,
+            payloads,
             hints: Hints::new(),
             told: AtomicI64::new(i64::MAX),
             wal_pages: AtomicU64::new(0),

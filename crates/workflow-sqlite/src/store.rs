@@ -21,6 +21,7 @@ use crate::lanes::Lane;
 use crate::lock::{self, Lock};
 use crate::migrate::{self, MigrateError, Script};
 use crate::options::{Mode, OpenError, Options, Role};
+use crate::payloads::Payloads;
 use crate::reader::Reader;
 use crate::shared::Shared;
 use crate::threads::{Threads, closed, unreadable};
@@ -86,12 +87,13 @@ impl SqliteStore {
             clock,
             mode,
             role,
+            codec,
         } = options;
         let lock = match role {
             Role::Executor => Some(lock::acquire(&path)?),
             Role::Client => None,
         };
-        let shared = Arc::new(Shared::new(path, clock));
+        let shared = Arc::new(Shared::new(path, clock, Payloads::new(codec)));
         let backend = Backend::start(&shared, mode)?;
         Ok(Self {
             inner: Arc::new(Inner {
@@ -251,9 +253,10 @@ impl Inner {
     async fn ask<T: Send + 'static>(
         &self,
         what: &'static str,
-        work: impl FnOnce(&Connection) -> Result<T, Fault> + Send + 'static,
+        work: impl FnOnce(&Connection, &Payloads) -> Result<T, Fault> + Send + 'static,
     ) -> Result<T, StoreError> {
-        self.read(Lane::First, what, work).await
+        let payloads = self.shared.payloads.clone();
+        self.read(Lane::First, what, move |conn| work(conn, &payloads)).await
     }
 
     fn must_execute(&self) -> Result<(), StoreError> {
@@ -305,21 +308,21 @@ impl Store for SqliteStore {
     }
 
     fn history(&self, run: RunId, after: Seq, limit: usize) -> BoxFuture<'_, Result<Vec<StoredRecord>, StoreError>> {
-        Box::pin(
-            self.inner
-                .ask("a run's history", move |conn| read::history(conn, run, after, limit)),
-        )
+        Box::pin(self.inner.ask("a run's history", move |conn, payloads| {
+            read::history(conn, payloads, run, after, limit)
+        }))
     }
 
     fn runs(&self, query: RunQuery) -> BoxFuture<'_, Result<Page<RunRow>, StoreError>> {
-        Box::pin(
-            self.inner
-                .ask("a list of runs", move |conn| read::runs::read(conn, &query)),
-        )
+        Box::pin(self.inner.ask("a list of runs", move |conn, payloads| {
+            read::runs::read(conn, payloads, &query)
+        }))
     }
 
     fn inbox(&self, query: InboxQuery) -> BoxFuture<'_, Result<Inbox, StoreError>> {
-        Box::pin(self.inner.ask("an inbox", move |conn| read::inbox::read(conn, &query)))
+        Box::pin(self.inner.ask("an inbox", move |conn, payloads| {
+            read::inbox::read(conn, payloads, &query)
+        }))
     }
 
     fn next_due(&self) -> BoxFuture<'_, Result<Option<Timestamp>, StoreError>> {
@@ -331,7 +334,7 @@ impl Store for SqliteStore {
             let now = shared.clock.now().as_microsecond();
             let due = self
                 .inner
-                .ask("the next timer", move |conn| read::due::next_due(conn, now))
+                .ask("the next timer", move |conn, _| read::due::next_due(conn, now))
                 .await?;
             if let Some(due) = due {
                 shared.told.fetch_min(due.as_microsecond(), Ordering::SeqCst);

@@ -98,7 +98,8 @@ impl Writer {
     fn transact_if<T>(&mut self, body: impl FnOnce(&Group<'_>) -> Result<(T, bool), Fault>) -> Result<T, StoreError> {
         self.begin().map_err(|fault| fault.to_store(self.path()))?;
         // The time is asked for under the lock, so that times follow the order of commits.
-        let group = Group::new(&self.conn, self.shared.clock.now().as_microsecond(), self.rank);
+        let now = self.shared.clock.now().as_microsecond();
+        let group = Group::new(&self.conn, &self.shared.payloads, now, self.rank);
         let answer = body(&group).and_then(|answer| group.finish().map(|()| answer));
         let (rank, wake) = group.into_parts();
         let answer = match answer {

@@ -2,6 +2,7 @@
 
 use std::any::Any;
 use std::collections::{BTreeMap, BTreeSet};
+use std::fmt;
 use std::sync::Arc;
 use std::task::Waker;
 use std::time::Duration;
@@ -12,9 +13,10 @@ use jiff::Timestamp;
 use crate::attempt::Attempt;
 use crate::error::StepError;
 use crate::history::StepRef;
-use crate::payload::Payload;
+use crate::payload::{Payload, PayloadError};
 use crate::replay::{Completion, Known};
-use crate::step::{STEP_KEY_LIMIT, StepAt, StepKey, StepKind};
+use crate::run::ChildOptions;
+use crate::step::{Matching, STEP_KEY_LIMIT, STEP_NAME_LIMIT, Step, StepAt, StepKey, StepKind};
 use crate::store::Attachment;
 use crate::workflow::Definition;
 
@@ -40,11 +42,36 @@ pub(crate) enum Op {
     },
     InTx(Attachment),
     Wait {
-        event_key: Option<String>,
+        /// How the code takes what comes; it must be as declared.
+        matching: Matching,
+        /// What it takes: the events that are declared, or some of them with keys.
+        filters: Vec<Filter>,
         deadline: Option<Deadline>,
     },
     Sleep(Deadline),
+    Child(ChildPlan),
 }
+
+/// A run to be started.
+#[derive(Clone)]
+pub(crate) struct ChildPlan {
+    pub workflow: &'static str,
+    pub input: Result<Payload, PayloadError>,
+    pub options: ChildOptions,
+}
+
+/// Which events fill a place of a wait.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Filter {
+    pub event: String,
+    pub key: Option<String>,
+}
+
+/// A wait for more than so many events would read its inbox for ever.
+const FILTERS_LIMIT: usize = 100;
+
+/// No phase of a run has more steps: each time the run goes on, all of them are gone through again.
+pub const STEPS_LIMIT: usize = 10_000;
 
 impl Op {
     fn fits(&self, kind: StepKind) -> bool {
@@ -53,8 +80,37 @@ impl Op {
             Self::InTx(_) => kind == StepKind::Action,
             Self::Wait { .. } => kind == StepKind::Wait,
             Self::Sleep(_) => kind == StepKind::Sleep,
+            Self::Child(_) => kind == StepKind::Child,
         }
     }
+
+    /// What is wrong with it where the run reaches it, if anything.
+    fn problem(&self, declared: &Step) -> Option<String> {
+        match self {
+            Self::Wait { matching, filters, .. } => find_problem_of_wait(declared, *matching, filters),
+            Self::Child(plan) => plan.input.as_ref().err().map(|error| format!("its input {error}")),
+            _ => None,
+        }
+    }
+}
+
+fn find_problem_of_wait(declared: &Step, matching: Matching, filters: &[Filter]) -> Option<String> {
+    if declared.matching != matching {
+        let declared = declared.matching;
+        return Some(format!(
+            "it is declared to wait for {declared:?} of its events, and used for {matching:?}"
+        ));
+    }
+    if filters.len() > FILTERS_LIMIT {
+        return Some(format!(
+            "a wait may be for {FILTERS_LIMIT} events, this is for {}",
+            filters.len()
+        ));
+    }
+    let stranger = filters
+        .iter()
+        .find(|filter| declared.event_names().all(|name| name != filter.event))?;
+    Some(format!("it is not declared to wait for {}", stranger.event))
 }
 
 /// A step that was reached.
@@ -75,15 +131,67 @@ pub(crate) struct Board {
     slots: Vec<Slot>,
     opened: Vec<u32>,
     abandoned: Vec<u32>,
-    fault: Option<String>,
+    /// The new ways that history says the code was told to go.
+    patches: BTreeSet<String>,
+    /// What the code was told in this execution, and which of it is new.
+    told: BTreeMap<String, bool>,
+    patched: Vec<String>,
+    fault: Option<Fault>,
     closed: bool,
 }
 
+/// Why the code cannot go on.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) enum Fault {
+    /// It does not fit what history has.
+    Misfit(Misfit),
+    /// It does what no workflow may, in words.
+    Wrong(String),
+    /// It has reached so many steps that no more are taken.
+    TooLong,
+}
+
+/// Where code and history part.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Misfit {
+    pub place: u32,
+    /// The step that the code reaches there, if any.
+    pub now: Option<StepRef>,
+    /// The step that history has there.
+    pub then: StepRef,
+}
+
+impl fmt::Display for Misfit {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let then = tell(&self.then);
+        match &self.now {
+            Some(now) => write!(f, "place {} is {} now; history has {then} there", self.place, tell(now)),
+            None => write!(f, "history has {then}, which the code does not reach any more"),
+        }
+    }
+}
+
+impl fmt::Display for Fault {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Misfit(misfit) => misfit.fmt(f),
+            Self::Wrong(problem) => f.write_str(problem),
+            Self::TooLong => write!(
+                f,
+                "it has reached {STEPS_LIMIT} steps, which is the most that a run may have: start children, or further runs"
+            ),
+        }
+    }
+}
+
 impl Board {
-    pub fn new(definition: Arc<Definition>, known: BTreeMap<u32, Known>) -> Self {
+    pub fn new(definition: Arc<Definition>, known: BTreeMap<u32, Known>, patches: BTreeSet<String>) -> Self {
         Self {
             definition,
             known,
+            patches,
+            told: BTreeMap::new(),
+            patched: Vec::new(),
             occurrences: BTreeMap::new(),
             given: BTreeSet::new(),
             slots: Vec::new(),
@@ -113,21 +221,14 @@ impl Board {
         }
     }
 
-    fn admit(&mut self, at: StepAt, op: Op) -> Result<Slot, String> {
-        let name = at.step.name;
-        let declared = self.definition.steps.get(name).map(|plan| plan.step.kind);
-        match declared {
-            None => return Err(format!("step {name} is not declared in the workflow's STEPS")),
-            Some(kind) if kind != at.step.kind || !op.fits(kind) => {
-                return Err(format!(
-                    "step {name} is declared as {}, and used as something else",
-                    kind.as_str()
-                ));
-            }
-            Some(_) => {}
+    fn admit(&mut self, at: StepAt, op: Op) -> Result<Slot, Fault> {
+        if self.slots.len() >= STEPS_LIMIT {
+            return Err(Fault::TooLong);
         }
-        let key = self.identify(name, at.key)?;
-        let ordinal = u32::try_from(self.slots.len() + 1).map_err(|_| "too many steps".to_owned())?;
+        let name = at.step.name;
+        self.check_use(&at.step, &op).map_err(Fault::Wrong)?;
+        let key = self.identify(name, at.key).map_err(Fault::Wrong)?;
+        let ordinal = u32::try_from(self.slots.len() + 1).expect("the limit is far below");
         let step = StepRef {
             ordinal,
             name: name.to_owned(),
@@ -137,11 +238,11 @@ impl Board {
         if let Some(known) = self.known.get(&ordinal)
             && known.step != step
         {
-            return Err(format!(
-                "place {ordinal} is {} now; history has {} there",
-                tell(&step),
-                tell(&known.step)
-            ));
+            return Err(Fault::Misfit(Misfit {
+                place: ordinal,
+                now: Some(step),
+                then: known.step.clone(),
+            }));
         }
         Ok(Slot {
             step,
@@ -150,6 +251,50 @@ impl Board {
             open: true,
             waker: None,
         })
+    }
+
+    fn check_use(&self, step: &Step, op: &Op) -> Result<(), String> {
+        let name = step.name;
+        let Some(declared) = self.definition.steps.get(name).map(|plan| &plan.step) else {
+            return Err(format!("step {name} is not declared in the workflow's STEPS"));
+        };
+        if declared.kind != step.kind || !op.fits(declared.kind) {
+            let kind = declared.kind.as_str();
+            return Err(format!("step {name} is declared as {kind}, and used as something else"));
+        }
+        op.problem(declared)
+            .map_or(Ok(()), |problem| Err(format!("step {name}: {problem}")))
+    }
+
+    /// Whether the code goes a new way here: in a run that has been here before, only if it did so then.
+    pub fn ask_patched(&mut self, name: &str) -> bool {
+        if self.closed || self.fault.is_some() {
+            return false;
+        }
+        if let Some(told) = self.told.get(name) {
+            return *told;
+        }
+        if name.is_empty() || name.len() > STEP_NAME_LIMIT {
+            self.fault(format!("the name of a patch must have 1 to {STEP_NAME_LIMIT} bytes"));
+            return false;
+        }
+        let known = self.patches.contains(name);
+        let told = known || !self.has_more();
+        if told && !known {
+            self.patched.push(name.to_owned());
+        }
+        self.told.insert(name.to_owned(), told);
+        told
+    }
+
+    /// History has steps that the code has not reached yet.
+    fn has_more(&self) -> bool {
+        let last = self.known.last_key_value().map_or(0, |(ordinal, _)| *ordinal);
+        last as usize > self.slots.len()
+    }
+
+    pub fn take_patched(&mut self) -> Vec<String> {
+        std::mem::take(&mut self.patched)
     }
 
     fn identify(&mut self, name: &'static str, key: Option<String>) -> Result<StepKey, String> {
@@ -207,11 +352,15 @@ impl Board {
     }
 
     /// The code does not fit. The first fault counts.
-    pub fn fault(&mut self, fault: String) {
+    pub fn fault(&mut self, problem: String) {
+        self.fault.get_or_insert(Fault::Wrong(problem));
+    }
+
+    pub fn keep_fault(&mut self, fault: Fault) {
         self.fault.get_or_insert(fault);
     }
 
-    pub fn take_fault(&mut self) -> Option<String> {
+    pub fn take_fault(&mut self) -> Option<Fault> {
         self.fault.take()
     }
 
@@ -236,13 +385,14 @@ impl Board {
     }
 
     /// A step that history has and the code did not reach, although by now it should have.
-    pub fn find_unreached(&self) -> Option<String> {
+    pub fn find_unreached(&self) -> Option<Misfit> {
         let reached = self.slots.len();
-        let (_, known) = self.known.iter().find(|(ordinal, _)| **ordinal as usize > reached)?;
-        Some(format!(
-            "history has {}, which the code does not reach any more",
-            tell(&known.step)
-        ))
+        let (place, known) = self.known.iter().find(|(ordinal, _)| **ordinal as usize > reached)?;
+        Some(Misfit {
+            place: *place,
+            now: None,
+            then: known.step.clone(),
+        })
     }
 
     /// From now on nothing is noted: the code is being dropped.

@@ -5,13 +5,10 @@
 //! reach further steps, and none of those begins before that result is durable. So a step's
 //! record and the parking or the end that follows it are one transition.
 
-use std::collections::{BTreeMap, BTreeSet, VecDeque};
-use std::panic::AssertUnwindSafe;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Arc, Mutex};
-use std::task::{Context, Poll};
 use std::time::Duration;
 
-use futures_util::FutureExt;
 use jiff::Timestamp;
 use tokio::sync::mpsc;
 
@@ -19,28 +16,34 @@ use crate::board::Board;
 use crate::clock::truncate;
 use crate::error::{Failure, FailureKind};
 use crate::event::{CorrelationKey, StoredEvent};
+use crate::execution::{Execution, Look};
 use crate::history::{Phase, Record, What};
-use crate::id::{DefinitionHash, Seq};
+use crate::id::{DefinitionHash, RunId, Seq};
 use crate::payload::Payload;
-use crate::replay::{Completion, Opened, Replay, completion};
-use crate::run::{Run, lock};
+use crate::replay::{Opened, Replay, completion};
+use crate::run::lock;
 use crate::seat::Seat;
 use crate::shell::Shell;
-use crate::store::{Lease, RunRow};
-use crate::workflow::{Definition, Ended, HANDLER_DEADLINE, WorkFuture};
+use crate::store::{Lease, NewRun, RunRow};
+use crate::workflow::{Definition, Ended, HANDLER_DEADLINE};
 
 mod attempts;
+mod children;
 mod commits;
+mod endings;
 #[cfg(feature = "testing")]
 mod intercepted;
 mod loading;
+mod opened;
 mod verdicts;
 mod waits;
-mod watched;
+pub(crate) mod watched;
 
 pub(crate) use loading::execute;
+pub(crate) use loading::read_history;
 
 use attempts::{Happening, Running};
+use children::OpenChild;
 use waits::OpenWait;
 
 /// Why a driver stops before its run is parked or ended.
@@ -72,33 +75,30 @@ pub(super) struct Driver {
     inbox: u64,
     inbox_stale: bool,
     cancel_by: Option<String>,
+    pause_by: Option<String>,
     events: BTreeMap<u64, StoredEvent>,
     board: Arc<Mutex<Board>>,
-    code: WorkFuture,
-    completions: VecDeque<(u32, Completion)>,
-    replayed: bool,
+    execution: Execution,
     /// The code has returned this, and its end is not durable yet.
     ended: Option<Result<Payload, Ended>>,
     /// Records that are not durable yet, and what is committed with them.
     pending: Vec<Record>,
     consumed: Vec<u64>,
     keys: Vec<CorrelationKey>,
+    starts: Vec<NewRun>,
     to_start: BTreeSet<u32>,
     running: BTreeMap<u32, Running>,
     waits: BTreeMap<u32, OpenWait>,
     sleeps: BTreeMap<u32, Opened>,
+    /// Runs that steps have started and wait for.
+    children: BTreeMap<u32, OpenChild>,
+    /// Steps that the code has dropped whose children are still to be told.
+    left: Vec<(u32, RunId)>,
     /// Backoff and deferrals: when a step's next attempt is due.
     delays: BTreeMap<u32, Timestamp>,
     attempts: BTreeMap<u32, attempts::Count>,
     send: mpsc::UnboundedSender<Happening>,
     receive: mpsc::UnboundedReceiver<Happening>,
-}
-
-/// What a look at the code showed.
-enum Look {
-    Pending,
-    Ended(Result<Payload, Ended>),
-    Fault(String),
 }
 
 impl Driver {
@@ -112,13 +112,16 @@ impl Driver {
             return Err(Stop::Lost);
         }
         match self.look_at_code() {
-            Look::Fault(reason) => return self.fault(reason).await,
+            Look::Fault(fault) => return self.fault(fault).await,
             Look::Ended(result) => return self.end(result).await,
             Look::Pending => {}
         }
         self.note_abandoned();
-        self.note_opened();
-        if !self.completions.is_empty() {
+        self.cancel_left_children().await?;
+        if let Err(fault) = self.note_opened() {
+            return self.fault(fault).await;
+        }
+        if !self.execution.completions.is_empty() {
             // What was opened has ended at once: an effect that nobody knows the outcome of.
             return Ok(());
         }
@@ -127,6 +130,12 @@ impl Driver {
         }
         if self.is_cancelled() {
             return self.cancel().await;
+        }
+        if self.is_late() {
+            return self.pass_deadline().await;
+        }
+        if self.pause_by.is_some() {
+            return self.pause().await;
         }
         if self.take_event() || self.expire().await? {
             return Ok(());
@@ -147,69 +156,15 @@ impl Driver {
         self.await_happening().await
     }
 
-    /// Polls the code, and delivers what history has, one completion at a time and each only
-    /// after the code has come to rest: so joins, selects and timeouts repeat exactly.
+    /// What the code has come to, once it was told all that there is.
     fn look_at_code(&mut self) -> Look {
         if let Some(fault) = lock(&self.board).take_fault() {
             return Look::Fault(fault);
         }
-        if let Some(result) = self.ended.take() {
-            return Look::Ended(result);
+        match self.ended.take() {
+            Some(result) => Look::Ended(result),
+            None => self.execution.look(),
         }
-        loop {
-            let polled = self.poll_code();
-            if let Some(fault) = lock(&self.board).take_fault() {
-                return Look::Fault(fault);
-            }
-            let result = match polled {
-                Ok(Poll::Pending) => None,
-                Ok(Poll::Ready(result)) => Some(result),
-                Err(panic) => return Look::Fault(format!("the workflow's code panicked: {panic}")),
-            };
-            if result.is_none()
-                && let Some((ordinal, completion)) = self.completions.pop_front()
-            {
-                if !lock(&self.board).deliver(ordinal, completion) {
-                    return Look::Fault(self.tell_unreached());
-                }
-                continue;
-            }
-            return self.judge_look(result);
-        }
-    }
-
-    /// All that history has was delivered: what the code makes of it.
-    fn judge_look(&mut self, result: Option<Result<Payload, Ended>>) -> Look {
-        match &result {
-            Some(Err(Ended::Unreadable(problem))) => return Look::Fault(format!("the run's input {problem}")),
-            Some(Err(Ended::Unwritable(problem))) => return Look::Fault(format!("the run's output {problem}")),
-            _ => {}
-        }
-        if !std::mem::replace(&mut self.replayed, true)
-            && let Some(unreached) = lock(&self.board).find_unreached()
-        {
-            return Look::Fault(unreached);
-        }
-        result.map_or(Look::Pending, Look::Ended)
-    }
-
-    fn tell_unreached(&self) -> String {
-        let unreached = lock(&self.board).find_unreached();
-        unreached.unwrap_or_else(|| "history has a step that the code does not reach any more".to_owned())
-    }
-
-    fn poll_code(&mut self) -> Result<Poll<Result<Payload, Ended>>, String> {
-        let before = self.shell.runtime.monotonic();
-        let mut context = Context::from_waker(std::task::Waker::noop());
-        let code = &mut self.code;
-        let polled = std::panic::catch_unwind(AssertUnwindSafe(|| code.poll_unpin(&mut context)));
-        watched::warn_if_slow(
-            &*self.shell.runtime,
-            before,
-            self.definition.name,
-            "its workflow's code",
-        );
-        polled.map_err(|panic| watched::tell_panic(&*panic))
     }
 
     /// A result of now: recorded, and shown to the code ahead of the commit.
@@ -217,7 +172,7 @@ impl Driver {
         let told = completion(&what);
         self.record(ordinal, what, started_at);
         if let Some(told) = told {
-            self.completions.push_back((ordinal, told));
+            self.execution.completions.push_back((ordinal, told));
         }
     }
 
@@ -254,6 +209,16 @@ impl Driver {
         self.phase == Phase::Main && self.cancel_by.is_some()
     }
 
+    /// When the run ends by itself, whatever it does.
+    fn deadline(&self) -> Option<Timestamp> {
+        let begun = self.row.begun_at.filter(|_| self.phase == Phase::Main)?;
+        begun.saturating_add(self.definition.deadline?).ok()
+    }
+
+    fn is_late(&self) -> bool {
+        self.deadline().is_some_and(|deadline| deadline <= self.now())
+    }
+
     fn handler_deadline(&self) -> Option<Timestamp> {
         let since = self.row.failing_since.filter(|_| self.phase == Phase::OnFailure)?;
         since.saturating_add(HANDLER_DEADLINE).ok()
@@ -268,19 +233,24 @@ impl Driver {
         self.end(Err(Ended::Failed(late))).await
     }
 
-    /// Begins the phase again from its first line, with what history has of it.
-    fn enter(&mut self, phase: Phase, records: &[Record]) {
-        let replay = Replay::fold(records, phase);
-        self.phase = phase;
-        lock(&self.board).close();
-        self.board = Arc::new(Mutex::new(Board::new(self.definition.clone(), replay.steps)));
-        self.code = make_code(&self.definition, &self.row, phase, self.board.clone());
-        self.completions = replay.completions;
-        self.replayed = false;
+    /// Begins `on_failure` from its first line.
+    fn enter_handler(&mut self, cause: Failure) {
+        self.row.failure = Some(cause);
+        self.row.failing_since = Some(self.now());
+        self.phase = Phase::OnFailure;
+        self.execution = Execution::begin(
+            self.shell.runtime.clone(),
+            &self.definition,
+            &self.row,
+            self.phase,
+            Replay::default(),
+        );
+        self.board = self.execution.board.clone();
         self.ended = None;
         self.to_start.clear();
         self.waits.clear();
         self.sleeps.clear();
+        self.children.clear();
         self.delays.clear();
         self.attempts.clear();
         self.running.clear();
@@ -288,26 +258,5 @@ impl Driver {
 
     fn hash(&self) -> DefinitionHash {
         self.definition.hash
-    }
-}
-
-impl Drop for Driver {
-    fn drop(&mut self) {
-        lock(&self.board).close();
-    }
-}
-
-fn make_code(definition: &Arc<Definition>, row: &RunRow, phase: Phase, board: Arc<Mutex<Board>>) -> WorkFuture {
-    let run = Run::new(row.id, row.created_at, board);
-    let (code, input) = (definition.code.clone(), row.input.clone());
-    match phase {
-        Phase::Main => code.run(run, input),
-        Phase::OnFailure => {
-            let failure = row
-                .failure
-                .clone()
-                .unwrap_or_else(|| Failure::new("the cause was not recorded"));
-            code.on_failure(run, input, failure)
-        }
     }
 }

@@ -15,8 +15,8 @@ use crate::runtime::Runtime;
 use crate::shell::Shell;
 use crate::step::Step;
 use crate::store::{
-    Attachment, Change, Command, CommandKind, Delivery, Inbox, InboxQuery, Member, NewRun, Outcome, Page, Refusal,
-    RunQuery, RunRow, RunStatus, Store, StoreError, StoredRecord,
+    Attachment, Change, Delivery, Inbox, InboxQuery, Member, NewRun, Outcome, Page, Refusal, RunQuery, RunRow,
+    RunStatus, Store, StoreError, StoredRecord,
 };
 use crate::worker::{Worker, WorkerOptions};
 use crate::workflow::{Definition, DefinitionError, Overrides, Workflow};
@@ -51,6 +51,24 @@ pub enum EngineError {
     /// A workflow that this engine does not have.
     #[error("no workflow named {0} is registered here")]
     UnknownWorkflow(String),
+    /// A step that the run's history does not have, or has more than once.
+    #[error("run {run} cannot go back there: {problem}")]
+    NoSuchStep {
+        /// The run.
+        run: RunId,
+        /// What is the matter, in words.
+        problem: String,
+    },
+    /// Going back would repeat an outside effect that has happened, or may have.
+    #[error(
+        "run {run} would repeat step {step}, an outside effect that has acted or may have; say that it may be repeated, if it may"
+    )]
+    WouldRepeat {
+        /// The run.
+        run: RunId,
+        /// The step.
+        step: String,
+    },
 }
 
 /// How a run is started.
@@ -221,7 +239,7 @@ impl EngineBuilder {
 #[doc = include_str!("engine/example.md")]
 #[derive(Clone)]
 pub struct Engine {
-    shell: Arc<Shell>,
+    pub(crate) shell: Arc<Shell>,
 }
 
 /// An engine that may have been dropped: for what the engine itself holds on to, such as workflows.
@@ -304,9 +322,10 @@ impl Engine {
     /// Starts a prepared run.
     ///
     /// # Errors
-    /// When the database does not take it.
+    /// When its input is above the limit, or the database does not take it.
     pub async fn start_prepared(&self, new: NewRun) -> Result<Started, EngineError> {
         let run = new.id;
+        new.input.measure("a run's input")?;
         match self.submit(Change::Start(new).into()).await? {
             // Its own id is found when the answer to its first try was lost: then it is new.
             Outcome::Existing { run: found, same_input } if found != run => {
@@ -319,11 +338,12 @@ impl Engine {
     /// Sends an event. It is durable when this returns.
     ///
     /// # Errors
-    /// When a name is too long, or the database does not take it.
+    /// When a name is too long or the payload above the limit, or the database does not take it.
     pub async fn emit(&self, event: NewEvent) -> Result<Delivery, EngineError> {
         if let Some(problem) = event.problem() {
             return Err(EngineError::Invalid(problem));
         }
+        event.payload.measure("an event's payload")?;
         match self.submit(Change::Emit(event).into()).await? {
             Outcome::Emitted(delivery) => Ok(delivery),
             other => unreachable!("an emit is answered as one, not with {other:?}"),
@@ -363,82 +383,7 @@ impl Engine {
         }
     }
 
-    /// Asks a run to end. Waits, sleeps and backoff end at once, attempts by themselves; then `on_failure`
-    /// runs. True when this was the first request.
-    ///
-    /// # Errors
-    /// When there is no such run, it has ended, or the database does not take it.
-    pub async fn cancel(&self, run: RunId, by: &str) -> Result<bool, EngineError> {
-        self.command(run, CommandKind::Cancel, by).await
-    }
-
-    /// Lets a blocked run try again.
-    ///
-    /// # Errors
-    /// When there is no such run, it is not blocked, or the database does not take it.
-    ///
-    /// ```
-    /// # use lumina_workflow::{testing::TestEngine, store::RunStatus};
-    /// # use lumina_workflow::{Failure, Run, Step, StepError, Workflow};
-    /// # const PAID: Step = Step::wait("wait-for-payment", "paid").timeout("24h");
-    /// # struct Order;
-    /// # impl Workflow for Order {
-    /// #     const NAME: &'static str = "order";
-    /// #     const STEPS: &'static [Step] = &[PAID];
-    /// #     type Input = u32;
-    /// #     type Output = u32;
-    /// #     async fn run(&self, run: &Run, price: u32) -> Result<u32, Failure> {
-    /// #         let paid: u32 = run.wait(PAID).await?;
-    /// #         Ok(paid - price)
-    /// #     }
-    /// # }
-    /// # struct Other;
-    /// # impl Workflow for Other {
-    /// #     const NAME: &'static str = "order";
-    /// #     const STEPS: &'static [Step] = &[];
-    /// #     type Input = u32;
-    /// #     type Output = u32;
-    /// #     async fn run(&self, _: &Run, price: u32) -> Result<u32, Failure> {
-    /// #         Ok(price)
-    /// #     }
-    /// # }
-    /// # let kit = TestEngine::new().register(Order);
-    /// # let run = kit.start::<Order>(&4);
-    /// # kit.settle();
-    /// # kit.deploy(Other);
-    /// # kit.emit(run, "paid", &4);
-    /// # kit.settle();
-    /// # assert_eq!(kit.status(run), RunStatus::Blocked);
-    /// # let engine = kit.engine();
-    /// # kit.block_on(async {
-    /// // Its code was changed and did not fit; what was wrong has been put right.
-    /// assert!(engine.retry(run, "ada").await?);
-    /// # Ok::<(), lumina_workflow::EngineError>(())
-    /// # })?;
-    /// # Ok::<(), lumina_workflow::EngineError>(())
-    /// ```
-    pub async fn retry(&self, run: RunId, by: &str) -> Result<bool, EngineError> {
-        self.command(run, CommandKind::Retry, by).await
-    }
-
-    async fn command(&self, run: RunId, what: CommandKind, by: &str) -> Result<bool, EngineError> {
-        match self
-            .submit(
-                Change::Command(Command {
-                    run,
-                    what,
-                    by: by.to_owned(),
-                })
-                .into(),
-            )
-            .await?
-        {
-            Outcome::Commanded { effective } => Ok(effective),
-            other => unreachable!("a command is answered as one, not with {other:?}"),
-        }
-    }
-
-    async fn submit(&self, member: Member) -> Result<Outcome, EngineError> {
+    pub(crate) async fn submit(&self, member: Member) -> Result<Outcome, EngineError> {
         Ok(self.shell.pipeline.submit(member).await??)
     }
 

@@ -141,6 +141,8 @@ pub enum FailureKind {
     TimedOut,
     /// Somebody cancelled the run.
     Cancelled,
+    /// The run's own deadline passed.
+    DeadlinePassed,
     /// The time of `on_failure` ran out.
     HandlerDeadline,
 }

@@ -1,11 +1,14 @@
 //! Events: messages for runs, stored first and matched later.
 
+use std::fmt;
 use std::time::Duration;
 
 use jiff::Timestamp;
+use serde::de::DeserializeOwned;
+use serde::{Deserialize, Serialize};
 
 use crate::id::RunId;
-use crate::payload::Payload;
+use crate::payload::{Payload, PayloadError};
 
 /// No event, id or key name is longer.
 pub const EVENT_NAME_LIMIT: usize = 200;
@@ -60,6 +63,15 @@ pub enum Target {
     Key(CorrelationKey),
 }
 
+impl fmt::Display for Target {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Run(run) => write!(f, "run {run}"),
+            Self::Key(key) => write!(f, "{}/{}", key.namespace, key.key),
+        }
+    }
+}
+
 impl From<RunId> for Target {
     fn from(run: RunId) -> Self {
         Self::Run(run)
@@ -101,6 +113,8 @@ pub struct NewEvent {
     pub payload: Payload,
     /// How long it is kept while nobody claims it.
     pub kept_for: Duration,
+    /// Who sends it, when that is a person.
+    pub by: Option<String>,
 }
 
 impl NewEvent {
@@ -114,7 +128,15 @@ impl NewEvent {
             key: None,
             payload,
             kept_for: UNROUTED_KEPT,
+            by: None,
         }
+    }
+
+    /// Says who sends it by hand.
+    #[must_use]
+    pub fn sent_by(mut self, by: impl Into<String>) -> Self {
+        self.by = Some(by.into());
+        self
     }
 
     /// Adds the finer address.
@@ -144,6 +166,52 @@ impl NewEvent {
     }
 }
 
+/// An event that a wait for any or all of several has taken.
+///
+/// ```
+/// use lumina_workflow::{Event, Failure, Run, Step};
+///
+/// const NEWS: Step = Step::wait_any("wait-for-news", &["paid", "cancelled"]).timeout("1d");
+///
+/// async fn paid(run: &Run) -> Result<bool, Failure> {
+///     let event: Event = run.wait_any(NEWS).await?;
+///     Ok(event.name == "paid" && event.decode::<u32>().is_ok_and(|cents| cents > 0))
+/// }
+/// ```
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Event {
+    /// Its id.
+    pub id: String,
+    /// Its name.
+    pub name: String,
+    /// Its finer address.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub key: Option<String>,
+    /// Its JSON body.
+    pub payload: Payload,
+}
+
+impl Event {
+    /// Reads its body.
+    ///
+    /// # Errors
+    /// When it does not fit the type.
+    pub fn decode<T: DeserializeOwned>(&self) -> Result<T, PayloadError> {
+        self.payload.decode()
+    }
+}
+
+impl From<StoredEvent> for Event {
+    fn from(stored: StoredEvent) -> Self {
+        Self {
+            id: stored.id,
+            name: stored.name,
+            key: stored.key,
+            payload: stored.payload,
+        }
+    }
+}
+
 /// An event in a run's inbox.
 ///
 /// An example is at [`Engine::inbox`](crate::Engine::inbox).
@@ -163,4 +231,6 @@ pub struct StoredEvent {
     pub payload: Payload,
     /// When it was stored.
     pub received_at: Timestamp,
+    /// Who sent it, or gave it to its run, by hand.
+    pub by: Option<String>,
 }

@@ -6,7 +6,7 @@ use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
 use crate::error::{Failure, StepError};
-use crate::id::{Epoch, WorkerId};
+use crate::id::{Epoch, RunId, Seq, WorkerId};
 use crate::payload::Payload;
 use crate::step::{StepKey, StepKind};
 
@@ -52,7 +52,7 @@ pub struct Record {
     pub started_at: Timestamp,
     /// When it ended, in the store's time.
     pub ended_at: Timestamp,
-    /// Who wrote it.
+    /// Who wrote it; the nil id for what a command wrote, because nobody executed the run.
     pub worker: WorkerId,
     /// Under which lease.
     pub epoch: Epoch,
@@ -118,21 +118,47 @@ pub enum What {
     },
     /// A wait has taken its event.
     Received {
-        /// The events' ids, in the order of the wait's filters.
-        events: Vec<String>,
-        /// The event's payload, or an array of them for a wait for all of several.
+        /// The events, in the order in which the wait names them.
+        events: Vec<TakenEvent>,
+        /// The event's payload; for a wait for any of several the [`Event`](crate::Event), for all of them an array.
         payload: Payload,
     },
     /// A wait's deadline passed.
     TimedOut,
     /// The code dropped the step before it had ended.
     Abandoned,
+    /// A run of its own has begun, and the step waits for its end.
+    ChildStarted {
+        /// That run.
+        run: RunId,
+    },
+    /// The code asked whether it may go a new way here, and was told that it may.
+    Patched {
+        /// The name of the way.
+        name: String,
+    },
+    /// Somebody has held the run.
+    Paused {
+        /// Who.
+        by: String,
+    },
+    /// Somebody has sent the run back to a step. Of what the main function did, the step's records are superseded,
+    /// and those of all steps that were first recorded at `at` or later; so are those of `on_failure`. What other
+    /// steps came to stays, but whatever was abandoned since, or has failed for good, is open again.
+    Rewound {
+        /// Who.
+        by: String,
+        /// The step's ordinal.
+        step: u32,
+        /// The place in the history.
+        at: Seq,
+    },
     /// Somebody asked the run to end.
     CancelRequested {
         /// Who.
         by: String,
     },
-    /// The run goes on after it was blocked or had failed.
+    /// The run goes on after it was blocked or paused.
     Resumed {
         /// Who asked.
         by: String,
@@ -142,6 +168,44 @@ pub enum What {
         /// The first terminal request that was committed.
         failure: Failure,
     },
+}
+
+/// An event that a wait has taken.
+///
+/// An example is at [`What`].
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(from = "TakenRow", into = "TakenRow")]
+pub struct TakenEvent {
+    /// Its id.
+    pub id: String,
+    /// Who sent it, or gave it to the run, by hand.
+    pub by: Option<String>,
+}
+
+/// As it is stored: an id alone, unless a person had a hand in it.
+#[derive(Serialize, Deserialize)]
+#[serde(untagged)]
+enum TakenRow {
+    Id(String),
+    ByHand { id: String, by: String },
+}
+
+impl From<TakenRow> for TakenEvent {
+    fn from(row: TakenRow) -> Self {
+        match row {
+            TakenRow::Id(id) => Self { id, by: None },
+            TakenRow::ByHand { id, by } => Self { id, by: Some(by) },
+        }
+    }
+}
+
+impl From<TakenEvent> for TakenRow {
+    fn from(taken: TakenEvent) -> Self {
+        match taken.by {
+            None => Self::Id(taken.id),
+            Some(by) => Self::ByHand { id: taken.id, by },
+        }
+    }
 }
 
 /// The parts of a [`What`] as stores keep them: a word, a number, a payload and a JSON
@@ -186,6 +250,13 @@ struct FailedStep {
     reason: String,
 }
 
+#[derive(Serialize, Deserialize)]
+struct Rewinding {
+    by: String,
+    step: u32,
+    at: Seq,
+}
+
 impl What {
     /// Takes it apart for a store.
     #[must_use]
@@ -225,6 +296,17 @@ impl What {
             Self::Received { events, payload } => row("received", 0, Some(payload.clone()), Some(json(events))),
             Self::TimedOut => row("timed_out", 0, None, None),
             Self::Abandoned => row("abandoned", 0, None, None),
+            Self::ChildStarted { run } => row("child_started", 0, None, Some(json(run))),
+            Self::Patched { name } => row("patched", 0, None, Some(json(name))),
+            Self::Paused { by } => row("paused", 0, None, Some(json(by))),
+            Self::Rewound { by, step, at } => {
+                let detail = Rewinding {
+                    by: by.clone(),
+                    step: *step,
+                    at: *at,
+                };
+                row("rewound", 0, None, Some(json(&detail)))
+            }
             Self::CancelRequested { by } => row("cancel_requested", 0, None, Some(json(by))),
             Self::Resumed { by } => row("resumed", 0, None, Some(json(by))),
             Self::Failing { failure } => row("failing", 0, None, Some(json(failure))),
@@ -275,6 +357,19 @@ impl What {
             }
             "timed_out" => Self::TimedOut,
             "abandoned" => Self::Abandoned,
+            "child_started" => Self::ChildStarted {
+                run: read(what, detail)?,
+            },
+            "patched" => Self::Patched {
+                name: read(what, detail)?,
+            },
+            "paused" => Self::Paused {
+                by: read(what, detail)?,
+            },
+            "rewound" => {
+                let Rewinding { by, step, at } = read(what, detail)?;
+                Self::Rewound { by, step, at }
+            }
             "cancel_requested" => Self::CancelRequested {
                 by: read(what, detail)?,
             },
@@ -316,7 +411,11 @@ impl What {
     /// Whether the record says what an attempt or a deadline came to. The others follow from
     /// the code and the inbox, and are left to code that fits.
     pub(crate) fn is_news(&self) -> bool {
-        !self.may_wait() && !matches!(self, Self::Opened { .. })
+        let follows = matches!(
+            self,
+            Self::Opened { .. } | Self::ChildStarted { .. } | Self::Patched { .. }
+        );
+        !self.may_wait() && !follows
     }
 }
 

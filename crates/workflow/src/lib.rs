@@ -48,6 +48,7 @@
 //! assert_eq!(output.unwrap().unwrap().decode::<u32>().unwrap(), 4);
 //! ```
 
+pub mod codec;
 pub mod store;
 
 #[cfg(feature = "conformance")]
@@ -58,12 +59,15 @@ pub mod testing;
 
 mod attempt;
 mod board;
+mod check;
 mod clock;
+mod control;
 mod driver;
 mod duration;
 mod engine;
 mod error;
 mod event;
+mod execution;
 mod history;
 mod id;
 #[cfg(feature = "testing")]
@@ -83,22 +87,24 @@ mod worker;
 mod workflow;
 
 pub use attempt::Attempt;
+pub use check::{CheckReport, MisfitKind, Misfitting};
 pub use clock::{StoreClock, truncate};
+pub use control::{MayRepeat, RestartFrom};
 pub use duration::{DurationError, parse_duration};
 pub use engine::{
     DefinitionInfo, Engine, EngineBuilder, EngineError, START_KEY_LIMIT, StartOptions, Started, WeakEngine,
 };
 pub use error::{Decision, Failure, FailureKind, StepError};
-pub use event::{CorrelationKey, EVENT_NAME_LIMIT, NewEvent, StoredEvent, Target, UNROUTED_KEPT};
-pub use history::{HistoryError, Phase, Record, StepRef, What, WhatRow};
+pub use event::{CorrelationKey, EVENT_NAME_LIMIT, Event, NewEvent, StoredEvent, Target, UNROUTED_KEPT};
+pub use history::{HistoryError, Phase, Record, StepRef, TakenEvent, What, WhatRow};
 pub use id::{DefinitionHash, Epoch, RunId, Seq, WorkerId};
 pub use payload::{PAYLOAD_HARD_LIMIT, PAYLOAD_SOFT_LIMIT, Payload, PayloadError};
-pub use replay::Previous;
+pub use replay::{Previous, superseded};
 pub use retry::{Backoff, RETRY_AFTER_CAP, Retry};
-pub use run::{Run, StepFuture, Wait};
+pub use run::{ChildOptions, Run, StepFuture, Wait};
 #[cfg(feature = "tokio-runtime")]
 pub use runtime::TokioRuntime;
 pub use runtime::{Runtime, deterministic};
-pub use step::{STEP_KEY_LIMIT, STEP_NAME_LIMIT, Step, StepAt, StepKey, StepKind};
+pub use step::{Matching, STEP_KEY_LIMIT, STEP_NAME_LIMIT, Step, StepAt, StepKey, StepKind};
 pub use worker::{Worker, WorkerOptions};
 pub use workflow::{DefinitionError, Overrides, Workflow};

@@ -1,12 +1,14 @@
 //! Replay: what a history says about each step, as a pure function of the records.
 
-use std::collections::{BTreeMap, VecDeque};
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
 use jiff::Timestamp;
 
-use crate::error::{Decision, Failure, StepError};
+use crate::error::{Decision, Failure, FailureKind, StepError};
 use crate::history::{Phase, Record, StepRef, What};
+use crate::id::{RunId, Seq};
 use crate::payload::Payload;
+use crate::step::StepKind;
 
 /// What a step's code is told about the attempt before.
 ///
@@ -38,6 +40,8 @@ pub(crate) struct Opened {
 #[derive(Debug, Clone)]
 pub(crate) struct Known {
     pub step: StepRef,
+    /// Where its first record is.
+    pub first: Seq,
     pub attempts: u32,
     pub next_at: Option<Timestamp>,
     pub previous: Option<Previous>,
@@ -45,22 +49,47 @@ pub(crate) struct Known {
     pub unresolved: Option<u32>,
     /// When its wait or sleep began, and when that ends by itself.
     pub opened: Option<Opened>,
-    pub completed: bool,
-    pub abandoned: bool,
+    /// The run that it has started.
+    pub child: Option<RunId>,
+    /// How it ended, and where that is recorded.
+    pub end: Option<(StepEnd, Seq)>,
+    /// Where the code dropped it.
+    abandoned: Option<Seq>,
+}
+
+/// How a step ended.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum StepEnd {
+    Done,
+    Failed(FailureKind),
 }
 
 impl Known {
-    fn new(step: StepRef) -> Self {
+    fn new(step: StepRef, first: Seq) -> Self {
         Self {
             step,
+            first,
             attempts: 0,
             next_at: None,
             previous: None,
             unresolved: None,
             opened: None,
-            completed: false,
-            abandoned: false,
+            child: None,
+            end: None,
+            abandoned: None,
         }
+    }
+
+    /// Whether there is still something to be done about it.
+    pub fn is_live(&self) -> bool {
+        self.end.is_none() && self.abandoned.is_none()
+    }
+
+    /// Whether it is an outside effect that has acted, or may have.
+    pub fn may_have_acted(&self) -> bool {
+        let known_not = matches!(self.end, Some((StepEnd::Failed(kind), _)) if kind != FailureKind::Unknown);
+        let begun = self.unresolved.is_some() || self.end.is_some();
+        self.step.kind == StepKind::Effect && begun && !known_not
     }
 }
 
@@ -71,56 +100,159 @@ pub(crate) struct Replay {
     pub steps: BTreeMap<u32, Known>,
     /// Completions in the order they were recorded.
     pub completions: VecDeque<(u32, Completion)>,
+    /// The new ways that the code was told to go, and where.
+    pub patches: BTreeMap<String, Seq>,
 }
 
 impl Replay {
-    /// Folds the records of one phase.
+    /// Folds a whole history, as far as it concerns one phase.
     pub fn fold<'a>(records: impl IntoIterator<Item = &'a Record>, phase: Phase) -> Self {
         let mut replay = Self::default();
-        for record in records.into_iter().filter(|r| r.phase == phase) {
-            replay.add(record);
+        for (record, place) in records.into_iter().zip(1..) {
+            match &record.what {
+                What::Rewound { step, at, .. } if phase == Phase::Main => replay.go_back(*step, *at),
+                What::Rewound { .. } => replay = Self::default(),
+                _ if record.phase == phase => replay.add(record, Seq(place)),
+                _ => {}
+            }
         }
         replay
     }
 
-    fn add(&mut self, record: &Record) {
+    /// Forgets the step and all that followed from how it ended, or from that it was reached.
+    fn go_back(&mut self, step: u32, at: Seq) {
+        let stays = |ordinal: u32, known: &Known| ordinal != step && known.first < at;
+        self.steps.retain(|ordinal, known| stays(*ordinal, known));
+        self.steps.values_mut().for_each(|known| known.reopen(at));
+        let steps = &self.steps;
+        let ended = |ordinal: &u32| steps.get(ordinal).is_some_and(|known| known.end.is_some());
+        self.completions.retain(|(ordinal, _)| ended(ordinal));
+        self.patches.retain(|_, place| *place < at);
+    }
+
+    fn add(&mut self, record: &Record, place: Seq) {
+        if let What::Patched { name } = &record.what {
+            self.patches.entry(name.clone()).or_insert(place);
+        }
         let Some(step) = &record.step else { return };
         let known = self
             .steps
             .entry(step.ordinal)
-            .or_insert_with(|| Known::new(step.clone()));
+            .or_insert_with(|| Known::new(step.clone(), place));
+        known.add(record, place);
+        self.completions
+            .extend(completion(&record.what).map(|told| (step.ordinal, told)));
+    }
+}
+
+impl Known {
+    /// Open again, if it was given up since: because it failed for good, or because the code dropped it.
+    fn reopen(&mut self, at: Seq) {
+        self.abandoned = self.abandoned.filter(|place| *place < at);
+        if self
+            .end
+            .is_some_and(|(end, place)| end == StepEnd::Failed(FailureKind::Failed) && place >= at)
+        {
+            (self.end, self.next_at, self.attempts) = (None, None, 0);
+        }
+    }
+
+    fn add(&mut self, record: &Record, place: Seq) {
         match &record.what {
-            What::AttemptStarted { attempt } => known.unresolved = Some(*attempt),
+            What::AttemptStarted { attempt } => self.unresolved = Some(*attempt),
             What::AttemptFailed {
                 attempt,
                 error,
                 next_at,
                 ..
-            } => {
-                known.next_at = Some(*next_at);
-                known.unresolved = None;
-                // A deferred attempt does not count, and is nobody's predecessor.
-                if !matches!(error.decision, Decision::Defer { .. }) {
-                    known.attempts = *attempt;
-                    known.previous = Some(Previous::Failed(error.clone()));
-                }
-            }
+            } => self.add_failed_attempt(*attempt, error, *next_at),
             What::Opened { deadline } => {
-                known.opened = Some(Opened {
+                self.opened = Some(Opened {
                     at: record.started_at,
                     deadline: *deadline,
                 });
             }
-            What::Abandoned => known.abandoned = true,
-            What::Completed { .. } | What::Failed { .. } | What::Received { .. } | What::TimedOut => {
-                known.completed = true;
-                known.unresolved = None;
-                self.completions
-                    .extend(completion(&record.what).map(|c| (step.ordinal, c)));
-            }
-            What::CancelRequested { .. } | What::Resumed { .. } | What::Failing { .. } => {}
+            What::ChildStarted { run } => self.child = Some(*run),
+            What::Abandoned => self.abandoned = Some(place),
+            What::Completed { .. } | What::Received { .. } => self.finish(StepEnd::Done, place),
+            What::Failed { failure, .. } => self.finish(StepEnd::Failed(failure.kind), place),
+            What::TimedOut => self.finish(StepEnd::Failed(FailureKind::TimedOut), place),
+            What::Patched { .. }
+            | What::Paused { .. }
+            | What::Rewound { .. }
+            | What::CancelRequested { .. }
+            | What::Resumed { .. }
+            | What::Failing { .. } => {}
         }
     }
+
+    fn add_failed_attempt(&mut self, attempt: u32, error: &StepError, next_at: Timestamp) {
+        self.next_at = Some(next_at);
+        self.unresolved = None;
+        // A deferred attempt does not count, and is nobody's predecessor.
+        if !matches!(error.decision, Decision::Defer { .. }) {
+            self.attempts = attempt;
+            self.previous = Some(Previous::Failed(error.clone()));
+        }
+    }
+
+    fn finish(&mut self, end: StepEnd, place: Seq) {
+        self.unresolved = None;
+        self.end = Some((end, place));
+    }
+}
+
+/// The places of a whole history's records that count no more, because somebody has sent the run
+/// back to before them. [`What::Rewound`] says which.
+///
+/// ```
+/// use lumina_workflow::{Record, superseded};
+///
+/// /// How many records of a history count.
+/// fn live(history: &[Record]) -> usize {
+///     history.len() - superseded(history).len()
+/// }
+/// assert_eq!(live(&[]), 0);
+/// ```
+#[must_use]
+pub fn superseded(records: &[Record]) -> BTreeSet<Seq> {
+    let mut gone = BTreeSet::new();
+    for (end, record) in records.iter().enumerate() {
+        if let What::Rewound { step, at, .. } = record.what {
+            let live = (1..)
+                .map(Seq)
+                .zip(&records[..end])
+                .filter(|(place, _)| !gone.contains(place));
+            let live: Vec<(Seq, &Record)> = live.collect();
+            gone.extend(superseded_by(step, at, &live));
+        }
+    }
+    gone
+}
+
+fn superseded_by(step: u32, at: Seq, live: &[(Seq, &Record)]) -> Vec<Seq> {
+    let mut first = BTreeMap::new();
+    for (place, record) in live.iter().filter(|(_, record)| record.phase == Phase::Main) {
+        first
+            .entry(record.step.as_ref().map(|step| step.ordinal))
+            .or_insert(*place);
+    }
+    let is_gone = |place: Seq, record: &Record| match (&record.what, &record.step) {
+        (What::Failing { .. } | What::CancelRequested { .. }, _) => true,
+        _ if record.phase == Phase::OnFailure => true,
+        (What::Patched { .. }, _) => place >= at,
+        (_, None) => false,
+        (what, Some(of)) => {
+            let given_up = match what {
+                What::Abandoned => true,
+                What::Failed { failure, .. } => failure.kind == FailureKind::Failed,
+                _ => false,
+            };
+            of.ordinal == step || first[&Some(of.ordinal)] >= at || (given_up && place >= at)
+        }
+    };
+    let gone = live.iter().filter(|(place, record)| is_gone(*place, record));
+    gone.map(|(place, _)| *place).collect()
 }
 
 /// What a completing record tells the workflow; `None` for the others.

@@ -14,13 +14,15 @@ use serde::Serialize;
 use serde::de::DeserializeOwned;
 
 use crate::attempt::Attempt;
-use crate::board::{ActCode, Board, Deadline, GateCode, Op};
+use crate::board::{ActCode, Board, ChildPlan, Deadline, Filter, GateCode, Op};
 use crate::error::{Failure, FailureKind, StepError};
+use crate::event::Event;
 use crate::id::RunId;
-use crate::payload::{PAYLOAD_SOFT_LIMIT, Payload, PayloadError};
+use crate::payload::{Payload, PayloadError};
 use crate::replay::Completion;
-use crate::step::{Step, StepAt, StepKind};
+use crate::step::{Matching, Step, StepAt, StepKind};
 use crate::store::Attachment;
+use crate::workflow::Workflow;
 
 /// A run, as its workflow's code sees it.
 ///
@@ -171,11 +173,7 @@ impl Run {
     where
         T: DeserializeOwned + Send + 'static,
     {
-        let (at, op) = wait.into().opening();
-        self.open(at, op, |step, completion| match completion {
-            Completion::TimedOut => Ok(Err(timed_out(step))),
-            other => decode_result(step, other),
-        })
+        self.open_wait(wait.into(), Matching::One, decode_result)
     }
 
     /// Waits for an event; `None` is the deadline's answer.
@@ -183,11 +181,66 @@ impl Run {
     where
         T: DeserializeOwned + Send + 'static,
     {
-        let (at, op) = wait.into().opening();
-        self.open(at, op, |step, completion| match completion {
-            Completion::TimedOut => Ok(Ok(None)),
-            other => Ok(decode_result(step, other)?.map(Some)),
-        })
+        self.open_wait(wait.into(), Matching::One, decode_optional)
+    }
+
+    /// Waits for the first of several events, and fails at the deadline.
+    pub fn wait_any(&self, wait: impl Into<Wait>) -> StepFuture<Result<Event, Failure>> {
+        self.open_wait(wait.into(), Matching::Any, decode_result)
+    }
+
+    /// Waits for the first of several events; `None` is the deadline's answer.
+    pub fn wait_any_or_timeout(&self, wait: impl Into<Wait>) -> StepFuture<Result<Option<Event>, Failure>> {
+        self.open_wait(wait.into(), Matching::Any, decode_optional)
+    }
+
+    /// Waits until there is an event for each of several, takes them together, and answers them in the order in
+    /// which the wait names them; fails at the deadline.
+    pub fn wait_all(&self, wait: impl Into<Wait>) -> StepFuture<Result<Vec<Event>, Failure>> {
+        self.open_wait(wait.into(), Matching::All, decode_result)
+    }
+
+    /// Waits until there is an event for each of several; `None` is the deadline's answer, and then none was taken.
+    pub fn wait_all_or_timeout(&self, wait: impl Into<Wait>) -> StepFuture<Result<Option<Vec<Event>>, Failure>> {
+        self.open_wait(wait.into(), Matching::All, decode_optional)
+    }
+
+    fn open_wait<R>(&self, wait: Wait, matching: Matching, answer: Answer<R>) -> StepFuture<R> {
+        let (at, op) = wait.opening(matching);
+        self.open(at, op, answer)
+    }
+
+    /// Starts a run of another workflow, once, and waits for its end: its output, or what it failed with. Meanwhile this
+    /// run is a row. When this run ends or drops the future, the child is cancelled.
+    pub fn child<W: Workflow>(
+        &self,
+        step: impl Into<StepAt>,
+        input: &W::Input,
+    ) -> StepFuture<Result<W::Output, Failure>> {
+        self.child_with::<W>(step, input, ChildOptions::default())
+    }
+
+    /// The same, with options.
+    pub fn child_with<W: Workflow>(
+        &self,
+        step: impl Into<StepAt>,
+        input: &W::Input,
+        options: ChildOptions,
+    ) -> StepFuture<Result<W::Output, Failure>> {
+        let plan = ChildPlan {
+            workflow: W::NAME,
+            input: Payload::encode(input),
+            options,
+        };
+        self.open(step.into(), Op::Child(plan), decode_result)
+    }
+
+    /// Whether this run goes a new way at this place: true in every run that reaches the place for the first time with
+    /// code that asks, and ever after in that run; false in a run that was beyond it before. So old runs keep to the
+    /// branch that they have taken, and new code can go another.
+    #[must_use]
+    pub fn patched(&self, name: &str) -> bool {
+        lock(&self.board).ask_patched(name)
     }
 
     /// Sleeps, durably: the run is a row until then.
@@ -239,6 +292,26 @@ impl Run {
     }
 }
 
+/// How a child is started.
+///
+/// ```
+/// use lumina_workflow::{ChildOptions, Failure, Run, Step, Workflow};
+///
+/// const PART: Step = Step::child("part");
+///
+/// /// Starts a run of another workflow, and waits for its end.
+/// async fn hurry<W: Workflow>(run: &Run, input: &W::Input) -> Result<W::Output, Failure> {
+///     run.child_with::<W>(PART, input, ChildOptions { priority: 5, ..ChildOptions::default() }).await
+/// }
+/// ```
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct ChildOptions {
+    /// Higher runs first; 0 is ordinary.
+    pub priority: i16,
+    /// Whose turn it takes among the runs of its workflow.
+    pub flow_key: Option<String>,
+}
+
 /// A wait where the run reaches it.
 ///
 /// ```
@@ -256,6 +329,7 @@ impl Run {
 pub struct Wait {
     at: StepAt,
     event_key: Option<String>,
+    filters: Vec<Filter>,
     deadline: Option<Deadline>,
 }
 
@@ -264,6 +338,7 @@ impl<S: Into<StepAt>> From<S> for Wait {
         Self {
             at: step.into(),
             event_key: None,
+            filters: Vec::new(),
             deadline: None,
         }
     }
@@ -274,6 +349,17 @@ impl Wait {
     #[must_use]
     pub fn matching(mut self, event_key: impl Into<String>) -> Self {
         self.event_key = Some(event_key.into());
+        self
+    }
+
+    /// Takes this event with this key: for a wait for any or all of several. Once this is said, the wait is for what
+    /// was named in this way, instead of for one of each event that was declared. At most 100.
+    #[must_use]
+    pub fn for_event(mut self, event: impl Into<String>, key: impl Into<String>) -> Self {
+        self.filters.push(Filter {
+            event: event.into(),
+            key: Some(key.into()),
+        });
         self
     }
 
@@ -291,14 +377,22 @@ impl Wait {
         self
     }
 
-    fn opening(self) -> (StepAt, Op) {
-        (
-            self.at,
-            Op::Wait {
-                event_key: self.event_key,
-                deadline: self.deadline,
-            },
-        )
+    fn opening(self, matching: Matching) -> (StepAt, Op) {
+        let key = self.event_key;
+        let declared = self.at.step.event_names().map(|event| Filter {
+            event: event.to_owned(),
+            key: key.clone(),
+        });
+        let filters = match self.filters.is_empty() {
+            true => declared.collect(),
+            false => self.filters,
+        };
+        let op = Op::Wait {
+            matching,
+            filters,
+            deadline: self.deadline,
+        };
+        (self.at, op)
     }
 }
 
@@ -307,6 +401,12 @@ impl Step {
     #[must_use]
     pub fn matching(self, event_key: impl Into<String>) -> Wait {
         Wait::from(self).matching(event_key)
+    }
+
+    /// Takes this event with this key: for a wait for any or all of several. See [`Wait::for_event`].
+    #[must_use]
+    pub fn for_event(self, event: impl Into<String>, key: impl Into<String>) -> Wait {
+        Wait::from(self).for_event(event, key)
     }
 
     /// Waits this long, instead of what was declared.
@@ -406,6 +506,16 @@ fn decode_result<T: DeserializeOwned>(
     }
 }
 
+fn decode_optional<T: DeserializeOwned>(
+    step: &'static str,
+    completion: Completion,
+) -> Result<Result<Option<T>, Failure>, PayloadError> {
+    match completion {
+        Completion::TimedOut => Ok(Ok(None)),
+        other => Ok(decode_result(step, other)?.map(Some)),
+    }
+}
+
 /// A result that cannot be stored is an error: an action has failed with it, an effect has acted.
 fn encode_result<T, Fut>(kind: StepKind, work: Fut) -> BoxFuture<'static, Result<Payload, StepError>>
 where
@@ -418,12 +528,7 @@ where
             StepKind::Effect => StepError::unknown(format!("the result {problem}")),
             _ => StepError::fail(format!("the result {problem}")),
         })?;
-        if payload.len() > PAYLOAD_SOFT_LIMIT {
-            tracing::warn!(
-                bytes = payload.len(),
-                "a step's result is large; history should hold references, not bulk data"
-            );
-        }
+        payload.admit("a step's result")?;
         Ok(payload)
     })
 }

@@ -29,10 +29,25 @@ pub enum StepKind {
     /// Changes something outside; its start is recorded before it acts, and when its outcome
     /// was never recorded it is not run again.
     Effect,
-    /// Ends when its event comes.
+    /// Ends when its event comes, or its events.
     Wait,
     /// Ends when its time has come.
     Sleep,
+    /// Starts a run of another workflow, and ends when that has ended.
+    Child,
+}
+
+/// How a wait takes the events that it is declared for.
+///
+/// An example is at [`Event`](crate::Event).
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Matching {
+    /// There is one, and it takes it.
+    One,
+    /// Whichever comes first.
+    Any,
+    /// One for each, together.
+    All,
 }
 
 impl StepKind {
@@ -44,13 +59,14 @@ impl StepKind {
             Self::Effect => "effect",
             Self::Wait => "wait",
             Self::Sleep => "sleep",
+            Self::Child => "child",
         }
     }
 
     /// Reads the word back.
     #[must_use]
     pub fn parse(word: &str) -> Option<Self> {
-        [Self::Action, Self::Effect, Self::Wait, Self::Sleep]
+        [Self::Action, Self::Effect, Self::Wait, Self::Sleep, Self::Child]
             .into_iter()
             .find(|kind| kind.as_str() == word)
     }
@@ -70,8 +86,12 @@ pub struct Step {
     pub name: &'static str,
     /// What it does.
     pub kind: StepKind,
-    /// The event's name, for a wait.
+    /// The event's name, for a wait for one.
     pub event: Option<&'static str>,
+    /// The events' names, for a wait for any or all of several.
+    pub events: &'static [&'static str],
+    /// How a wait takes its events.
+    pub matching: Matching,
     /// How long an attempt may take, or how long a wait waits.
     pub timeout: Option<&'static str>,
     /// What follows a failed attempt.
@@ -79,41 +99,67 @@ pub struct Step {
 }
 
 impl Step {
-    /// A step that runs code. One attempt unless a policy is given.
-    #[must_use]
-    pub const fn action(name: &'static str) -> Self {
+    const fn of(name: &'static str, kind: StepKind) -> Self {
         Self {
             name,
-            kind: StepKind::Action,
+            kind,
             event: None,
+            events: &[],
+            matching: Matching::One,
             timeout: None,
             retry: Retry::none(),
         }
+    }
+
+    /// A step that runs code. One attempt unless a policy is given.
+    #[must_use]
+    pub const fn action(name: &'static str) -> Self {
+        Self::of(name, StepKind::Action)
     }
 
     /// A step that ends when the event comes. It must be given a deadline with
     /// [`timeout`](Self::timeout).
     #[must_use]
     pub const fn wait(name: &'static str, event: &'static str) -> Self {
-        Self {
-            name,
-            kind: StepKind::Wait,
-            event: Some(event),
-            timeout: None,
-            retry: Retry::none(),
-        }
+        let mut step = Self::of(name, StepKind::Wait);
+        step.event = Some(event);
+        step
+    }
+
+    /// A step that ends with the first of these events. It must be given a deadline with
+    /// [`timeout`](Self::timeout).
+    #[must_use]
+    pub const fn wait_any(name: &'static str, events: &'static [&'static str]) -> Self {
+        let mut step = Self::of(name, StepKind::Wait);
+        (step.events, step.matching) = (events, Matching::Any);
+        step
+    }
+
+    /// A step that ends when all of these events are there. It must be given a deadline with
+    /// [`timeout`](Self::timeout). Until then it takes none of them.
+    #[must_use]
+    pub const fn wait_all(name: &'static str, events: &'static [&'static str]) -> Self {
+        let mut step = Self::of(name, StepKind::Wait);
+        (step.events, step.matching) = (events, Matching::All);
+        step
     }
 
     /// A step that ends after a time, which is given where the run reaches it.
     #[must_use]
     pub const fn sleep(name: &'static str) -> Self {
-        Self {
-            name,
-            kind: StepKind::Sleep,
-            event: None,
-            timeout: None,
-            retry: Retry::none(),
-        }
+        Self::of(name, StepKind::Sleep)
+    }
+
+    /// A step that starts a run of another workflow and ends when that has ended. Its times and
+    /// attempts are that workflow's own.
+    #[must_use]
+    pub const fn child(name: &'static str) -> Self {
+        Self::of(name, StepKind::Child)
+    }
+
+    /// The names of the events that a wait is declared for.
+    pub fn event_names(&self) -> impl Iterator<Item = &'static str> + use<> {
+        self.event.into_iter().chain(self.events.iter().copied())
     }
 
     /// Declares that the step changes something outside that cannot be taken back or safely

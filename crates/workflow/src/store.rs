@@ -20,6 +20,7 @@ use crate::history::Record;
 use crate::id::{DefinitionHash, Epoch, RunId, Seq};
 use crate::payload::Payload;
 
+pub mod control;
 mod hints;
 pub mod memory;
 mod rows;
@@ -34,6 +35,10 @@ pub const GROUP_MEMBERS: usize = 500;
 
 /// A group holds at most this many bytes of payload, for the same reason.
 pub const GROUP_BYTES: usize = 8 * 1024 * 1024;
+
+/// No inbox holds more events that were not consumed, and no target has more that wait for it: a
+/// stranger may send them, and a run reads them all when it goes on.
+pub const EVENT_BUFFER_LIMIT: u64 = 10_000;
 
 /// The database of runs.
 ///
@@ -144,9 +149,12 @@ impl Member {
             Change::Emit(event) => event.payload.len(),
             Change::Advance(advance) => {
                 let recorded = advance.records.iter().filter_map(|record| record.what.payload());
-                recorded.chain(advance.next.output()).map(Payload::len).sum()
+                let started = advance.starts.iter().map(|new| &new.input);
+                let sent = advance.emits.iter().map(|event| &event.payload);
+                let all = recorded.chain(started).chain(sent).chain(advance.next.output());
+                all.map(Payload::len).sum()
             }
-            Change::Nothing { .. } | Change::Command(_) => 0,
+            Change::Nothing { .. } | Change::Command(_) | Change::Unrouted(_) => 0,
         }
     }
 
@@ -157,7 +165,7 @@ impl Member {
             Change::Start(new) => Some(new.id),
             Change::Advance(advance) => Some(advance.lease.run),
             Change::Command(command) => Some(command.run),
-            Change::Nothing { .. } | Change::Emit(_) => None,
+            Change::Nothing { .. } | Change::Emit(_) | Change::Unrouted(_) => None,
         }
     }
 }
@@ -203,12 +211,28 @@ pub enum Change {
     Start(NewRun),
     /// Writes records of a run and says how it goes on. See [`Advance`].
     Advance(Advance),
-    /// Stores an event, once per id and target. When the target is a run that exists and has not ended, or a key
+    /// Stores an event, once per id and target, if there is room: see [`EVENT_BUFFER_LIMIT`]. When the target is a run that exists and has not ended, or a key
     /// that such a run holds, the event is in that run's inbox, and the run's inbox counter is
     /// one higher; a waiting run is ready. Else it is unrouted.
     Emit(NewEvent),
     /// Somebody wants something of a run. See [`CommandKind`].
     Command(Command),
+    /// Somebody takes an unrouted event in hand.
+    Unrouted(UnroutedCommand),
+}
+
+/// A wish about an event that nobody has claimed. Refused with [`Refusal::UnknownEvent`] when there is none
+/// with this number, because it was routed or has expired.
+///
+/// An example is at [`Change`].
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct UnroutedCommand {
+    /// The event's sequence.
+    pub seq: u64,
+    /// Into the inbox of this run, which has not ended; or, for `None`, deleted.
+    pub to: Option<RunId>,
+    /// Who: a person's or a program's name. Kept with the event.
+    pub by: String,
 }
 
 /// A run to be made.
@@ -275,6 +299,11 @@ pub struct Advance {
     /// Keys that the run holds from now on, until it ends. Unrouted events for them move into
     /// its inbox, and each adds one to its counter.
     pub keys: Vec<CorrelationKey>,
+    /// Runs that begin with this change, as [`Change::Start`] does.
+    pub starts: Vec<NewRun>,
+    /// Events for others that are sent with this change, as [`Change::Emit`] does; but no
+    /// inbox is too full for them.
+    pub emits: Vec<NewEvent>,
     /// When given, the inbox counter that the decision is based on.
     pub guard: Option<u64>,
     /// How the run goes on.
@@ -301,6 +330,11 @@ pub enum Next {
     Failing {
         /// The first terminal request.
         cause: Failure,
+    },
+    /// Nobody executes it, and nothing wakes it, until somebody resumes or cancels it.
+    Pause {
+        /// Who asked.
+        by: String,
     },
     /// It has ended. Its keys are free again; what is left in its inbox is unrouted.
     Finish(Ending),
@@ -350,7 +384,12 @@ pub struct Command {
     pub by: String,
 }
 
-/// What can be wished of a run.
+/// What can be wished of a run. Each adds one to the inbox counter when it changes anything.
+///
+/// On a run that a worker executes, a wish is kept in its row, and the worker acts on it. On any other,
+/// all but a cancel take effect at once, as if somebody had claimed the run for a moment: its epoch is one
+/// higher, so that nobody who held it before can write, and its history ends in the record that
+/// [`control::judge`] tells.
 ///
 /// ```
 /// use lumina_workflow::store::{Change, Command, CommandKind};
@@ -362,11 +401,26 @@ pub struct Command {
 /// ```
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum CommandKind {
-    /// End it. Kept in the row if the run has not ended, is not failing, and was not asked before; the
-    /// inbox counter is one higher, a pending, waiting or blocked run is ready.
+    /// End it. Kept in the row if the run has not ended, is not failing, and was not asked before;
+    /// a run that nobody executes is ready, be it pending, waiting, paused or blocked.
     Cancel,
-    /// Let a blocked run try again: it is ready, whatever its definition hash. Refused for others.
-    Retry,
+    /// Hold it: no timer of it fires and nothing that comes in wakes it, until it is resumed or cancelled.
+    Pause,
+    /// Let a paused run go on, or a blocked one try again: it is ready, the blocked one whatever its
+    /// definition hash. A delayed start that was paused keeps its time, and the time of `on_failure` stood still.
+    Resume,
+    /// Go back to a step: see [`What::Rewound`](crate::What::Rewound). The run is ready for any worker that
+    /// has its workflow, its main function executes, whatever it failed with or was asked is forgotten, its deadline
+    /// begins anew, and if it had ended it has not: it holds its keys again (else [`Refusal::KeyTaken`]), and
+    /// unrouted events for it and its keys are in its inbox. Refused for a run that is executed or has not begun.
+    Rewind {
+        /// The ordinal of the step in the main function.
+        step: u32,
+        /// The place in the history from which on the main function went wrong.
+        at: Seq,
+        /// How long the history was when this was decided; else [`Refusal::OutOfSequence`].
+        seq: Seq,
+    },
 }
 
 /// The application's writes in the same transaction. Opaque to the engine: only the store's
@@ -438,6 +492,8 @@ pub enum Outcome {
     },
     /// [`Change::Emit`].
     Emitted(Delivery),
+    /// [`Change::Unrouted`].
+    Handled,
     /// [`Change::Command`]: whether it changed anything.
     Commanded {
         /// False when the run had been asked before or was failing already.
@@ -512,6 +568,15 @@ pub enum Refusal {
         /// What cannot be done, in words.
         problem: &'static str,
     },
+    /// Its inbox, or what waits for a target, is full.
+    #[error("{holder} holds {EVENT_BUFFER_LIMIT} events that nobody has consumed; no more are taken")]
+    InboxFull {
+        /// Whose.
+        holder: String,
+    },
+    /// There is no such event among the unrouted ones.
+    #[error("there is no unrouted event {0}: it was routed, or it has expired")]
+    UnknownEvent(u64),
     /// The attachment said no.
     #[error("{0}")]
     Attachment(StepError),

@@ -22,9 +22,16 @@ fn tell_what(what: &What) -> String {
         What::Completed { attempt, .. } => format!("done {attempt}"),
         What::Failed { failure, .. } => format!("failed {}", tell_kind(failure.kind)),
         What::Opened { .. } => "opened".to_owned(),
-        What::Received { events, .. } => format!("received {}", events.join(" ")),
+        What::Received { events, .. } => {
+            let ids: Vec<&str> = events.iter().map(|event| event.id.as_str()).collect();
+            format!("received {}", ids.join(" "))
+        }
         What::TimedOut => "timed out".to_owned(),
         What::Abandoned => "abandoned".to_owned(),
+        What::ChildStarted { .. } => "started".to_owned(),
+        What::Patched { name } => format!("goes the new way {name}"),
+        What::Paused { by } => format!("paused by {by}"),
+        What::Rewound { by, step, .. } => format!("back to {step} by {by}"),
         What::CancelRequested { by } => format!("cancel by {by}"),
         What::Resumed { by } => format!("resumed by {by}"),
         What::Failing { failure } => format!("failing {}", tell_kind(failure.kind)),
@@ -33,6 +40,7 @@ fn tell_what(what: &What) -> String {
 
 fn tell_kind(kind: FailureKind) -> &'static str {
     match kind {
+        FailureKind::DeadlinePassed => "late",
         FailureKind::Failed => "for good",
         FailureKind::Unknown => "unknown",
         FailureKind::TimedOut => "timed out",

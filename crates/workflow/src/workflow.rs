@@ -9,12 +9,13 @@ use futures_util::future::BoxFuture;
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 
+use crate::duration::parse_duration;
 use crate::error::Failure;
 use crate::event::EVENT_NAME_LIMIT;
 use crate::id::DefinitionHash;
 use crate::payload::{Payload, PayloadError};
 use crate::run::Run;
-use crate::step::{STEP_NAME_LIMIT, Step, StepKind, StepPlan};
+use crate::step::{Matching, STEP_NAME_LIMIT, Step, StepKind, StepPlan};
 
 /// A workflow: code whose every effect is a named step.
 ///
@@ -58,6 +59,9 @@ pub trait Workflow: Send + Sync + 'static {
     const NAME: &'static str;
     /// Every step that [`run`](Self::run) or [`on_failure`](Self::on_failure) can reach.
     const STEPS: &'static [Step];
+    /// How long a run may take, from when it is first executed; then it ends as if it had been cancelled.
+    /// Time in which it is paused or blocked counts, but only when it goes on.
+    const DEADLINE: Option<&'static str> = None;
     /// What a run is started with.
     type Input: Serialize + DeserializeOwned + Send + 'static;
     /// What it ends with.
@@ -105,7 +109,9 @@ impl<W: Workflow> AnyWorkflow for W {
         Box::pin(async move {
             let input = input.decode().map_err(Ended::Unreadable)?;
             let output = Workflow::run(&*self, &run, input).await.map_err(Ended::Failed)?;
-            Payload::encode(&output).map_err(Ended::Unwritable)
+            let output = Payload::encode(&output).map_err(Ended::Unwritable)?;
+            output.measure("a run's output").map_err(Ended::Unwritable)?;
+            Ok(output)
         })
     }
 
@@ -126,6 +132,8 @@ pub(crate) struct Definition {
     pub hash: DefinitionHash,
     pub steps: BTreeMap<&'static str, StepPlan>,
     pub order: &'static [Step],
+    /// How long a run may take.
+    pub deadline: Option<Duration>,
     pub code: Arc<dyn AnyWorkflow>,
 }
 
@@ -160,6 +168,14 @@ pub enum DefinitionError {
         /// Its name.
         workflow: String,
     },
+    /// Something about a workflow as a whole cannot work as declared.
+    #[error("workflow {workflow}: {problem}")]
+    Workflow {
+        /// The workflow.
+        workflow: String,
+        /// What is wrong, in words.
+        problem: String,
+    },
     /// A step cannot work as declared.
     #[error("workflow {workflow}, step {step}: {problem}")]
     Step {
@@ -178,6 +194,7 @@ pub enum DefinitionError {
 #[derive(Debug, Clone, Default)]
 pub struct Overrides {
     timeouts: BTreeMap<String, Duration>,
+    deadline: Option<Duration>,
 }
 
 impl Overrides {
@@ -185,6 +202,13 @@ impl Overrides {
     #[must_use]
     pub fn timeout(mut self, step: &Step, duration: Duration) -> Self {
         self.timeouts.insert(step.name.to_owned(), duration);
+        self
+    }
+
+    /// Sets how long a run may take.
+    #[must_use]
+    pub fn deadline(mut self, duration: Duration) -> Self {
+        self.deadline = Some(duration);
         self
     }
 }
@@ -218,14 +242,31 @@ impl Definition {
                 problem: "has a configured duration but is not declared".to_owned(),
             });
         }
+        let deadline = read_deadline::<W>(overrides)?;
         let code = Arc::new(workflow);
         Ok(Self {
             name: W::NAME,
             hash: hash(W::NAME, W::STEPS),
             steps,
             order: W::STEPS,
+            deadline,
             code,
         })
+    }
+}
+
+fn read_deadline<W: Workflow>(overrides: &Overrides) -> Result<Option<Duration>, DefinitionError> {
+    let wrong = |problem: String| DefinitionError::Workflow {
+        workflow: W::NAME.to_owned(),
+        problem,
+    };
+    let declared = W::DEADLINE.map(parse_duration).transpose();
+    let deadline = overrides
+        .deadline
+        .or(declared.map_err(|error| wrong(error.to_string()))?);
+    match deadline {
+        Some(Duration::ZERO) => Err(wrong("a deadline of zero leaves no time for anything".to_owned())),
+        other => Ok(other),
     }
 }
 
@@ -235,13 +276,19 @@ fn find_problem(plan: &StepPlan) -> Option<String> {
         return Some(format!("a name must have 1 to {STEP_NAME_LIMIT} bytes"));
     }
     if step
-        .event
-        .is_some_and(|event| event.is_empty() || event.len() > EVENT_NAME_LIMIT)
+        .event_names()
+        .any(|event| event.is_empty() || event.len() > EVENT_NAME_LIMIT)
     {
         return Some(format!("an event's name must have 1 to {EVENT_NAME_LIMIT} bytes"));
     }
     if step.kind == StepKind::Wait && plan.timeout.is_none() {
         return Some("a wait needs a deadline: add .timeout(\"24h\")".to_owned());
+    }
+    if step.matching != Matching::One && step.events.is_empty() {
+        return Some("a wait for several events needs their names".to_owned());
+    }
+    if step.kind == StepKind::Child && (plan.timeout.is_some() || step.retry.attempts != 1) {
+        return Some("a child's times and attempts are declared by its own workflow".to_owned());
     }
     if plan.timeout.is_some_and(|timeout| timeout.is_zero()) {
         return Some("a timeout of zero leaves no time for anything".to_owned());
@@ -262,6 +309,10 @@ fn hash(name: &str, steps: &[Step]) -> DefinitionHash {
         fold(step.name);
         fold(step.kind.as_str());
         fold(step.event.unwrap_or(""));
+        if step.matching != Matching::One {
+            fold(if step.matching == Matching::Any { "any" } else { "all" });
+            step.events.iter().for_each(|event| fold(event));
+        }
     }
     DefinitionHash(hash)
 }

@@ -101,7 +101,7 @@ fn named_place(line: &str) -> Option<&str> {
 }
 
 fn read<'t>(file: &'t str, text: &'t str) -> Vec<Item<'t>> {
-    let mut items = Vec::new();
+    let mut items = vec![module(file, text)];
     let mut docs = Vec::new();
     let mut of = None;
     let mut exported = false;
@@ -141,6 +141,22 @@ fn read<'t>(file: &'t str, text: &'t str) -> Vec<Item<'t>> {
         }
     }
     items
+}
+
+/// A module's own documentation, whose example others may name.
+fn module<'t>(file: &'t str, text: &'t str) -> Item<'t> {
+    let name = file.rsplit('/').next().unwrap_or(file).trim_end_matches(".rs");
+    let docs = text
+        .lines()
+        .filter_map(|line| line.strip_prefix("//!"))
+        .map(str::trim_start);
+    Item {
+        file,
+        line: 1,
+        name: "",
+        of: Some(name),
+        docs: docs.collect(),
+    }
 }
 
 /// The type whose own methods follow: those of a trait are its own to show.
@@ -202,7 +218,11 @@ mod tests {
         let of_the_type = format!("{SHOWN}pub struct A;\n\nimpl A {{\n    pub fn b() {{}}\n}}\n");
         let of_the_impl = format!("pub struct A;\n\n{SHOWN}impl A {{\n    pub fn b() {{}}\n}}\n");
         let named = format!("{SHOWN}pub fn a() {{}}\n\n/// B. An example is at [`a`](x).\npub struct B;\n");
-        for source in [of_the_type, of_the_impl, named] {
+        let of_the_module = format!(
+            "{}/// B. An example is at [`a`](self).\npub struct B;\n",
+            SHOWN.replace("///", "//!")
+        );
+        for source in [of_the_type, of_the_impl, named, of_the_module] {
             assert_eq!(silent(&source), Vec::<String>::new(), "{source}");
         }
     }

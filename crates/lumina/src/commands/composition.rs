@@ -11,6 +11,7 @@ use secrecy::SecretString;
 
 use crate::app::{App, Parts, ProviderParts};
 use crate::config::{Budget, CallbackMode, Config};
+use crate::encryption;
 use crate::records::People;
 use crate::workflows::PipelineSettings;
 
@@ -51,6 +52,7 @@ fn parts(config: &Config, role: Role, callback: CallbackMode) -> anyhow::Result<
     };
     Ok(Parts {
         database: database.to_owned(),
+        codec: encryption::codec(config.encryption_key_file.as_deref()).context("database.encryption_key_file")?,
         role,
         mode: Mode::Threads,
         runtime: Arc::new(TokioRuntime::current()),

@@ -1,7 +1,8 @@
-//! `lumina config print` and `lumina config check`.
+//! `lumina config print`, `lumina config check` and `lumina config new-key`.
 
 use std::fmt::Write;
 
+use lumina_workflow::codec::new_key_line;
 use serde_json::json;
 
 use crate::config::{Config, ConfigError, Finding, Origin, Setting, Severity, Shown};
@@ -134,17 +135,29 @@ enum ConfigCommand {
     Check,
     /// Prints every setting with where it comes from; secrets are hidden.
     Print,
+    /// Prints a line for the file of database.encryption_key_file: an id and a new random key.
+    NewKey {
+        /// What the key is called; every value that it encrypts names it. The day or year serves well.
+        id: String,
+    },
 }
 
 pub(super) fn run(global: &super::Global, args: &ConfigArgs) -> anyhow::Result<std::process::ExitCode> {
-    let loaded = Config::load(super::sources(global)?);
-    let (text, code) = match (&args.command, &loaded) {
-        (ConfigCommand::Print, Ok(config)) => (print(config, global.json), 0),
-        (ConfigCommand::Check, Ok(config)) => check(config, global.json),
-        (_, Err(error)) => check_failed(error, global.json),
+    let (text, code) = match &args.command {
+        ConfigCommand::Print => of_config(global, |config| (print(config, global.json), 0))?,
+        ConfigCommand::Check => of_config(global, |config| check(config, global.json))?,
+        ConfigCommand::NewKey { id } => (new_key_line(id)?.to_string(), 0),
     };
     super::output::print_line(text.trim_end())?;
     Ok(code.into())
+}
+
+/// What is said of the configuration, or of why there is none.
+fn of_config(global: &super::Global, say: impl Fn(&Config) -> (String, u8)) -> anyhow::Result<(String, u8)> {
+    Ok(match Config::load(super::sources(global)?) {
+        Ok(config) => say(&config),
+        Err(error) => check_failed(&error, global.json),
+    })
 }
 
 #[cfg(test)]

@@ -74,7 +74,7 @@ enum Command {
     Workflows(workflows::WorkflowsArgs),
     /// Prints the dashboard's numbers.
     Metrics,
-    /// Checks or prints the configuration.
+    /// Checks or prints the configuration, makes keys.
     Config(config::ConfigArgs),
     /// Runs a local FullEnrich with invented people.
     Sandbox(sandbox::SandboxArgs),

@@ -5,7 +5,7 @@ use std::process::ExitCode;
 use anyhow::{Context as _, bail};
 use clap::{Args, Subcommand};
 use lumina_workflow::store::{RunQuery, RunRow, RunStatus, StoredRecord};
-use lumina_workflow::{DefinitionInfo, RunId, Seq, What};
+use lumina_workflow::{DefinitionInfo, MayRepeat, RunId, Seq, What};
 
 use super::output::{or_dash, print_json, print_line, table};
 use super::{Global, composition};
@@ -73,7 +73,7 @@ pub(super) async fn run(global: &Global, config: &Config, args: &WorkflowsArgs) 
             })?;
         }
         WorkflowsCommand::Retry { id } => {
-            app.engine.retry(*id, &who()).await?;
+            app.engine.retry(*id, &who(), MayRepeat::Nothing).await?;
             print_line("The run is tried again.")?;
         }
     }

@@ -4,7 +4,7 @@ use std::fmt;
 
 use lumina_enrichment::email::Classifier;
 
-use super::{Config, Origin, Shown, is_open_to_others};
+use super::{Config, Origin, Shown, database, is_open_to_others};
 
 /// How bad it is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
@@ -68,6 +68,7 @@ impl Config {
     pub fn check(&self) -> Vec<Finding> {
         let mut findings = Findings::default();
         self.database.check(&mut findings);
+        database::check_key_file(self.encryption_key_file.as_deref(), &mut findings);
         self.server.check(&mut findings);
         self.fullenrich.check(&mut findings);
         self.enrichment.check(&self.fullenrich, &mut findings);

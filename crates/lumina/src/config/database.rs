@@ -7,11 +7,18 @@ use super::Key;
 use super::check::Findings;
 use super::read::{FromValue, text};
 
-pub(super) const KEYS: &[Key] = &[Key::text(
-    "database.url",
-    "sqlite:./lumina.db",
-    "The database: `sqlite:PATH` or a bare path. `postgres://` is understood, but not supported yet.",
-)];
+pub(super) const KEYS: &[Key] = &[
+    Key::text(
+        "database.url",
+        "sqlite:./lumina.db",
+        "The database: `sqlite:PATH` or a bare path. `postgres://` is understood, but not supported yet.",
+    ),
+    Key::optional(
+        "database.encryption_key_file",
+        "A file of keys that workflows' inputs, results and events are encrypted with; `lumina config new-key` makes \
+         one. Unset, they are stored as they are.",
+    ),
+];
 
 /// Where everything is kept.
 #[derive(Debug, Clone)]
@@ -56,6 +63,13 @@ impl Database {
                 "PostgreSQL is not supported yet in this version; use `sqlite:PATH`, such as sqlite:./lumina.db",
             );
         }
+    }
+}
+
+/// The key file is opened as every command opens it, so that its first mistake is found before.
+pub(super) fn check_key_file(path: Option<&Path>, findings: &mut Findings) {
+    if let Err(error) = crate::encryption::codec(path) {
+        findings.error("database.encryption_key_file", &error.to_string());
     }
 }
 

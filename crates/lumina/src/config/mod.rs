@@ -68,6 +68,7 @@ pub use webhooks::WebhooksConfig;
 pub use worker::WorkerConfig;
 
 use std::collections::BTreeMap;
+use std::path::PathBuf;
 
 use lumina_enrichment::email::ClassOverrides;
 use lumina_enrichment::icp::IcpProfile;
@@ -79,6 +80,8 @@ use values::Values;
 pub struct Config {
     /// Where everything is kept.
     pub database: Database,
+    /// The keys that payloads are encrypted with; without it they are stored as they are.
+    pub encryption_key_file: Option<PathBuf>,
     /// The addresses that are listened on, and the token.
     pub server: ServerConfig,
     /// The provider's account.
@@ -124,6 +127,7 @@ impl Config {
         let database = values.get("database.url");
         let fullenrich = FullenrichConfig::read(values);
         Self {
+            encryption_key_file: values.optional("database.encryption_key_file"),
             server: ServerConfig::read(values, &database),
             enrichment: EnrichmentConfig::read(values, &fullenrich),
             icp: icp::read(values),

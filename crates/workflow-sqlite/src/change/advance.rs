@@ -3,7 +3,7 @@
 use lumina_workflow::store::{Advance, Attachment, Ending, MemberResult, Next, Outcome, Refusal, RunStatus};
 use lumina_workflow::{CorrelationKey, Payload, Seq, Target, What};
 
-use super::{event, key, next, record};
+use super::{event, key, next, record, start};
 use crate::attachment;
 use crate::column::{from_int, status, to_int};
 use crate::fault::Fault;
@@ -79,7 +79,7 @@ fn repeated(group: &Group<'_>, step: &Advance, held: &Held, attached: bool) -> R
         let applied = was_given_back(held.status, &step.next);
         return Ok(applied.then_some(Ok(Outcome::Advanced { inbox, payload: None })));
     }
-    let stored = record::read(group.conn, step.lease.run, step.seq, step.records.len())?;
+    let stored = record::read(group.conn, group.payloads, step.lease.run, step.seq, step.records.len())?;
     let same = stored.len() == step.records.len()
         && stored
             .iter()
@@ -105,6 +105,7 @@ fn was_given_back(status: RunStatus, next: &Next) -> bool {
         Next::Park { .. } | Next::Release | Next::Block { .. } => {
             matches!(status, RunStatus::Waiting | RunStatus::Blocked)
         }
+        Next::Pause { .. } => status == RunStatus::Paused,
         Next::Finish(Ending::Completed(_)) => status == RunStatus::Completed,
         Next::Finish(Ending::Failed(_)) => status == RunStatus::Failed,
         Next::Finish(Ending::Cancelled(_)) => status == RunStatus::Cancelled,
@@ -147,17 +148,35 @@ fn write(
     for (place, entry) in step.records.iter().enumerate() {
         record::insert(group, run, step.seq.plus(place + 1), entry, computed)?;
     }
-    event::consume(group, run, &step.consumed)?;
+    let consumed = event::consume(group, run, &step.consumed)?;
     let column = key::take(group, run, held.keys.as_deref(), keys)?;
     let targets: Vec<Target> = keys.iter().cloned().map(Target::Key).collect();
     let moved = event::deliver_unrouted(group, run, &targets)?;
+    for new in &step.starts {
+        start::start(group, new)?;
+    }
+    let sent = send(group, step)?;
     let goal = next::Goal {
         seq: to_int(step.seq.plus(step.records.len()).0),
-        inbox: held.inbox + moved,
+        inbox: held.inbox + moved + sent,
         keys: column.as_deref().or(held.keys.as_deref()),
+        consumed,
         // Whatever came in within this very transaction was not seen by who decided to park.
-        must_run: arrived + moved > 0,
+        must_run: arrived + moved + sent > 0,
     };
     next::go(group, step, &goal)?;
     Ok(goal.inbox)
+}
+
+/// Sends the events for others; answers how many of them were for this very run.
+fn send(group: &Group<'_>, step: &Advance) -> Result<i64, Fault> {
+    if step.emits.is_empty() {
+        return Ok(0);
+    }
+    let counter = |group: &Group<'_>| Ok::<_, Fault>(group.receiver(step.lease.run)?.map_or(0, |own| own.inbox));
+    let before = counter(group)?;
+    for event in &step.emits {
+        event::send(group, event)?;
+    }
+    Ok(counter(group)? - before)
 }

@@ -1,89 +1,202 @@
 //! What somebody wants of a run.
 
-use lumina_workflow::Phase;
-use lumina_workflow::store::{Attachment, Command, CommandKind, MemberResult, Outcome, Refusal, RunStatus};
+use lumina_workflow::store::control::{self, Effect, Standing};
+use lumina_workflow::store::{Attachment, Command, CommandKind, MemberResult, Outcome, Refusal};
+use lumina_workflow::{Epoch, Seq, Target};
 use rusqlite::params;
 
+use super::{event, key, record};
 use crate::attachment;
-use crate::column::{phase, status};
+use crate::column::{from_int, phase, status, timestamp, to_int};
 use crate::fault::Fault;
 use crate::group::Group;
 
 struct Subject {
-    status: RunStatus,
-    phase: Phase,
-    asked: bool,
+    standing: Standing,
+    epoch: Epoch,
+    keys: Option<String>,
 }
 
 pub(super) fn apply(group: &Group<'_>, command: &Command, attach: Option<&Attachment>) -> Result<MemberResult, Fault> {
     let Some(subject) = load(group, command)? else {
         return Ok(Err(Refusal::UnknownRun(command.run)));
     };
-    let effective = match effect(command, &subject) {
-        Ok(effective) => effective,
+    let effect = match control::judge(command, &subject.standing) {
+        Ok(effect) => effect,
         Err(refusal) => return Ok(Err(refusal)),
     };
+    if effect == Effect::Rewind
+        && let Some(refusal) = find_taken_key(group, command, &subject)?
+    {
+        return Ok(Err(refusal));
+    }
+    let effective = effect != Effect::Nothing;
     if effective {
         if let Err(refusal) = attachment::run(group, attach)? {
             return Ok(Err(refusal));
         }
-        match command.what {
-            CommandKind::Cancel => cancel(group, command, &subject)?,
-            CommandKind::Retry => unblock(group, command)?,
-        }
+        obey(group, command, effect, &subject)?;
     }
     Ok(Ok(Outcome::Commanded { effective }))
 }
 
 fn load(group: &Group<'_>, command: &Command) -> Result<Option<Subject>, Fault> {
-    const SQL: &str = "SELECT status, phase, cancel_by IS NOT NULL FROM workflow_run WHERE id = ?1";
+    const SQL: &str = "SELECT status, phase, cancel_by IS NOT NULL, pause_by IS NOT NULL, seq, epoch, keys \
+         FROM workflow_run WHERE id = ?1";
     let mut statement = group.conn.prepare_cached(SQL)?;
     let mut rows = statement.query([command.run.0])?;
     let Some(row) = rows.next()? else { return Ok(None) };
-    Ok(Some(Subject {
+    let standing = Standing {
         status: status(row, 0)?,
         phase: phase(row, 1)?,
-        asked: row.get(2)?,
+        cancel_asked: row.get(2)?,
+        pause_asked: row.get(3)?,
+        seq: Seq(from_int(row.get(4)?)),
+    };
+    Ok(Some(Subject {
+        standing,
+        epoch: Epoch(from_int(row.get(5)?)),
+        keys: row.get(6)?,
     }))
 }
 
-fn effect(command: &Command, subject: &Subject) -> Result<bool, Refusal> {
-    let wrong = |problem| Refusal::WrongStatus {
-        run: command.run,
-        status: subject.status,
-        problem,
-    };
-    match command.what {
-        CommandKind::Cancel if subject.status.is_end() => Err(wrong("it has ended, so it cannot be cancelled")),
-        CommandKind::Cancel => Ok(!subject.asked && subject.phase == Phase::Main),
-        CommandKind::Retry if subject.status == RunStatus::Blocked => Ok(true),
-        CommandKind::Retry => Err(wrong("only a blocked run can be retried")),
+/// The keys that the run held when it ended are still its own, so nobody else may have them.
+fn find_taken_key(group: &Group<'_>, command: &Command, subject: &Subject) -> Result<Option<Refusal>, Fault> {
+    let keys = key::pairs(subject.keys.as_deref())?;
+    Ok(key::free(group, command.run, &keys)?.err())
+}
+
+fn obey(group: &Group<'_>, command: &Command, effect: Effect, subject: &Subject) -> Result<(), Fault> {
+    note_wish(group, command)?;
+    note_in_history(group, command, effect, subject)?;
+    match effect {
+        Effect::Nothing => Ok(()),
+        Effect::Tell => {
+            group.note_inbox(command.run);
+            Ok(())
+        }
+        Effect::Wake => wake(group, command),
+        Effect::Unblock => unblock(group, command),
+        Effect::Hold => hold(group, command),
+        Effect::Release => release(group, command),
+        Effect::Rewind => rewind(group, command, subject),
     }
 }
 
-fn cancel(group: &Group<'_>, command: &Command, subject: &Subject) -> Result<(), Fault> {
-    const SQL: &str = "UPDATE workflow_run SET cancel_by = ?2 WHERE id = ?1";
-    group.execute(SQL, params![command.run.0, command.by])?;
-    match subject.status {
-        RunStatus::Blocked => unblock(group, command),
-        _ => {
-            let receiver = group.receiver(command.run)?.ok_or_else(|| vanished(command))?;
-            match subject.status == RunStatus::Pending && !receiver.ready {
-                // A delayed start waits for nothing that matters any more.
-                true => group.make_ready(&receiver, 1),
-                false => group.arrive(&receiver, 1),
-            }
-        }
-    }
+fn note_wish(group: &Group<'_>, command: &Command) -> Result<(), Fault> {
+    const CANCEL: &str = "UPDATE workflow_run SET cancel_by = ?2, pause_by = NULL, inbox = inbox + 1, updated_at = ?3 \
+         WHERE id = ?1";
+    const PAUSE: &str = "UPDATE workflow_run SET pause_by = ?2, inbox = inbox + 1, updated_at = ?3 WHERE id = ?1";
+    const GO_ON: &str = "UPDATE workflow_run SET pause_by = NULL, inbox = inbox + 1, updated_at = ?2 WHERE id = ?1";
+    let run = command.run.0;
+    match command.what {
+        CommandKind::Cancel => group.execute(CANCEL, params![run, command.by, group.now])?,
+        CommandKind::Pause => group.execute(PAUSE, params![run, command.by, group.now])?,
+        CommandKind::Resume | CommandKind::Rewind { .. } => group.execute(GO_ON, params![run, group.now])?,
+    };
+    Ok(())
+}
+
+/// What changes the run at once is part of its history, under an epoch of its own.
+fn note_in_history(group: &Group<'_>, command: &Command, effect: Effect, subject: &Subject) -> Result<(), Fault> {
+    const SQL: &str = "UPDATE workflow_run SET epoch = ?2, seq = ?3 WHERE id = ?1";
+    let Standing { phase, seq, .. } = subject.standing;
+    let (epoch, seq) = (Epoch(subject.epoch.0 + 1), seq.plus(1));
+    let Some(noted) = control::record(command, effect, phase, epoch, timestamp(group.now)?) else {
+        return Ok(());
+    };
+    record::insert(group, command.run, seq, &noted, None)?;
+    group.execute(SQL, params![command.run.0, to_int(epoch.0), to_int(seq.0)])?;
+    Ok(())
+}
+
+/// Ready at once, be it delayed, waiting or paused: it waits for nothing that matters any more.
+fn wake(group: &Group<'_>, command: &Command) -> Result<(), Fault> {
+    leave_pause(group, command)?;
+    make_ready(group, command)
+}
+
+fn make_ready(group: &Group<'_>, command: &Command) -> Result<(), Fault> {
+    const SQL: &str = "UPDATE workflow_run SET ready_rank = ?2, wake_at = NULL WHERE id = ?1";
+    let receiver = group.receiver(command.run)?.ok_or_else(|| vanished(command))?;
+    group.execute(SQL, params![command.run.0, group.rank_of(&receiver)])?;
+    Ok(())
+}
+
+/// The time of `on_failure` stood still meanwhile.
+fn leave_pause(group: &Group<'_>, command: &Command) -> Result<(), Fault> {
+    const SQL: &str = "UPDATE workflow_run SET status = CASE WHEN begun_at IS NULL THEN 'pending' ELSE 'waiting' END, \
+         failing_since = failing_since + (?2 - paused_at), paused_at = NULL, resume_at = NULL \
+         WHERE id = ?1 AND paused_at IS NOT NULL";
+    group.execute(SQL, params![command.run.0, group.now])?;
+    Ok(())
 }
 
 /// Ready for every worker that has the workflow; what was tried before counts no more.
 fn unblock(group: &Group<'_>, command: &Command) -> Result<(), Fault> {
-    const SQL: &str = "UPDATE workflow_run SET status = 'waiting', blocked = NULL, any_hash = 1, \
-         inbox = inbox + 1, ready_rank = ?2, updated_at = ?3 WHERE id = ?1";
-    group.note_ready();
-    group.execute(SQL, params![command.run.0, group.next_rank(), group.now])?;
+    const SQL: &str = "UPDATE workflow_run SET status = 'waiting', blocked = NULL, any_hash = 1 WHERE id = ?1";
+    group.execute(SQL, [command.run.0])?;
     group.execute("DELETE FROM workflow_tried WHERE run = ?1", [command.run.0])?;
+    make_ready(group, command)
+}
+
+fn hold(group: &Group<'_>, command: &Command) -> Result<(), Fault> {
+    const SQL: &str = "UPDATE workflow_run SET resume_at = CASE status WHEN 'pending' THEN wake_at END, \
+         status = 'paused', paused_at = ?2, ready_rank = NULL, wake_at = NULL WHERE id = ?1";
+    group.execute(SQL, params![command.run.0, group.now])?;
+    Ok(())
+}
+
+/// A delayed start keeps its time.
+fn release(group: &Group<'_>, command: &Command) -> Result<(), Fault> {
+    const RESUME_AT: &str = "SELECT resume_at FROM workflow_run WHERE id = ?1";
+    const DELAY: &str = "UPDATE workflow_run SET wake_at = ?2 WHERE id = ?1";
+    let run = command.run.0;
+    let resume_at: Option<i64> = group
+        .conn
+        .prepare_cached(RESUME_AT)?
+        .query_row([run], |row| row.get(0))?;
+    leave_pause(group, command)?;
+    match resume_at {
+        Some(time) if time > group.now => {
+            group.note_timer(time);
+            group.execute(DELAY, params![run, time])?;
+            Ok(())
+        }
+        _ => make_ready(group, command),
+    }
+}
+
+fn rewind(group: &Group<'_>, command: &Command, subject: &Subject) -> Result<(), Fault> {
+    const SQL: &str = "UPDATE workflow_run SET phase = 'main', output = NULL, failure = NULL, failing_since = NULL, \
+         finished_at = NULL, cancel_by = NULL, paused_at = NULL, resume_at = NULL, begun_at = NULL WHERE id = ?1";
+    group.execute(SQL, [command.run.0])?;
+    // Behind all that was ready before, wherever the run was.
+    group.execute(
+        "UPDATE workflow_run SET ready_rank = NULL, wake_at = NULL WHERE id = ?1",
+        [command.run.0],
+    )?;
+    unblock(group, command)?;
+    supersede(group, command)?;
+    let keys = key::pairs(subject.keys.as_deref())?;
+    key::hold_again(group, command.run, &keys)?;
+    let mut targets = vec![Target::Run(command.run)];
+    targets.extend(keys.into_iter().map(Target::Key));
+    event::deliver_unrouted(group, command.run, &targets)?;
+    Ok(())
+}
+
+/// For those who read histories in SQL; the engine itself goes by the records alone.
+fn supersede(group: &Group<'_>, command: &Command) -> Result<(), Fault> {
+    const SQL: &str = "UPDATE workflow_record AS r SET superseded = 1 WHERE run = ?1 AND superseded = 0 AND (\
+         what IN ('failing', 'cancel_requested') OR phase = 'on_failure' OR ordinal = ?2 \
+         OR (what = 'patched' AND seq >= ?3) OR (ordinal IS NOT NULL AND ( \
+         (SELECT min(seq) FROM workflow_record AS f WHERE f.run = ?1 AND f.phase = 'main' AND f.superseded = 0 \
+         AND f.ordinal = r.ordinal) >= ?3 \
+         OR (seq >= ?3 AND (what = 'abandoned' OR (what = 'failed' AND detail ->> '$.failure.kind' = 'failed'))))))";
+    if let CommandKind::Rewind { step, at, .. } = command.what {
+        group.execute(SQL, params![command.run.0, step, to_int(at.0)])?;
+    }
     Ok(())
 }
 

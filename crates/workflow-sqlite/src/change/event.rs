@@ -1,12 +1,12 @@
 //! Events: stored once per id and target, put into an inbox when somebody is there.
 
-use lumina_workflow::store::{Attachment, Delivery, MemberResult, Outcome};
+use lumina_workflow::store::{Attachment, Delivery, EVENT_BUFFER_LIMIT, MemberResult, Outcome, Refusal};
 use lumina_workflow::{NewEvent, RunId, Target};
 use rusqlite::{OptionalExtension, params};
 use uuid::Uuid;
 
 use crate::attachment;
-use crate::column::{later, scope};
+use crate::column::{from_int, later, scope, to_int};
 use crate::fault::Fault;
 use crate::group::{Group, Receiver};
 
@@ -15,22 +15,65 @@ pub(super) fn apply(group: &Group<'_>, event: &NewEvent, attach: Option<&Attachm
         if is_known(group, event)? {
             return Ok(Ok(Outcome::Emitted(Delivery::Duplicate)));
         }
+        if let Some(refusal) = find_no_room(group, event, receiver(group, event)?.as_ref())? {
+            return Ok(Err(refusal));
+        }
         if let Err(refusal) = attachment::run(group, attach)? {
             return Ok(Err(refusal));
         }
     }
-    emit(group, event).map(|delivery| Ok(Outcome::Emitted(delivery)))
+    Ok(emit(group, event)?.map(Outcome::Emitted))
 }
 
-/// Stores the event and puts it where it belongs.
-pub(crate) fn emit(group: &Group<'_>, event: &NewEvent) -> Result<Delivery, Fault> {
-    let receiver = match &event.target {
-        Target::Run(run) => group.receiver(*run)?.filter(|receiver| !receiver.status.is_end()),
-        Target::Key(key) => group.holder(key)?,
-    };
+/// Stores the event and puts it where it belongs, if there is room.
+pub(crate) fn emit(group: &Group<'_>, event: &NewEvent) -> Result<Result<Delivery, Refusal>, Fault> {
+    let receiver = receiver(group, event)?;
     if !remember(group, event, receiver.as_ref())? {
-        return Ok(Delivery::Duplicate);
+        return Ok(Ok(Delivery::Duplicate));
     }
+    if let Some(refusal) = find_no_room(group, event, receiver.as_ref())? {
+        forget(group, event)?;
+        return Ok(Err(refusal));
+    }
+    deliver(group, event, receiver).map(Ok)
+}
+
+/// The same for what a run sends in its own transaction: no inbox is too full for that.
+pub(super) fn send(group: &Group<'_>, event: &NewEvent) -> Result<(), Fault> {
+    let receiver = receiver(group, event)?;
+    if remember(group, event, receiver.as_ref())? {
+        deliver(group, event, receiver)?;
+    }
+    Ok(())
+}
+
+fn receiver(group: &Group<'_>, event: &NewEvent) -> Result<Option<Receiver>, Fault> {
+    match &event.target {
+        Target::Run(run) => Ok(group.receiver(*run)?.filter(|receiver| !receiver.status.is_end())),
+        Target::Key(key) => group.holder(key),
+    }
+}
+
+/// Why the target takes no more events, if so.
+fn find_no_room(group: &Group<'_>, event: &NewEvent, to: Option<&Receiver>) -> Result<Option<Refusal>, Fault> {
+    const FULL: &str = "SELECT 1 FROM workflow_unrouted INDEXED BY workflow_unrouted_target \
+         WHERE scope = ?1 AND scope_key = ?2 LIMIT 1 OFFSET ?3";
+    let (scope, key) = scope(&event.target);
+    let (full, holder) = match to {
+        Some(to) => (
+            from_int(to.buffered) >= EVENT_BUFFER_LIMIT,
+            format!("the inbox of run {}", to.run),
+        ),
+        None => {
+            let last = to_int(EVENT_BUFFER_LIMIT - 1);
+            let full = group.conn.prepare_cached(FULL)?.exists(params![scope, key, last])?;
+            (full, format!("what waits for {}", event.target))
+        }
+    };
+    Ok(full.then_some(Refusal::InboxFull { holder }))
+}
+
+fn deliver(group: &Group<'_>, event: &NewEvent, receiver: Option<Receiver>) -> Result<Delivery, Fault> {
     match receiver {
         Some(receiver) => {
             put_in(group, &receiver, event)?;
@@ -59,9 +102,16 @@ fn remember(group: &Group<'_>, event: &NewEvent, to: Option<&Receiver>) -> Resul
     Ok(group.execute(SQL, params![scope, key, event.id, run])? == 1)
 }
 
+fn forget(group: &Group<'_>, event: &NewEvent) -> Result<(), Fault> {
+    const SQL: &str = "DELETE FROM workflow_event_id WHERE scope = ?1 AND scope_key = ?2 AND id = ?3";
+    let (scope, key) = scope(&event.target);
+    group.execute(SQL, params![scope, key, event.id])?;
+    Ok(())
+}
+
 fn put_in(group: &Group<'_>, to: &Receiver, event: &NewEvent) -> Result<(), Fault> {
     const SQL: &str = "INSERT INTO workflow_inbox (run, seq, id, scope, scope_key, name, key, payload, received_at, \
-         expires_at) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10)";
+         expires_at, sent_by) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11)";
     let (scope, key) = scope(&event.target);
     let expires_at = later(group.now, event.kept_for);
     group.execute(
@@ -74,9 +124,10 @@ fn put_in(group: &Group<'_>, to: &Receiver, event: &NewEvent) -> Result<(), Faul
             key,
             event.name,
             event.key,
-            event.payload.as_str(),
+            group.payloads.write(&event.payload)?,
             group.now,
-            expires_at
+            expires_at,
+            event.by,
         ],
     )?;
     group.arrive(to, 1)
@@ -84,7 +135,7 @@ fn put_in(group: &Group<'_>, to: &Receiver, event: &NewEvent) -> Result<(), Faul
 
 fn set_aside(group: &Group<'_>, event: &NewEvent) -> Result<(), Fault> {
     const SQL: &str = "INSERT INTO workflow_unrouted (seq, id, scope, scope_key, name, key, payload, received_at, \
-         expires_at) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9)";
+         expires_at, sent_by) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10)";
     let (scope, key) = scope(&event.target);
     group.execute(
         SQL,
@@ -95,9 +146,10 @@ fn set_aside(group: &Group<'_>, event: &NewEvent) -> Result<(), Fault> {
             key,
             event.name,
             event.key,
-            event.payload.as_str(),
+            group.payloads.write(&event.payload)?,
             group.now,
-            later(group.now, event.kept_for)
+            later(group.now, event.kept_for),
+            event.by,
         ],
     )?;
     Ok(())
@@ -134,9 +186,29 @@ fn waiting_for(group: &Group<'_>, target: &Target) -> Result<Vec<i64>, Fault> {
     Ok(found)
 }
 
+/// Gives an unrouted event to a run that it was not addressed to.
+pub(super) fn give_by_hand(group: &Group<'_>, seq: i64, to: &Receiver, by: &str) -> Result<(), Fault> {
+    const SIGN: &str = "UPDATE workflow_unrouted SET sent_by = ?2 WHERE seq = ?1";
+    const OWN: &str = "UPDATE workflow_event_id SET run = ?1, by_hand = 1 WHERE (scope, scope_key, id) = \
+         (SELECT scope, scope_key, id FROM workflow_unrouted WHERE seq = ?2)";
+    group.execute(SIGN, params![seq, by])?;
+    group.execute(OWN, params![to.run.0, seq])?;
+    move_in(group, to.run, seq)?;
+    group.arrive(to, 1)
+}
+
+/// Deletes an unrouted event, and with it that it was ever seen.
+pub(super) fn discard(group: &Group<'_>, seq: i64) -> Result<(), Fault> {
+    const ID: &str = "DELETE FROM workflow_event_id WHERE (scope, scope_key, id) = \
+         (SELECT scope, scope_key, id FROM workflow_unrouted WHERE seq = ?1)";
+    group.execute(ID, [seq])?;
+    group.execute("DELETE FROM workflow_unrouted WHERE seq = ?1", [seq])?;
+    Ok(())
+}
+
 fn move_in(group: &Group<'_>, run: RunId, seq: i64) -> Result<(), Fault> {
     const COPY: &str = "INSERT INTO workflow_inbox (run, seq, id, scope, scope_key, name, key, payload, received_at, \
-         expires_at) SELECT ?1, seq, id, scope, scope_key, name, key, payload, received_at, expires_at \
+         expires_at, sent_by) SELECT ?1, seq, id, scope, scope_key, name, key, payload, received_at, expires_at, sent_by \
          FROM workflow_unrouted WHERE seq = ?2";
     const OWN: &str = "UPDATE workflow_event_id SET run = ?1 WHERE (scope, scope_key, id) = \
          (SELECT scope, scope_key, id FROM workflow_unrouted WHERE seq = ?2) AND typeof(scope) = 'text'";
@@ -146,22 +218,24 @@ fn move_in(group: &Group<'_>, run: RunId, seq: i64) -> Result<(), Fault> {
     Ok(())
 }
 
-/// Consumed events leave the inbox; their ids stay known.
-pub(super) fn consume(group: &Group<'_>, run: RunId, seqs: &[u64]) -> Result<(), Fault> {
+/// Consumed events leave the inbox; their ids stay known. Answers how many there were.
+pub(super) fn consume(group: &Group<'_>, run: RunId, seqs: &[u64]) -> Result<i64, Fault> {
+    const SQL: &str = "DELETE FROM workflow_inbox WHERE run = ?1 AND seq = ?2";
+    let mut gone = 0;
     for seq in seqs {
-        const SQL: &str = "DELETE FROM workflow_inbox WHERE run = ?1 AND seq = ?2";
-        group.execute(SQL, params![run.0, crate::column::to_int(*seq)])?;
+        gone += group.execute(SQL, params![run.0, to_int(*seq)])?;
     }
-    Ok(())
+    Ok(i64::try_from(gone).unwrap_or(i64::MAX))
 }
 
 /// What an ended run leaves in its inbox belongs to nobody again.
 pub(super) fn leave_behind(group: &Group<'_>, run: RunId) -> Result<(), Fault> {
     const ANY: &str = "SELECT run FROM workflow_inbox WHERE run = ?1 LIMIT 1";
     const COPY: &str = "INSERT INTO workflow_unrouted (seq, id, scope, scope_key, name, key, payload, \
-         received_at, expires_at) SELECT seq, id, scope, scope_key, name, key, payload, received_at, expires_at \
+         received_at, expires_at, sent_by) SELECT seq, id, scope, scope_key, name, key, payload, received_at, \
+         expires_at, sent_by \
          FROM workflow_inbox WHERE run = ?1";
-    const DISOWN: &str = "UPDATE workflow_event_id SET run = NULL WHERE (scope, scope_key, id) IN \
+    const DISOWN: &str = "UPDATE workflow_event_id SET run = NULL, by_hand = 0 WHERE (scope, scope_key, id) IN \
          (SELECT scope, scope_key, id FROM workflow_inbox WHERE run = ?1)";
     let left = group
         .conn

@@ -35,6 +35,8 @@ pub(super) fn free(
     Ok(Ok(free))
 }
 
+const TAKE: &str = "INSERT INTO workflow_key (namespace, key, run) VALUES (?1, ?2, ?3) ON CONFLICT DO NOTHING";
+
 /// Gives the run these keys, and answers the new text of its `keys` column.
 pub(super) fn take(
     group: &Group<'_>,
@@ -42,13 +44,12 @@ pub(super) fn take(
     held: Option<&str>,
     keys: &[CorrelationKey],
 ) -> Result<Option<String>, Fault> {
-    const SQL: &str = "INSERT INTO workflow_key (namespace, key, run) VALUES (?1, ?2, ?3) ON CONFLICT DO NOTHING";
     if keys.is_empty() {
         return Ok(None);
     }
     let mut all = read(held)?;
     for key in keys {
-        group.execute(SQL, params![key.namespace, key.key, run.0])?;
+        group.execute(TAKE, params![key.namespace, key.key, run.0])?;
         all.push((key.namespace.clone(), key.key.clone()));
     }
     all.sort();
@@ -65,6 +66,22 @@ pub(super) fn release(group: &Group<'_>, held: Option<&str>) -> Result<(), Fault
         group.execute(SQL, [key.0, key.1])?;
     }
     Ok(())
+}
+
+/// Gives a run that goes back its keys again, which are free or its own.
+pub(super) fn hold_again(group: &Group<'_>, run: RunId, keys: &[CorrelationKey]) -> Result<(), Fault> {
+    for key in keys {
+        group.execute(TAKE, params![key.namespace, key.key, run.0])?;
+    }
+    Ok(())
+}
+
+/// The keys in a `keys` column.
+pub(super) fn pairs(held: Option<&str>) -> Result<Vec<CorrelationKey>, Fault> {
+    let pairs = read(held)?.into_iter();
+    Ok(pairs
+        .map(|(namespace, key)| CorrelationKey::new(namespace, key))
+        .collect())
 }
 
 /// The pairs in a `keys` column.

@@ -14,6 +14,8 @@ pub(super) struct Goal<'k> {
     pub seq: i64,
     pub inbox: i64,
     pub keys: Option<&'k str>,
+    /// How many events of its inbox it has consumed.
+    pub consumed: i64,
     /// A park would overlook something: the run is ready instead.
     pub must_run: bool,
 }
@@ -24,17 +26,24 @@ pub(super) fn go(group: &Group<'_>, step: &Advance, goal: &Goal<'_>) -> Result<(
         Next::Park { wake_at } if !goal.must_run => park(group, step, goal, wake_at.map(Timestamp::as_microsecond)),
         Next::Park { .. } | Next::Release => release(group, step, goal),
         Next::Failing { cause } => fail(group, step, goal, cause),
+        Next::Pause { by } => pause(group, step, goal, by),
         Next::Finish(ending) => finish(group, step, goal, ending),
         Next::Block { reason, hash } => block(group, step, goal, reason, *hash),
     }
 }
 
 fn run_on(group: &Group<'_>, step: &Advance, goal: &Goal<'_>) -> Result<(), Fault> {
-    const SQL: &str =
-        "UPDATE workflow_run SET seq = ?2, inbox = ?3, answered = ?3, keys = ?4, updated_at = ?5 WHERE id = ?1";
+    const SQL: &str = "UPDATE workflow_run SET seq = ?2, inbox = ?3, answered = ?3, keys = ?4, buffered = buffered - ?5, updated_at = ?6 WHERE id = ?1";
     group.execute(
         SQL,
-        params![step.lease.run.0, goal.seq, goal.inbox, goal.keys, group.now],
+        params![
+            step.lease.run.0,
+            goal.seq,
+            goal.inbox,
+            goal.keys,
+            goal.consumed,
+            group.now
+        ],
     )?;
     Ok(())
 }
@@ -58,24 +67,52 @@ fn wait(
     ready_rank: Option<i64>,
     wake_at: Option<i64>,
 ) -> Result<(), Fault> {
-    const SQL: &str = "UPDATE workflow_run SET status = 'waiting', seq = ?2, inbox = ?3, answered = ?3, keys = ?4, updated_at = ?5, \
-         ready_rank = ?6, wake_at = ?7, lease_until = NULL WHERE id = ?1";
+    const SQL: &str = "UPDATE workflow_run SET status = 'waiting', seq = ?2, inbox = ?3, answered = ?3, keys = ?4, buffered = buffered - ?5, updated_at = ?6, \
+         ready_rank = ?7, wake_at = ?8, lease_until = NULL WHERE id = ?1";
     let id = step.lease.run.0;
     group.execute(
         SQL,
-        params![id, goal.seq, goal.inbox, goal.keys, group.now, ready_rank, wake_at],
+        params![
+            id,
+            goal.seq,
+            goal.inbox,
+            goal.keys,
+            goal.consumed,
+            group.now,
+            ready_rank,
+            wake_at
+        ],
+    )?;
+    Ok(())
+}
+
+fn pause(group: &Group<'_>, step: &Advance, goal: &Goal<'_>, by: &str) -> Result<(), Fault> {
+    const SQL: &str = "UPDATE workflow_run SET status = 'paused', seq = ?2, inbox = ?3, answered = ?3, keys = ?4, buffered = buffered - ?5, updated_at = ?6, \
+         pause_by = ?7, paused_at = ?6, lease_until = NULL WHERE id = ?1";
+    let id = step.lease.run.0;
+    group.execute(
+        SQL,
+        params![id, goal.seq, goal.inbox, goal.keys, goal.consumed, group.now, by],
     )?;
     Ok(())
 }
 
 /// The first terminal request wins: a failure that is there already stays.
 fn fail(group: &Group<'_>, step: &Advance, goal: &Goal<'_>, cause: &Failure) -> Result<(), Fault> {
-    const SQL: &str = "UPDATE workflow_run SET phase = 'on_failure', seq = ?2, inbox = ?3, answered = ?3, keys = ?4, updated_at = ?5, \
-         failure = coalesce(failure, ?6), failing_since = coalesce(failing_since, ?5) WHERE id = ?1";
+    const SQL: &str = "UPDATE workflow_run SET phase = 'on_failure', seq = ?2, inbox = ?3, answered = ?3, keys = ?4, buffered = buffered - ?5, updated_at = ?6, \
+         failure = coalesce(failure, ?7), failing_since = coalesce(failing_since, ?6) WHERE id = ?1";
     let id = step.lease.run.0;
     group.execute(
         SQL,
-        params![id, goal.seq, goal.inbox, goal.keys, group.now, json(cause)],
+        params![
+            id,
+            goal.seq,
+            goal.inbox,
+            goal.keys,
+            goal.consumed,
+            group.now,
+            json(cause)
+        ],
     )?;
     Ok(())
 }
@@ -90,19 +127,19 @@ fn finish(group: &Group<'_>, step: &Advance, goal: &Goal<'_>, ending: &Ending) -
     match ending {
         Ending::Completed(output) => {
             const SQL: &str = "UPDATE workflow_run SET status = 'completed', seq = ?2, inbox = ?3, answered = ?3, keys = ?4, \
-                 updated_at = ?5, finished_at = ?5, ready_rank = NULL, wake_at = NULL, lease_until = NULL, \
+                 buffered = 0, pause_by = NULL, updated_at = ?5, finished_at = ?5, ready_rank = NULL, wake_at = NULL, lease_until = NULL, \
                  output = ?6 WHERE id = ?1";
-            group.execute(SQL, params![id.0, seq, inbox, keys, now, output.as_str()])?;
+            group.execute(SQL, params![id.0, seq, inbox, keys, now, group.payloads.write(output)?])?;
         }
         Ending::Failed(failure) => {
             const SQL: &str = "UPDATE workflow_run SET status = 'failed', seq = ?2, inbox = ?3, answered = ?3, keys = ?4, \
-                 updated_at = ?5, finished_at = ?5, ready_rank = NULL, wake_at = NULL, lease_until = NULL, \
+                 buffered = 0, pause_by = NULL, updated_at = ?5, finished_at = ?5, ready_rank = NULL, wake_at = NULL, lease_until = NULL, \
                  failure = ?6 WHERE id = ?1";
             group.execute(SQL, params![id.0, seq, inbox, keys, now, json(failure)])?;
         }
         Ending::Cancelled(failure) => {
             const SQL: &str = "UPDATE workflow_run SET status = 'cancelled', seq = ?2, inbox = ?3, answered = ?3, keys = ?4, \
-                 updated_at = ?5, finished_at = ?5, ready_rank = NULL, wake_at = NULL, lease_until = NULL, \
+                 buffered = 0, pause_by = NULL, updated_at = ?5, finished_at = ?5, ready_rank = NULL, wake_at = NULL, lease_until = NULL, \
                  failure = ?6 WHERE id = ?1";
             group.execute(SQL, params![id.0, seq, inbox, keys, now, json(failure)])?;
         }
@@ -111,18 +148,16 @@ fn finish(group: &Group<'_>, step: &Advance, goal: &Goal<'_>, ending: &Ending) -
 }
 
 fn block(group: &Group<'_>, step: &Advance, goal: &Goal<'_>, reason: &str, hash: DefinitionHash) -> Result<(), Fault> {
-    const SQL: &str = "UPDATE workflow_run SET status = 'blocked', seq = ?2, inbox = ?3, answered = ?3, keys = ?4, updated_at = ?5, \
-         ready_rank = NULL, wake_at = NULL, lease_until = NULL, blocked = ?6 \
+    const SQL: &str = "UPDATE workflow_run SET status = 'blocked', seq = ?2, inbox = ?3, answered = ?3, keys = ?4, buffered = buffered - ?5, updated_at = ?6, \
+         ready_rank = NULL, wake_at = NULL, lease_until = NULL, blocked = ?7 \
          WHERE id = ?1 RETURNING workflow";
     const TRIED: &str = "INSERT INTO workflow_tried (run, hash) VALUES (?1, ?2) ON CONFLICT DO NOTHING";
     let id = step.lease.run.0;
     let bits = hash.0.cast_signed();
-    let workflow = group
-        .conn
-        .prepare_cached(SQL)?
-        .query_row(params![id, goal.seq, goal.inbox, goal.keys, group.now, reason], |row| {
-            row.get(0)
-        })?;
+    let workflow = group.conn.prepare_cached(SQL)?.query_row(
+        params![id, goal.seq, goal.inbox, goal.keys, goal.consumed, group.now, reason],
+        |row| row.get(0),
+    )?;
     group.execute(TRIED, params![id, bits])?;
     group.note_ready();
     group.note_blocked(workflow, hash);

@@ -2,7 +2,7 @@
 
 use lumina_workflow::Payload;
 use lumina_workflow::store::{Attachment, MemberResult, Outcome};
-use rusqlite::{OptionalExtension, params};
+use rusqlite::params;
 use uuid::Uuid;
 
 use crate::attachment;
@@ -18,16 +18,20 @@ pub(super) fn apply(group: &Group<'_>, id: Uuid, attach: Option<&Attachment>) ->
         Err(refusal) => return Ok(Err(refusal)),
     };
     const SQL: &str = "INSERT INTO workflow_applied (id, payload, at) VALUES (?1, ?2, ?3)";
-    group.execute(SQL, params![id, payload.as_ref().map(Payload::as_str), group.now])?;
+    group.execute(
+        SQL,
+        params![id, group.payloads.write_optional(payload.as_ref())?, group.now],
+    )?;
     Ok(Ok(Outcome::Done { payload }))
 }
 
 fn answered(group: &Group<'_>, id: Uuid) -> Result<Option<Option<Payload>>, Fault> {
     const SQL: &str = "SELECT payload FROM workflow_applied WHERE id = ?1";
-    let stored = group
-        .conn
-        .prepare_cached(SQL)?
-        .query_row([id], |row| row.get::<_, Option<String>>(0))
-        .optional()?;
-    Ok(stored.map(|payload| payload.map(Payload::from_stored)))
+    let mut statement = group.conn.prepare_cached(SQL)?;
+    let mut rows = statement.query([id])?;
+    let Some(row) = rows.next()? else { return Ok(None) };
+    let payload = group.payloads.read_optional(row, 0);
+    payload
+        .map(Some)
+        .map_err(|fault| fault.within(|| format!("the answer of change {id}")))
 }

@@ -8,9 +8,10 @@ use rusqlite::types::ValueRef;
 use rusqlite::{Connection, Row, params};
 use uuid::Uuid;
 
-use crate::column::{from_int, limit, optional_payload, phase, phase_word, text, time, to_int};
+use crate::column::{from_int, limit, phase, phase_word, text, time, to_int};
 use crate::fault::Fault;
 use crate::group::Group;
+use crate::payloads::Payloads;
 
 /// Inserts a record at its place. `computed` is what the attachment returned, for the record
 /// that waits for it.
@@ -42,7 +43,7 @@ pub(super) fn insert(
             step.map(|step| step.kind.as_str()),
             row.what,
             row.attempt,
-            payload.map(Payload::as_str),
+            group.payloads.write_optional(payload)?,
             row.detail,
             record.started_at.as_microsecond(),
             record.ended_at.as_microsecond(),
@@ -59,24 +60,30 @@ pub(super) fn awaits_payload(record: &Record) -> bool {
 }
 
 /// A run's records after a place, oldest first.
-pub(crate) fn read(conn: &Connection, run: RunId, after: Seq, count: usize) -> Result<Vec<StoredRecord>, Fault> {
+pub(crate) fn read(
+    conn: &Connection,
+    payloads: &Payloads,
+    run: RunId,
+    after: Seq,
+    count: usize,
+) -> Result<Vec<StoredRecord>, Fault> {
     const SQL: &str = "SELECT seq, phase, ordinal, step, key, kind, what, attempt, payload, detail, started_at, \
          ended_at, worker, epoch FROM workflow_record WHERE run = ?1 AND seq > ?2 ORDER BY seq LIMIT ?3";
     let mut statement = conn.prepare_cached(SQL)?;
     let mut rows = statement.query(params![run.0, to_int(after.0), limit(count)])?;
     let mut records = Vec::new();
     while let Some(row) = rows.next()? {
-        records.push(decode(row)?);
+        records.push(decode(row, payloads).map_err(|fault| fault.within(|| format!("the history of run {run}")))?);
     }
     Ok(records)
 }
 
-fn decode(row: &Row<'_>) -> Result<StoredRecord, Fault> {
+fn decode(row: &Row<'_>, payloads: &Payloads) -> Result<StoredRecord, Fault> {
     let detail = match row.get_ref(9)? {
         ValueRef::Null => None,
         _ => Some(text(row, 9)?),
     };
-    let what = What::from_row(text(row, 6)?, row.get(7)?, optional_payload(row, 8)?, detail)?;
+    let what = What::from_row(text(row, 6)?, row.get(7)?, payloads.read_optional(row, 8)?, detail)?;
     let record = Record {
         phase: phase(row, 1)?,
         step: step(row)?,

@@ -1,13 +1,12 @@
 //! Making a run.
 
+use lumina_workflow::Target;
 use lumina_workflow::store::{Attachment, MemberResult, NewRun, Outcome};
-use lumina_workflow::{RunId, Target};
-use rusqlite::{OptionalExtension, Params, params};
-use uuid::Uuid;
+use rusqlite::{Params, params};
 
 use super::event::deliver_unrouted;
 use crate::attachment;
-use crate::column::later;
+use crate::column::{later, run_id};
 use crate::fault::Fault;
 use crate::group::Group;
 
@@ -34,26 +33,26 @@ pub(crate) fn start(group: &Group<'_>, new: &NewRun) -> Result<Outcome, Fault> {
 /// The run of this start key, or of this very id. A start that is applied again cannot be told
 /// from a second one with the same id: both find the run.
 fn existing(group: &Group<'_>, new: &NewRun) -> Result<Option<Outcome>, Fault> {
-    const BY_KEY: &str = "SELECT id, input = ?3 FROM workflow_run INDEXED BY workflow_run_start_key \
+    const BY_KEY: &str = "SELECT id, input FROM workflow_run INDEXED BY workflow_run_start_key \
          WHERE workflow = ?1 AND start_key = ?2 AND start_key IS NOT NULL";
-    const BY_ID: &str = "SELECT id, input = ?2 FROM workflow_run WHERE id = ?1";
-    let input = new.input.as_str();
+    const BY_ID: &str = "SELECT id, input FROM workflow_run WHERE id = ?1";
     if let Some(key) = &new.start_key
-        && let Some(found) = find(group, BY_KEY, params![new.workflow, key, input])?
+        && let Some(found) = find(group, new, BY_KEY, [&new.workflow, key])?
     {
         return Ok(Some(found));
     }
-    find(group, BY_ID, params![new.id.0, input])
+    find(group, new, BY_ID, [new.id.0])
 }
 
-fn find(group: &Group<'_>, sql: &str, params: impl Params) -> Result<Option<Outcome>, Fault> {
+fn find(group: &Group<'_>, new: &NewRun, sql: &str, params: impl Params) -> Result<Option<Outcome>, Fault> {
     let mut statement = group.conn.prepare_cached(sql)?;
-    let found = statement
-        .query_row(params, |row| Ok((row.get::<_, Uuid>(0)?, row.get::<_, bool>(1)?)))
-        .optional()?;
-    Ok(found.map(|(run, same_input)| Outcome::Existing {
-        run: RunId(run),
-        same_input,
+    let mut rows = statement.query(params)?;
+    let Some(row) = rows.next()? else { return Ok(None) };
+    let run = run_id(row, 0)?;
+    let same_input = group.payloads.has(row, 1, &new.input);
+    Ok(Some(Outcome::Existing {
+        run,
+        same_input: same_input.map_err(|fault| fault.within(|| format!("run {run}")))?,
     }))
 }
 
@@ -84,7 +83,7 @@ fn insert(group: &Group<'_>, new: &NewRun) -> Result<(), Fault> {
             group.now,
             new.workflow,
             new.start_key,
-            new.input.as_str(),
+            group.payloads.write(&new.input)?,
             new.parent.map(|parent| parent.0),
             new.flow_key,
         ],

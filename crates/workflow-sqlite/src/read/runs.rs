@@ -6,15 +6,16 @@ use rusqlite::{Connection, params_from_iter};
 
 use crate::column::{limit, run_columns, run_row};
 use crate::fault::Fault;
+use crate::payloads::Payloads;
 
 /// The runs that fit, newest first.
-pub(crate) fn read(conn: &Connection, query: &RunQuery) -> Result<Page<RunRow>, Fault> {
+pub(crate) fn read(conn: &Connection, payloads: &Payloads, query: &RunQuery) -> Result<Page<RunRow>, Fault> {
     let (sql, params) = statement(query);
     let mut statement = conn.prepare_cached(&sql)?;
     let mut rows = statement.query(params_from_iter(params))?;
     let mut items = Vec::new();
     while let Some(row) = rows.next()? {
-        items.push(run_row(row)?);
+        items.push(run_row(row, payloads)?);
     }
     let more = items.len() > query.limit;
     items.truncate(query.limit);
@@ -37,6 +38,9 @@ fn statement(query: &RunQuery) -> (String, Vec<Value>) {
             "id = (SELECT run FROM workflow_key WHERE namespace = ? AND key = ?)",
             vec![key.namespace.clone().into(), key.key.clone().into()],
         );
+    }
+    if let Some(parent) = query.parent {
+        add("parent = ?", vec![blob(parent)]);
     }
     if let Some(workflow) = &query.workflow {
         add("workflow = ?", vec![workflow.clone().into()]);

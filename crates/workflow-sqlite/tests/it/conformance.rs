@@ -1,4 +1,5 @@
-//! The suites that every store must pass: the trait's in both modes, the engine's inline.
+//! The suites that every store must pass: the trait's in both modes, the engine's inline; and all of
+//! it once more with payloads encrypted.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -9,9 +10,9 @@ use lumina_workflow::deterministic::DeterministicRuntime;
 use lumina_workflow::store::{Attachment, Store};
 use lumina_workflow::{Payload, StoreClock};
 use lumina_workflow_sqlite::rusqlite::{OptionalExtension, params};
-use lumina_workflow_sqlite::{AttachError, Mode, Script, SqliteStore, Tx, attach};
+use lumina_workflow_sqlite::{AttachError, Mode, Options, Script, SqliteStore, Tx, attach};
 
-use crate::opened::{Folder, moment};
+use crate::opened::{FIRST_KEY, Folder, moment};
 
 const CELLS: Script = Script {
     name: "0001_cell",
@@ -26,24 +27,46 @@ pub struct SqliteBackend {
 
 impl SqliteBackend {
     pub fn new(mode: Mode) -> Self {
+        let folder = Folder::new();
+        let options = folder.options().mode(mode);
+        Self::standing(folder, options)
+    }
+
+    /// With every payload encrypted.
+    pub fn encrypted() -> Self {
+        let folder = Folder::new();
+        let options = folder.options().mode(Mode::Inline).codec(folder.codec(&[FIRST_KEY]));
+        Self::standing(folder, options)
+    }
+
+    fn standing(folder: Folder, options: Options) -> Self {
         let elapsed = Arc::new(AtomicU64::new(0));
         let micros = elapsed.clone();
         let clock = StoreClock::from_fn(move || moment() + Duration::from_micros(micros.load(Ordering::SeqCst)));
-        Self::opened(Folder::new(), mode, clock, elapsed)
+        Self::opened(folder, options.clock(clock), elapsed)
     }
 
     /// On the virtual clock of a runtime, which alone lets time pass.
     pub fn on(runtime: DeterministicRuntime) -> Self {
-        Self::opened(
-            Folder::light(),
-            Mode::Inline,
-            StoreClock::of(Arc::new(runtime)),
-            Arc::default(),
-        )
+        let folder = Folder::light();
+        let options = folder.options();
+        Self::inline(folder, options, runtime)
     }
 
-    fn opened(folder: Folder, mode: Mode, clock: StoreClock, elapsed: Arc<AtomicU64>) -> Self {
-        let store = SqliteStore::open(folder.options().mode(mode).clock(clock)).unwrap();
+    /// The same with every payload encrypted.
+    pub fn encrypted_on(runtime: DeterministicRuntime) -> Self {
+        let folder = Folder::light();
+        let options = folder.options().codec(folder.codec(&[FIRST_KEY]));
+        Self::inline(folder, options, runtime)
+    }
+
+    fn inline(folder: Folder, options: Options, runtime: DeterministicRuntime) -> Self {
+        let options = options.mode(Mode::Inline).clock(StoreClock::of(Arc::new(runtime)));
+        Self::opened(folder, options, Arc::default())
+    }
+
+    fn opened(folder: Folder, options: Options, elapsed: Arc<AtomicU64>) -> Self {
+        let store = SqliteStore::open(options).unwrap();
         block_on(store.migrate("cells", &[CELLS])).unwrap();
         Self {
             store,
@@ -121,4 +144,12 @@ mod threads {
 
 mod engine {
     lumina_workflow::engine_suite!(crate::conformance::SqliteBackend::on);
+}
+
+mod encrypted {
+    lumina_workflow::conformance_suite!(crate::conformance::SqliteBackend::encrypted());
+}
+
+mod encrypted_engine {
+    lumina_workflow::engine_suite!(crate::conformance::SqliteBackend::encrypted_on);
 }

@@ -116,7 +116,7 @@ async fn a_reopened_file_has_everything() {
     );
     let retry = Command {
         run: run_id(2),
-        what: CommandKind::Retry,
+        what: CommandKind::Resume,
         by: "me".to_owned(),
     };
     apply(&store, Change::Command(retry)).await.unwrap();

@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use futures_util::StreamExt;
 use jiff::Timestamp;
+use lumina_workflow::codec::AesGcmCodec;
 use lumina_workflow::store::{
     Advance, Attachment, Change, Claim, Claimed, Hint, InboxQuery, Lease, Member, MemberResult, NewRun, Next, Outcome,
     RunQuery, RunRow, Store,
@@ -23,6 +24,10 @@ pub const MODES: [Mode; 2] = [Mode::Inline, Mode::Threads];
 
 /// An answer that does not come within this time will not come.
 const PATIENCE: Duration = Duration::from_secs(30);
+
+/// A line of a key file, and another.
+pub const FIRST_KEY: &str = "first 000102030405060708090a0b0c0d0e0f101112131415161718191a1b1c1d1e1f";
+pub const SECOND_KEY: &str = "second ZGVmZ2hpamtsbW5vcHFyc3R1dnd4eXp7fH1+f4CBgoM=";
 
 pub struct Folder {
     dir: TempDir,
@@ -53,6 +58,15 @@ impl Folder {
 
     pub fn options(&self) -> Options {
         Options::new(self.path("lumina.db"))
+    }
+
+    /// A codec with the keys of these lines; the first encrypts.
+    pub fn codec(&self, lines: &[&str]) -> Arc<AesGcmCodec> {
+        let path = self.path("lumina.keys");
+        std::fs::write(&path, lines.join("\n")).unwrap();
+        #[cfg(unix)]
+        std::fs::set_permissions(&path, std::os::unix::fs::PermissionsExt::from_mode(0o600)).unwrap();
+        Arc::new(AesGcmCodec::open(&path).unwrap())
     }
 
     pub fn executor(&self, mode: Mode) -> SqliteStore {
@@ -130,6 +144,8 @@ pub fn step(lease: Lease, seq: u64, next: Next) -> Advance {
         records: vec![record],
         consumed: vec![],
         keys: vec![],
+        starts: vec![],
+        emits: vec![],
         guard: None,
         next,
     }

@@ -5,7 +5,7 @@ use super::stage::{holds, same};
 use super::{Act, Stage};
 use crate::error::{Decision, StepError};
 use crate::event::CorrelationKey;
-use crate::history::{Phase, Record, What};
+use crate::history::{Phase, Record, TakenEvent, What};
 use crate::id::{Epoch, Seq};
 use crate::store::{Advance, Lease, Outcome, Refusal, RunStatus, StoredRecord};
 
@@ -176,11 +176,19 @@ pub fn records_come_back_as_they_were_written(stage: &Stage<'_>) {
         },
         What::Opened { deadline: end },
         What::Received {
-            events: vec!["a".into(), "b".into()],
+            events: vec![taken("a", None), taken("b", Some("ada"))],
             payload: json(6),
         },
         What::TimedOut,
         What::Abandoned,
+        What::ChildStarted { run: lease.run },
+        What::Patched { name: "new-way".into() },
+        What::Paused { by: "ada".into() },
+        What::Rewound {
+            by: "ada".into(),
+            step: 3,
+            at: Seq(2),
+        },
         What::CancelRequested { by: "ada".into() },
         What::Resumed { by: "bob".into() },
         What::Failing {
@@ -192,10 +200,11 @@ pub fn records_come_back_as_they_were_written(stage: &Stage<'_>) {
         .zip(1..)
         .map(|(what, place)| record(lease, place, what))
         .collect();
+    let last = records.len() as u64 + 1;
     let whole = Record {
         step: None,
         phase: Phase::OnFailure,
-        ..done(lease, 12)
+        ..done(lease, last)
     };
     let records: Vec<Record> = records.into_iter().chain([whole]).collect();
     stage.advanced(Advance {
@@ -212,7 +221,7 @@ pub fn records_come_back_as_they_were_written(stage: &Stage<'_>) {
         .map(|(record, seq)| StoredRecord { seq: Seq(seq), record })
         .collect();
     same("a history is what was written", stage.history(lease.run), promised);
-    same("a run's row counts its records", stage.row(lease.run).seq, Seq(12));
+    same("a run's row counts its records", stage.row(lease.run).seq, Seq(last));
 }
 
 /// A step forward without records changes what it says, and the history stays.
@@ -288,4 +297,11 @@ pub fn a_change_touches_one_run(stage: &Stage<'_>) {
     let after = stage.snapshot();
     same("another run is as it was", after.run(other.run), before.run(other.run));
     same("a change is dated", stage.row(lease.run).updated_at, stage.now());
+}
+
+fn taken(id: &str, by: Option<&str>) -> TakenEvent {
+    TakenEvent {
+        id: id.to_owned(),
+        by: by.map(str::to_owned),
+    }
 }

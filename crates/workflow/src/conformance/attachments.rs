@@ -4,7 +4,7 @@ use super::samples::{HOUR, ToMember, bare, cancel, claim, computed, event, json,
 use super::stage::{holds, ids, same};
 use super::{Act, Stage};
 use crate::error::StepError;
-use crate::payload::Payload;
+use crate::payload::{PAYLOAD_HARD_LIMIT, Payload};
 use crate::store::{Advance, Member, NewRun, Next, Outcome, Refusal, RunStatus};
 use std::time::Duration;
 
@@ -253,4 +253,40 @@ pub fn a_large_result_comes_back(stage: &Stage<'_>) {
     );
     holds("and answered again", stage.apply_with(change(), attach()) == promised);
     holds("and found in the application", stage.cell("cell") == Some(value));
+}
+
+/// The limit of payloads holds for what an attachment returns, starts and emits, whoever made
+/// the payload: the attachment is refused with a sentence, and nothing of it remains.
+pub fn what_is_too_large_refuses_its_attachment(stage: &Stage<'_>) {
+    let of = |bytes: usize| Payload::from_stored("7".repeat(bytes));
+    let acts = |bytes: usize| {
+        let new = NewRun {
+            input: of(bytes),
+            ..stage.new_run()
+        };
+        let emitted = crate::NewEvent {
+            payload: of(bytes),
+            ..event("e", key("k"))
+        };
+        [
+            ("an attachment's result", Act::Put("cell", of(bytes))),
+            ("a run's input", Act::Start(new)),
+            ("an event's payload", Act::Emit(emitted)),
+        ]
+    };
+    let before = stage.snapshot();
+    for (number, (what, act)) in (1..).zip(acts(PAYLOAD_HARD_LIMIT + 1)) {
+        let answer = stage.apply_with(nothing(number), stage.attach([Act::Count("count"), act]));
+        let expected = format!("{what} is 1048577 bytes, above the limit of 1048576: ");
+        let Err(Refusal::Attachment(error)) = answer else {
+            panic!("{what} of any size is taken")
+        };
+        holds(&error.message, error.message.starts_with(&expected));
+        same("it will not fit later", error.decision, crate::Decision::Fail);
+        same("nothing was written", stage.cell("count"), None);
+    }
+    same("nothing was stored", stage.snapshot(), before);
+    for (number, (what, act)) in (1..).zip(acts(PAYLOAD_HARD_LIMIT)) {
+        holds(what, stage.apply_with(nothing(number), stage.attach([act])).is_ok());
+    }
 }

@@ -1,7 +1,7 @@
 //! Blocked runs: kept for code that fits.
 
 use super::Stage;
-use super::samples::{HASH, HOUR, LEASE, OTHER_HASH, WORKFLOW, bare, block, claim, claim_with, event, retry};
+use super::samples::{HASH, HOUR, LEASE, OTHER_HASH, WORKFLOW, bare, block, claim, claim_with, event, resume};
 use super::stage::{holds, ids, same};
 use crate::id::DefinitionHash;
 use crate::store::{Advance, Claim, Lease, Next, RunStatus};
@@ -68,7 +68,7 @@ pub fn other_code_gets_a_blocked_run(stage: &Stage<'_>) {
 }
 
 /// Each hash gets a blocked run once: code that did not fit does not get it again when other
-/// code did not fit either. A retry lets each try once more.
+/// code did not fit either. A resume lets each try once more.
 pub fn each_hash_gets_a_blocked_run_once(stage: &Stage<'_>) {
     let lease = blocked(stage);
     for hash in [OTHER_HASH, THIRD_HASH] {
@@ -79,10 +79,10 @@ pub fn each_hash_gets_a_blocked_run_once(stage: &Stage<'_>) {
             same("a hash that has tried does not", stage.claim_ids(code(tried)), vec![]);
         }
     }
-    holds("a blocked run can be retried", stage.apply(retry(lease.run)).is_ok());
+    holds("a blocked run can be retried", stage.apply(resume(lease.run)).is_ok());
     let claimed = stage.claim_as(code(HASH));
-    same("after a retry each may try again", claimed.len(), 1);
-    stage.advanced(block(claimed[0].lease, 0, HASH));
+    same("after a resume each may try again", claimed.len(), 1);
+    stage.advanced(block(claimed[0].lease, 1, HASH));
     same("once", stage.claim_ids(code(HASH)), vec![]);
     same(
         "and so may the others",
@@ -120,13 +120,13 @@ pub fn a_run_that_was_unknown_finds_its_code(stage: &Stage<'_>) {
 pub fn a_retried_run_is_for_any_hash(stage: &Stage<'_>) {
     for (hash, built) in [(HASH, 0), (OTHER_HASH, -99), (THIRD_HASH, 0)] {
         let run = blocked(stage).run;
-        holds("a blocked run can be retried", stage.apply(retry(run)).is_ok());
+        holds("a blocked run can be retried", stage.apply(resume(run)).is_ok());
         let claimed = stage.claim_as(claim_with(&[(WORKFLOW, hash)], built));
         let runs: Vec<_> = claimed.iter().map(|claimed| claimed.lease.run).collect();
         same("any hash will do", runs, vec![run]);
         stage.advanced(Advance {
             next: Next::Release,
-            ..bare(claimed[0].lease, 0)
+            ..bare(claimed[0].lease, 1)
         });
         let others = claim_with(&[(WORKFLOW, DefinitionHash(0x0ddd))], built);
         same("afterwards hashes count again", stage.claim_ids(others), vec![]);

@@ -1,7 +1,7 @@
-//! Commands: cancel and retry.
+//! Commands: cancel and resume.
 
 use super::endings::completing;
-use super::samples::{HASH, HOUR, SECOND, bare, block, cancel, claim, failure, park, retry, step};
+use super::samples::{HASH, HOUR, SECOND, bare, block, cancel, claim, failure, park, resume, step};
 use super::stage::{holds, same};
 use super::{Act, Stage};
 use crate::id::RunId;
@@ -209,7 +209,7 @@ pub fn commands_for_nobody_are_refused(stage: &Stage<'_>) {
     let lease = stage.running();
     stage.advanced(completing(lease, 0));
     let unknown = stage.run_id();
-    for command in [cancel, retry] {
+    for command in [cancel, resume] {
         let answer = stage.apply(command(lease.run));
         holds(
             "an ended run refuses commands",
@@ -238,7 +238,11 @@ pub fn a_blocked_run_is_retried(stage: &Stage<'_>) {
         stage.claim_ids(claim()),
         vec![],
     );
-    same("a blocked run can be retried", stage.apply(retry(lease.run)), EFFECTIVE);
+    same(
+        "a blocked run can be retried",
+        stage.apply(resume(lease.run)),
+        EFFECTIVE,
+    );
     let row = stage.row(lease.run);
     same(
         "it waits for its turn",
@@ -267,9 +271,9 @@ pub fn only_a_blocked_run_is_retried(stage: &Stage<'_>) {
     ];
     let before = stage.snapshot();
     for (run, status) in runs {
-        let answer = stage.apply_with(retry(run), stage.attach([Act::Count("cell")]));
+        let answer = stage.apply_with(resume(run), stage.attach([Act::Count("cell")]));
         holds(
-            "a retry of what is not blocked says what it is",
+            "a resume of what is not blocked says what it is",
             wrong_status(&answer, run, status),
         );
     }

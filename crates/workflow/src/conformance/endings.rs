@@ -263,7 +263,7 @@ pub fn an_ended_run_never_changes(stage: &Stage<'_>) {
     );
     holds(
         "an ended run cannot be retried",
-        stage.apply(super::samples::retry(lease.run)).is_err(),
+        stage.apply(super::samples::resume(lease.run)).is_err(),
     );
     let hasten = stage.attach([Act::MakeDue(lease.run)]);
     holds(

@@ -27,6 +27,7 @@ pub mod events;
 pub mod groups;
 pub mod handlers;
 pub mod leases;
+pub mod limits;
 pub mod orders;
 pub mod outages;
 pub mod parking;

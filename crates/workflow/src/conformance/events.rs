@@ -11,7 +11,7 @@ pub fn an_event_is_shown_as_it_came(stage: &Stage<'_>) {
     let run = stage.start(stage.new_run());
     let sent = |target: Target| NewEvent {
         payload: json(7),
-        ..event("e", target).with_key("line-1")
+        ..event("e", target).with_key("line-1").sent_by("ada")
     };
     for target in [Target::Run(run), Target::Key(key("k"))] {
         stage.emit(sent(target.clone()));
@@ -25,6 +25,7 @@ pub fn an_event_is_shown_as_it_came(stage: &Stage<'_>) {
             key: Some("line-1".to_owned()),
             payload: json(7),
             received_at: stage.now(),
+            by: Some("ada".to_owned()),
         };
         same("an event is shown as it came", found, promised);
     }
@@ -92,7 +93,11 @@ pub fn an_event_comes_to_a_running_run(stage: &Stage<'_>) {
     same(
         "it counts, and nothing else changes",
         after,
-        crate::store::RunRow { inbox: 1, ..before },
+        crate::store::RunRow {
+            inbox: 1,
+            buffered: 1,
+            ..before
+        },
     );
     same("it is in the inbox", stage.inbox(Some(lease.run)).counter, 1);
 }

@@ -1,6 +1,6 @@
 //! Groups: one transaction, an answer for each, refusals that disturb nobody.
 
-use super::samples::{ToMember, bare, cancel, computed, event, json, key, nothing, retry, step};
+use super::samples::{ToMember, bare, cancel, computed, event, json, key, nothing, resume, step};
 use super::stage::{holds, ids, same};
 use super::{Act, Stage};
 use crate::error::StepError;
@@ -173,7 +173,7 @@ pub fn a_refusal_leaves_no_trace(stage: &Stage<'_>) {
         failing(nothing(1).member()),
         failing(cancel(parked.run).member()),
         cancel(stage.run_id()).member(),
-        retry(parked.run).member(),
+        resume(parked.run).member(),
     ];
     let before = stage.snapshot();
     for member in refused {

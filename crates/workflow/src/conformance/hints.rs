@@ -6,7 +6,7 @@
 use futures_util::StreamExt;
 use futures_util::stream::BoxStream;
 
-use super::samples::{HASH, HOUR, ToMember, bare, block, cancel, claim, event, key, nothing, park, retry};
+use super::samples::{HASH, HOUR, ToMember, bare, block, cancel, claim, event, key, nothing, park, resume};
 use super::stage::holds;
 use super::{Act, Stage, block_on};
 use crate::store::{Advance, Hint, Member, NewRun, Next};
@@ -82,7 +82,7 @@ pub fn what_is_ready_is_hinted(stage: &Stage<'_>) {
     );
     let blocked = stage.running();
     stage.advanced(block(blocked, 0, HASH));
-    speaks_up(stage, "a retry", retry(blocked.run), Hint::Ready);
+    speaks_up(stage, "a resume", resume(blocked.run), Hint::Ready);
 }
 
 /// What comes in for a run that is being executed is hinted with its id.

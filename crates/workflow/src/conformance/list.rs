@@ -139,7 +139,8 @@ macro_rules! conformance_suite {
                 hastening_leaves_others_alone,
                 attachments_see_what_was_written,
                 an_attachment_emits_to_its_own_run,
-                a_large_result_comes_back;
+                a_large_result_comes_back,
+                what_is_too_large_refuses_its_attachment;
             queries:
                 a_history_is_paged,
                 runs_are_paged_newest_first,

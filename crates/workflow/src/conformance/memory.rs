@@ -84,8 +84,8 @@ fn perform(tx: &mut Tx<'_>, act: &Act) -> Result<Payload, StepError> {
             tx.put(*cell, number.clone());
             return Ok(number);
         }
-        Act::Start(new) => drop(tx.start(new)),
-        Act::Emit(event) => drop(tx.emit(event)),
+        Act::Start(new) => drop(tx.start(new)?),
+        Act::Emit(event) => drop(tx.emit(event)?),
         Act::MakeDue(run) => drop(tx.make_due(*run)),
         Act::Fail(error) => return Err(error.clone()),
     }

@@ -121,6 +121,8 @@ pub(super) fn bare(lease: Lease, seq: u64) -> Advance {
         records: Vec::new(),
         consumed: Vec::new(),
         keys: Vec::new(),
+        starts: Vec::new(),
+        emits: Vec::new(),
         guard: None,
         next: Next::Running,
     }
@@ -166,10 +168,10 @@ pub(super) fn cancel(run: RunId) -> Change {
     })
 }
 
-pub(super) fn retry(run: RunId) -> Change {
+pub(super) fn resume(run: RunId) -> Change {
     Change::Command(Command {
         run,
-        what: CommandKind::Retry,
+        what: CommandKind::Resume,
         by: "ada".to_owned(),
     })
 }

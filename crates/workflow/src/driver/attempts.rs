@@ -121,7 +121,7 @@ impl Driver {
                         return Ok(true);
                     }
                 }
-                Op::Wait { .. } | Op::Sleep(_) => {
+                Op::Wait { .. } | Op::Sleep(_) | Op::Child(_) => {
                     unreachable!("only what has attempts is put among what is to be started")
                 }
             }
@@ -164,7 +164,8 @@ impl Driver {
         match self.commit(Next::Running, None, Some(attachment)).await? {
             Committed::Done { payload } => {
                 let payload = payload.unwrap_or_else(Payload::null);
-                self.completions
+                self.execution
+                    .completions
                     .push_back((ordinal, crate::replay::Completion::Value(payload)));
             }
             Committed::Rejected(error) => {
@@ -416,7 +417,8 @@ impl Driver {
         self.keys.extend(extras.keys);
         let refused = match self.commit(Next::Running, None, extras.attach).await? {
             Committed::Done { .. } => {
-                self.completions
+                self.execution
+                    .completions
                     .extend(crate::replay::completion(&what).map(|told| (ordinal, told)));
                 return Ok(());
             }

@@ -5,11 +5,10 @@ use std::time::Duration;
 use futures_util::FutureExt;
 
 use super::{Driver, Flow, Stop};
-use crate::error::{Failure, FailureKind, StepError};
-use crate::history::{Phase, What};
+use crate::error::StepError;
+use crate::event::NewEvent;
 use crate::payload::Payload;
-use crate::store::{Advance, Attachment, Change, Ending, Member, Next, Outcome, Refusal, StoreError};
-use crate::workflow::Ended;
+use crate::store::{Advance, Attachment, Change, Member, Next, Outcome, Refusal, StoreError};
 
 /// How long to wait before a write is tried again that the database could not take.
 const STORE_PAUSE: Duration = Duration::from_millis(500);
@@ -37,14 +36,7 @@ impl Driver {
 
     /// Commits what is pending, unless something came in: then nothing is written.
     pub(super) async fn commit_guarded(&mut self, next: Next) -> Flow<bool> {
-        match self.commit(next, Some(self.inbox), None).await? {
-            Committed::Done { .. } => Ok(true),
-            Committed::InboxChanged => {
-                self.inbox_stale = true;
-                Ok(false)
-            }
-            Committed::KeyTaken(_) | Committed::Rejected(_) => unreachable!("neither keys nor attachment were given"),
-        }
+        self.commit_with(next, Some(self.inbox), Vec::new()).await
     }
 
     /// Writes what is pending and how the run goes on. What was not applied stays pending.
@@ -54,17 +46,43 @@ impl Driver {
         guard: Option<u64>,
         attach: Option<Attachment>,
     ) -> Flow<Committed> {
-        #[cfg(feature = "testing")]
-        self.tell_recording().await;
-        let change = Change::Advance(Advance {
+        self.submit(self.make_advance(next, guard), attach).await
+    }
+
+    /// The same, with events for other runs. False when something came in first.
+    pub(super) async fn commit_with(&mut self, next: Next, guard: Option<u64>, emits: Vec<NewEvent>) -> Flow<bool> {
+        let advance = Advance {
+            emits,
+            ..self.make_advance(next, guard)
+        };
+        match self.submit(advance, None).await? {
+            Committed::Done { .. } => Ok(true),
+            Committed::InboxChanged => {
+                self.inbox_stale = true;
+                Ok(false)
+            }
+            Committed::KeyTaken(_) | Committed::Rejected(_) => unreachable!("neither keys nor attachment were given"),
+        }
+    }
+
+    fn make_advance(&self, next: Next, guard: Option<u64>) -> Advance {
+        Advance {
             lease: self.lease,
             seq: self.seq,
             records: self.pending.clone(),
             consumed: self.consumed.clone(),
             keys: self.keys.clone(),
+            starts: self.starts.clone(),
+            emits: Vec::new(),
             guard,
             next,
-        });
+        }
+    }
+
+    async fn submit(&mut self, advance: Advance, attach: Option<Attachment>) -> Flow<Committed> {
+        #[cfg(feature = "testing")]
+        self.tell_recording().await;
+        let change = Change::Advance(advance);
         let member = Member { change, attach };
         loop {
             match self.shell.pipeline.submit(member.clone()).await {
@@ -85,6 +103,7 @@ impl Driver {
                 self.pending.clear();
                 self.consumed.clear();
                 self.keys.clear();
+                self.starts.clear();
                 self.inbox_stale |= inbox != self.inbox;
                 Ok(Committed::Done { payload })
             }
@@ -149,176 +168,10 @@ impl Driver {
     }
 
     /// What is under way is waited for, unless the process has no time left.
-    async fn wait_for_attempts(&mut self) -> Flow<()> {
+    pub(super) async fn wait_for_attempts(&mut self) -> Flow<()> {
         match self.seat.must_abandon() {
             true => self.release_or_wait().await,
             false => self.await_attempts().await,
         }
-    }
-
-    /// The code has ended. What it did not wait for has been abandoned, outside effects aside:
-    /// their end is recorded first.
-    pub(super) async fn end(&mut self, result: Result<Payload, Ended>) -> Flow<()> {
-        self.stop_gates();
-        if self.acts_outside() {
-            self.ended = Some(result);
-            return self.wait_for_attempts().await;
-        }
-        if self.seat.take_inbox_flag() || self.inbox_stale {
-            self.read_inbox().await?;
-        }
-        match (self.phase, result) {
-            (Phase::Main, _) if self.is_cancelled() => self.cancel().await,
-            (Phase::Main, Ok(output)) => self.finish_main(output).await,
-            (Phase::Main, Err(ended)) => self.fail(ended).await,
-            (Phase::OnFailure, result) => self.finish_handler(result).await,
-        }
-    }
-
-    async fn finish_main(&mut self, output: Payload) -> Flow<()> {
-        let finish = Next::Finish(Ending::Completed(output.clone()));
-        match self.commit_guarded(finish).await? {
-            true => Err(Stop::Over),
-            false => {
-                self.ended = Some(Ok(output));
-                Ok(())
-            }
-        }
-    }
-
-    async fn fail(&mut self, ended: Ended) -> Flow<()> {
-        let failure = failure_of(ended);
-        let kept = self.pending.len();
-        self.push_failing(&failure);
-        if self.commit_guarded(Next::Failing { cause: failure.clone() }).await? {
-            self.enter_handler(failure);
-        } else {
-            self.pending.truncate(kept);
-            self.ended = Some(Err(Ended::Failed(failure)));
-        }
-        Ok(())
-    }
-
-    fn push_failing(&mut self, failure: &Failure) {
-        let record = self.make_record(
-            None,
-            What::Failing {
-                failure: failure.clone(),
-            },
-            self.now(),
-        );
-        self.pending.push(record);
-    }
-
-    fn enter_handler(&mut self, cause: Failure) {
-        self.row.failure = Some(cause);
-        self.row.failing_since = Some(self.now());
-        self.enter(Phase::OnFailure, &[]);
-    }
-
-    async fn finish_handler(&mut self, result: Result<Payload, Ended>) -> Flow<()> {
-        let mut cause = self
-            .row
-            .failure
-            .clone()
-            .unwrap_or_else(|| Failure::new("the cause was not recorded"));
-        cause.handler = result.err().map(failure_of).map(Box::new).or(cause.handler);
-        let ending = match cause.kind {
-            FailureKind::Cancelled => Ending::Cancelled(cause),
-            _ => Ending::Failed(cause),
-        };
-        self.commit(Next::Finish(ending), None, None).await?;
-        Err(Stop::Over)
-    }
-
-    /// Somebody asked for the end. What waits ends at once; attempts that are running end by
-    /// themselves and are recorded; nothing new begins.
-    pub(super) async fn cancel(&mut self) -> Flow<()> {
-        self.stop_gates();
-        if !self.running.is_empty() {
-            return self.wait_for_attempts().await;
-        }
-        let by = self.cancel_by.clone().unwrap_or_default();
-        let failure = Failure::of_kind(FailureKind::Cancelled, format!("cancelled by {by}"));
-        let record = self.make_record(None, What::CancelRequested { by }, self.now());
-        self.pending.push(record);
-        self.push_failing(&failure);
-        self.commit(Next::Failing { cause: failure.clone() }, None, None)
-            .await?;
-        self.enter_handler(failure);
-        Ok(())
-    }
-
-    /// The code does not fit the history. Outside effects that are under way end first; then
-    /// the run is blocked, unless somebody has asked for its end.
-    pub(super) async fn fault(&mut self, reason: String) -> Flow<()> {
-        self.stop_gates();
-        self.forget_what_follows();
-        if self.acts_outside() {
-            self.keep_fault(reason);
-            return self.wait_for_attempts().await;
-        }
-        if self.seat.take_inbox_flag() || self.inbox_stale {
-            self.read_inbox().await?;
-        }
-        if !self.is_cancelled() {
-            return self.block(reason).await;
-        }
-        if !self.running.is_empty() {
-            self.keep_fault(reason);
-        }
-        self.cancel().await
-    }
-
-    /// The code is not polled again: whatever it would say, it does not fit.
-    fn keep_fault(&self, reason: String) {
-        crate::run::lock(&self.board).fault(reason);
-    }
-
-    /// Results that are known are kept; what could be found out again is left to code that fits.
-    fn forget_what_follows(&mut self) {
-        let keep = self
-            .pending
-            .iter()
-            .rposition(|record| record.what.is_news())
-            .map_or(0, |last| last + 1);
-        if self
-            .pending
-            .drain(keep..)
-            .any(|record| matches!(record.what, What::Received { .. }))
-        {
-            self.keep_consumed_of_pending();
-        }
-    }
-
-    /// Holds only if nothing came in meanwhile: a blocked run is not looked at again.
-    async fn block(&mut self, reason: String) -> Flow<()> {
-        let next = Next::Block {
-            reason: reason.clone(),
-            hash: self.hash(),
-        };
-        if !self.commit_guarded(next).await? {
-            self.keep_fault(reason);
-            return Ok(());
-        }
-        tracing::error!(run = %self.lease.run, workflow = self.definition.name, reason, "a run is blocked: its code does not fit its history");
-        Err(Stop::Over)
-    }
-
-    /// Only events whose records are still pending count as consumed.
-    fn keep_consumed_of_pending(&mut self) {
-        let received = self
-            .pending
-            .iter()
-            .filter(|record| matches!(record.what, What::Received { .. }))
-            .count();
-        self.consumed.truncate(received);
-    }
-}
-
-fn failure_of(ended: Ended) -> Failure {
-    match ended {
-        Ended::Failed(failure) => failure,
-        Ended::Unreadable(problem) | Ended::Unwritable(problem) => Failure::new(problem),
     }
 }

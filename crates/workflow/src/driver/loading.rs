@@ -1,20 +1,20 @@
 //! From a claim to a driver: the whole history, the whole inbox, the code.
 
 use std::collections::BTreeMap;
-use std::sync::{Arc, Mutex};
+use std::sync::Arc;
 
 use tokio::sync::mpsc;
 
-use super::{Driver, StoreTime, make_code};
-use crate::board::Board;
+use super::{Driver, StoreTime};
 use crate::event::StoredEvent;
+use crate::execution::Execution;
 use crate::history::Record;
 use crate::id::{DefinitionHash, RunId, Seq};
 use crate::replay::Replay;
 use crate::seat::Seat;
 use crate::shell::Shell;
 use crate::store::{
-    Advance, CLAIMED_EVENTS, CLAIMED_RECORDS, Change, Claimed, InboxQuery, Next, StoreError, StoredRecord,
+    Advance, CLAIMED_EVENTS, CLAIMED_RECORDS, Change, Claimed, InboxQuery, Next, Store, StoreError, StoredRecord,
 };
 
 /// How much of a history or an inbox is read at once.
@@ -47,11 +47,10 @@ async fn load(shell: &Arc<Shell>, seat: &Arc<Seat>, claimed: Claimed) -> Result<
         base: now,
         at: shell.runtime.monotonic(),
     };
-    let records = complete_history(shell, row.id, records).await?;
+    let records = complete_history(&*shell.store, row.id, records).await?;
     let events = complete_inbox(shell, row.id, events).await?;
     let replay = Replay::fold(&records, row.phase);
-    let board = Arc::new(Mutex::new(Board::new(definition.clone(), replay.steps)));
-    let code = make_code(&definition, &row, row.phase, board.clone());
+    let execution = Execution::begin(shell.runtime.clone(), &definition, &row, row.phase, replay);
     let (send, receive) = mpsc::unbounded_channel();
     Ok(Driver {
         shell: shell.clone(),
@@ -63,19 +62,21 @@ async fn load(shell: &Arc<Shell>, seat: &Arc<Seat>, claimed: Claimed) -> Result<
         inbox: row.inbox,
         inbox_stale: false,
         cancel_by: row.cancel_by.clone(),
+        pause_by: row.pause_by.clone(),
         events,
-        board,
-        code,
-        completions: replay.completions,
-        replayed: false,
+        board: execution.board.clone(),
+        execution,
         ended: None,
         pending: Vec::new(),
         consumed: Vec::new(),
         keys: Vec::new(),
+        starts: Vec::new(),
         to_start: Default::default(),
         running: BTreeMap::new(),
         waits: BTreeMap::new(),
         sleeps: BTreeMap::new(),
+        children: BTreeMap::new(),
+        left: Vec::new(),
         delays: BTreeMap::new(),
         attempts: BTreeMap::new(),
         send,
@@ -85,12 +86,18 @@ async fn load(shell: &Arc<Shell>, seat: &Arc<Seat>, claimed: Claimed) -> Result<
     })
 }
 
-async fn complete_history(shell: &Shell, run: RunId, first: Vec<StoredRecord>) -> Result<Vec<Record>, StoreError> {
+/// A run's whole history, page by page.
+pub(crate) async fn read_history(store: &dyn Store, run: RunId) -> Result<Vec<Record>, StoreError> {
+    let first = store.history(run, Seq(0), CLAIMED_RECORDS).await?;
+    complete_history(store, run, first).await
+}
+
+async fn complete_history(store: &dyn Store, run: RunId, first: Vec<StoredRecord>) -> Result<Vec<Record>, StoreError> {
     let mut all = first;
     let mut full = all.len() >= CLAIMED_RECORDS;
     while full {
         let after = all.last().map_or(Seq(0), |stored| stored.seq);
-        let page = shell.store.history(run, after, PAGE).await?;
+        let page = store.history(run, after, PAGE).await?;
         full = page.len() == PAGE;
         all.extend(page);
     }
@@ -141,6 +148,8 @@ async fn block_unknown(shell: &Shell, claimed: &Claimed) {
         records: Vec::new(),
         consumed: Vec::new(),
         keys: Vec::new(),
+        starts: Vec::new(),
+        emits: Vec::new(),
         guard: None,
         next: Next::Block {
             reason,

@@ -1,104 +1,83 @@
 //! Waits and sleeps: matching events, deadlines.
 
+use std::collections::BTreeMap;
+
 use jiff::Timestamp;
 
 use super::{Driver, Flow, loading};
-use crate::board::{Deadline, Op};
-use crate::event::StoredEvent;
-use crate::history::What;
+use crate::board::Filter;
+use crate::event::{Event, StoredEvent};
+use crate::history::{TakenEvent, What};
 use crate::payload::Payload;
 use crate::replay::Opened;
-use crate::run::lock;
+use crate::step::Matching;
 use crate::store::Next;
 
 /// A wait whose event has not come.
 pub(super) struct OpenWait {
-    event: &'static str,
-    event_key: Option<String>,
+    matching: Matching,
+    filters: Vec<Filter>,
     pub deadline: Timestamp,
     opened_at: Timestamp,
     recorded: bool,
 }
 
-impl OpenWait {
+type Inbox = BTreeMap<u64, StoredEvent>;
+
+impl Filter {
     fn takes(&self, event: &StoredEvent) -> bool {
-        event.name == self.event
-            && self
-                .event_key
-                .as_ref()
-                .is_none_or(|key| event.key.as_ref() == Some(key))
+        event.name == self.event && (self.key.is_none() || event.key == self.key)
+    }
+}
+
+impl OpenWait {
+    pub fn new(matching: Matching, filters: Vec<Filter>, opened: Opened, recorded: bool) -> Self {
+        Self {
+            matching,
+            filters,
+            deadline: opened.deadline,
+            opened_at: opened.at,
+            recorded,
+        }
+    }
+
+    /// The events that would end it now, in the order of its filters.
+    fn find(&self, inbox: &Inbox) -> Option<Vec<u64>> {
+        match self.matching {
+            Matching::One | Matching::Any => {
+                let fits = |event: &StoredEvent| self.filters.iter().any(|filter| filter.takes(event));
+                let first = inbox.values().find(|event| fits(event))?;
+                Some(vec![first.seq])
+            }
+            Matching::All => self.find_all(inbox),
+        }
+    }
+
+    /// One for each filter, the lowest that is left. Those with a key choose first: what they take, the others
+    /// can replace.
+    fn find_all(&self, inbox: &Inbox) -> Option<Vec<u64>> {
+        let mut taken = vec![0; self.filters.len()];
+        let keyed = |choosing: bool| move |(_, filter): &(usize, &Filter)| filter.key.is_some() == choosing;
+        let filters = || self.filters.iter().enumerate();
+        for (place, filter) in filters().filter(keyed(true)).chain(filters().filter(keyed(false))) {
+            let free = |event: &&StoredEvent| filter.takes(event) && !taken.contains(&event.seq);
+            taken[place] = inbox.values().find(free)?.seq;
+        }
+        Some(taken)
+    }
+
+    fn payload(&self, events: &[StoredEvent]) -> Payload {
+        let told: Vec<Event> = events.iter().cloned().map(Event::from).collect();
+        let text = match (self.matching, &told[..]) {
+            (Matching::One, [event]) => return event.payload.clone(),
+            (Matching::Any, [event]) => serde_json::to_string(event),
+            _ => serde_json::to_string(&told),
+        };
+        Payload::from_stored(text.expect("events have a JSON form"))
     }
 }
 
 impl Driver {
-    /// Gives each newly reached step its place among what is open.
-    pub(super) fn note_opened(&mut self) {
-        let opened = lock(&self.board).take_opened();
-        for ordinal in opened {
-            let board = lock(&self.board);
-            let known = board.known(ordinal).cloned();
-            let slot = board.slot(ordinal);
-            let (op, kind, name) = (slot.op.clone(), slot.step.kind, slot.step.name.clone());
-            let open = slot_is_live(&known) && board.is_open(ordinal);
-            drop(board);
-            match op {
-                _ if !open => {}
-                Op::Wait { event_key, deadline } => {
-                    let recorded = known.and_then(|known| known.opened);
-                    let wait = self.make_wait(&name, event_key, deadline, recorded);
-                    self.waits.insert(ordinal, wait);
-                }
-                Op::Sleep(deadline) => self.note_sleep(ordinal, deadline, known.and_then(|known| known.opened)),
-                Op::Act { .. } | Op::InTx(_) => self.note_attempt(ordinal, kind, known),
-            }
-        }
-    }
-
-    fn make_wait(
-        &self,
-        name: &str,
-        event_key: Option<String>,
-        deadline: Option<Deadline>,
-        recorded: Option<Opened>,
-    ) -> OpenWait {
-        let plan = &self.definition.steps[name];
-        let declared = Deadline::After(plan.timeout.expect("a wait is registered with a deadline"));
-        let fresh = || self.open(deadline.unwrap_or(declared));
-        let Opened {
-            at: opened_at,
-            deadline,
-        } = recorded.unwrap_or_else(fresh);
-        OpenWait {
-            event: plan.step.event.expect("a wait is declared with its event"),
-            event_key,
-            deadline,
-            opened_at,
-            recorded: recorded.is_some(),
-        }
-    }
-
-    fn open(&self, deadline: Deadline) -> Opened {
-        let at = self.now();
-        Opened {
-            at,
-            deadline: resolve(deadline, at),
-        }
-    }
-
-    fn note_sleep(&mut self, ordinal: u32, deadline: Deadline, recorded: Option<Opened>) {
-        let opened = recorded.unwrap_or_else(|| self.open(deadline));
-        if recorded.is_none() {
-            self.record(
-                ordinal,
-                What::Opened {
-                    deadline: opened.deadline,
-                },
-                opened.at,
-            );
-        }
-        self.sleeps.insert(ordinal, opened);
-    }
-
     /// Writes down the deadlines of waits that did not find their event at once.
     pub(super) fn record_open_waits(&mut self) {
         let fresh: Vec<_> = self
@@ -115,26 +94,43 @@ impl Driver {
         }
     }
 
-    /// Gives the lowest event that some wait takes to the wait that was reached first. Which
+    /// Gives the lowest event that some step takes to the step that was reached first. Which
     /// one that is follows from the inbox alone, so the record may wait for the next commit.
     pub(super) fn take_event(&mut self) -> bool {
-        let found = self.events.values().find_map(|event| {
-            let wait = self.waits.iter().find(|(_, wait)| wait.takes(event))?;
-            Some((event.seq, *wait.0))
+        if self.events.is_empty() {
+            return false;
+        }
+        let of_waits = self.waits.iter().filter_map(|(ordinal, wait)| {
+            let seqs = wait.find(&self.events)?;
+            Some((*seqs.iter().min()?, *ordinal, seqs))
         });
-        let Some((seq, ordinal)) = found else { return false };
-        let event = self.events.remove(&seq).expect("it was just found there");
-        let wait = self.waits.remove(&ordinal).expect("it was just found there");
-        self.consumed.push(seq);
-        self.complete(
-            ordinal,
-            What::Received {
-                events: vec![event.id],
-                payload: event.payload,
-            },
-            wait.opened_at,
-        );
+        let of_children = self.children.iter().filter_map(|(ordinal, child)| {
+            let event = self.events.values().find(|event| child.takes(event))?;
+            Some((event.seq, *ordinal, vec![event.seq]))
+        });
+        let Some((_, ordinal, seqs)) = of_waits.chain(of_children).min() else {
+            return false;
+        };
+        self.take(ordinal, &seqs);
         true
+    }
+
+    fn take(&mut self, ordinal: u32, seqs: &[u64]) {
+        let take = |seq| self.events.remove(seq).expect("it was just found there");
+        let events: Vec<StoredEvent> = seqs.iter().map(take).collect();
+        self.consumed.extend(seqs);
+        if let Some(child) = self.children.remove(&ordinal) {
+            self.complete_child(ordinal, &child, &events[0]);
+            return;
+        }
+        let wait = self.waits.remove(&ordinal).expect("it was just found there");
+        let payload = wait.payload(&events);
+        let told = events.into_iter().map(|event| TakenEvent {
+            id: event.id,
+            by: event.by,
+        });
+        let events = told.collect();
+        self.complete(ordinal, What::Received { events, payload }, wait.opened_at);
     }
 
     /// Ends the wait or sleep that is due longest, if one is. The code sees it only after the
@@ -163,7 +159,8 @@ impl Driver {
         }
         self.waits.remove(&ordinal);
         self.sleeps.remove(&ordinal);
-        self.completions
+        self.execution
+            .completions
             .extend(crate::replay::completion(&what).map(|told| (ordinal, told)));
         Ok(true)
     }
@@ -191,6 +188,7 @@ impl Driver {
         self.inbox = head.counter;
         self.inbox_stale = false;
         self.cancel_by = head.cancel_by;
+        self.pause_by = head.pause_by;
         self.events = events
             .into_iter()
             .filter(|(seq, _)| !self.consumed.contains(seq))
@@ -205,38 +203,13 @@ impl Driver {
         waits
             .chain(sleeps)
             .chain(self.delays.values().copied())
+            .chain(self.deadline())
             .chain(self.handler_deadline())
             .min()
     }
 
     /// Something is open that can still end by itself or by an event.
     pub(super) fn has_open(&self) -> bool {
-        !self.waits.is_empty() || !self.sleeps.is_empty() || !self.delays.is_empty()
-    }
-
-    /// Forgets what the code has dropped. An outside effect that acts goes on, and its end is
-    /// recorded.
-    pub(super) fn note_abandoned(&mut self) {
-        let abandoned = lock(&self.board).take_abandoned();
-        for ordinal in abandoned {
-            let was_open = self.waits.remove(&ordinal).is_some()
-                | self.sleeps.remove(&ordinal).is_some()
-                | self.delays.remove(&ordinal).is_some()
-                | self.to_start.remove(&ordinal);
-            if was_open || self.stop_attempt(ordinal) {
-                self.record(ordinal, What::Abandoned, self.now());
-            }
-        }
-    }
-}
-
-fn slot_is_live(known: &Option<crate::replay::Known>) -> bool {
-    known.as_ref().is_none_or(|known| !known.completed && !known.abandoned)
-}
-
-fn resolve(deadline: Deadline, now: Timestamp) -> Timestamp {
-    match deadline {
-        Deadline::At(time) => crate::clock::truncate(time),
-        Deadline::After(duration) => crate::clock::truncate(now.saturating_add(duration).unwrap_or(Timestamp::MAX)),
+        !self.waits.is_empty() || !self.sleeps.is_empty() || !self.delays.is_empty() || !self.children.is_empty()
     }
 }

@@ -30,13 +30,13 @@ pub(super) async fn guarded<T>(
 }
 
 /// A panic's message, when it has one.
-pub(super) fn tell_panic(panic: &(dyn Any + Send)) -> String {
+pub(crate) fn tell_panic(panic: &(dyn Any + Send)) -> String {
     let text = panic.downcast_ref::<&str>().map(|text| (*text).to_owned());
     text.or_else(|| panic.downcast_ref::<String>().cloned())
         .unwrap_or_else(|| "without a message".to_owned())
 }
 
-pub(super) fn warn_if_slow(runtime: &dyn Runtime, before: Duration, workflow: &str, what: &str) {
+pub(crate) fn warn_if_slow(runtime: &dyn Runtime, before: Duration, workflow: &str, what: &str) {
     let took = runtime.monotonic().saturating_sub(before);
     if took > SLOW_POLL {
         tracing::warn!(

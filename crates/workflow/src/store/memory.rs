@@ -44,6 +44,7 @@ use crate::payload::Payload;
 mod advance;
 mod answers;
 mod claim;
+mod commands;
 mod events;
 mod member;
 mod purge;

@@ -174,6 +174,10 @@ pub struct RunRow {
     pub blocked: Option<String>,
     /// Who asked it to end, when somebody did and the run has not acted on it yet or has ended so.
     pub cancel_by: Option<String>,
+    /// Who asked it to pause, until it goes on.
+    pub pause_by: Option<String>,
+    /// When it was paused.
+    pub paused_at: Option<Timestamp>,
     /// Higher runs first.
     pub priority: i16,
     /// The run that waits for it.
@@ -184,6 +188,8 @@ pub struct RunRow {
     pub seq: Seq,
     /// Its inbox counter: one higher for each event and command.
     pub inbox: u64,
+    /// How many events its inbox holds.
+    pub buffered: u64,
     /// The fencing number of its last lease.
     pub epoch: Epoch,
     /// Who executes it, or did last.
@@ -225,6 +231,8 @@ pub struct RunQuery {
     pub id: Option<RunId>,
     /// The run that holds this key.
     pub key: Option<CorrelationKey>,
+    /// Runs that this one has started.
+    pub parent: Option<RunId>,
     /// Runs of this workflow.
     pub workflow: Option<String>,
     /// Runs with one of these statuses; empty means any.
@@ -268,6 +276,8 @@ pub struct Inbox {
     pub counter: u64,
     /// Who has asked the run to end.
     pub cancel_by: Option<String>,
+    /// Who has asked it to pause.
+    pub pause_by: Option<String>,
     /// The events.
     pub events: Vec<StoredEvent>,
 }

@@ -117,6 +117,58 @@ fn what_is_missing_is_said() {
 
 #[cfg(unix)]
 #[test]
+fn a_key_file_that_cannot_be_used_is_an_error() {
+    use std::os::unix::fs::PermissionsExt;
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("keys");
+    let said = || {
+        let flags = [
+            SOUND[0],
+            SOUND[1],
+            SOUND[2],
+            ("database.encryption_key_file", path.to_str().unwrap()),
+        ];
+        let config = Layers {
+            flags: &flags,
+            ..Layers::default()
+        }
+        .load();
+        assert_eq!(config.encryption_key_file.as_deref(), Some(path.as_path()));
+        let all: Vec<String> = config.check().iter().map(ToString::to_string).collect();
+        all.join("\n")
+    };
+    assert!(
+        said().starts_with("error: database.encryption_key_file: the key file "),
+        "{}",
+        said()
+    );
+    let line = lumina_workflow::codec::new_key_line("2026").unwrap();
+    let rows: [(&str, u32, &str); 3] = [
+        (line.as_str(), 0o600, ""),
+        (
+            line.as_str(),
+            0o640,
+            "error: database.encryption_key_file: others on this machine can read the keys",
+        ),
+        (
+            "2026 short",
+            0o600,
+            "error: database.encryption_key_file: line 1 of the key file",
+        ),
+    ];
+    for (text, mode, expected) in rows {
+        std::fs::write(&path, text).unwrap();
+        std::fs::set_permissions(&path, std::fs::Permissions::from_mode(mode)).unwrap();
+        let said = said();
+        assert!(
+            said.starts_with(expected) && said.is_empty() == expected.is_empty(),
+            "{said}"
+        );
+    }
+}
+
+#[cfg(unix)]
+#[test]
 fn files_with_secrets_are_for_their_owner_alone() {
     use std::os::unix::fs::PermissionsExt;
     let folder = tempfile::tempdir().unwrap();

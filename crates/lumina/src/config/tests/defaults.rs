@@ -36,6 +36,7 @@ fn nothing_set_is_the_documented_configuration() {
     assert_eq!(config.server.webhook_address, None);
     assert_eq!(config.server.token_file.to_str(), Some("./lumina.db.token"));
     assert_eq!(config.database.sqlite_path().unwrap().to_str(), Some("./lumina.db"));
+    assert_eq!(config.encryption_key_file, None);
     assert_eq!(config.fullenrich.callback_mode(), CallbackMode::Polling);
     assert!(config.fullenrich.api_key.is_none());
     assert!(config.webhooks.secret.is_none());

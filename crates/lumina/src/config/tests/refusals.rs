@@ -12,6 +12,11 @@ fn unknown_keys_name_the_nearest_and_their_place() {
             "databse.url (lumina.toml:2) is no setting; the nearest one is database.url",
         ),
         (
+            "database.encryption_keyfile = \"x\"",
+            "database.encryption_keyfile (lumina.toml:1) is no setting; the nearest one is \
+             database.encryption_key_file",
+        ),
+        (
             "log.fromat = \"json\"",
             "log.fromat (lumina.toml:1) is no setting; the nearest one is log.format",
         ),
@@ -135,6 +140,7 @@ fn a_wrong_value_names_its_key_its_place_and_what_to_write() {
             "give it another port than server.address",
         ),
         ("server.token_file = \"\"", "write a path; this is empty"),
+        ("database.encryption_key_file = \"\"", "write a path; this is empty"),
         ("database.url = \"mysql://x\"", "write `sqlite:PATH`"),
         ("database.url = \"sqlite::memory:\"", "would lose what was paid for"),
         ("database.url = \":memory:\"", "would lose what was paid for"),

@@ -2,6 +2,7 @@
 
 use axum::Json;
 use axum::extract::State;
+use lumina_workflow::MayRepeat;
 use serde::Serialize;
 use uuid::Uuid;
 
@@ -40,7 +41,7 @@ pub(in crate::http) async fn retry(
     Named(id): Named,
 ) -> Result<Json<Commanded>, ApiError> {
     let run = read_id(&id)?;
-    let effective = commit(&state, state.app.engine.retry(run, BY)).await?;
+    let effective = commit(&state, state.app.engine.retry(run, BY, MayRepeat::Nothing)).await?;
     let workflow_id = run.0;
     Ok(Json(Commanded { workflow_id, effective }))
 }

@@ -2,7 +2,7 @@
 
 use jiff::Timestamp;
 use lumina_workflow::store::{RunRow, StoredRecord};
-use lumina_workflow::{Decision, Failure, FailureKind, Payload, Phase, StepKey, What};
+use lumina_workflow::{Decision, Failure, FailureKind, Payload, Phase, StepKey, TakenEvent, What};
 use serde::Serialize;
 use uuid::Uuid;
 
@@ -107,6 +107,7 @@ impl ShownFailure {
             FailureKind::Unknown => "unknown",
             FailureKind::TimedOut => "timed_out",
             FailureKind::Cancelled => "cancelled",
+            FailureKind::DeadlinePassed => "deadline_passed",
             FailureKind::HandlerDeadline => "handler_deadline",
         };
         Self {
@@ -203,11 +204,41 @@ enum Detail {
         deadline: Timestamp,
     },
     Received {
-        events: Vec<String>,
+        events: Vec<ShownTaken>,
+    },
+    Child {
+        child_workflow_id: Uuid,
+    },
+    Patched {
+        name: String,
+    },
+    Rewound {
+        by: String,
+        step_ordinal: u32,
+        from_seq: u64,
     },
     Asked {
         by: String,
     },
+}
+
+/// An event that a wait has taken.
+#[derive(Serialize)]
+#[serde(rename_all = "camelCase")]
+struct ShownTaken {
+    id: String,
+    /// Who sent it, or gave it to the workflow, by hand.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    by: Option<String>,
+}
+
+impl ShownTaken {
+    fn of(taken: TakenEvent) -> Self {
+        Self {
+            id: taken.id,
+            by: taken.by,
+        }
+    }
 }
 
 impl Detail {
@@ -235,8 +266,19 @@ impl Detail {
                 failure: ShownFailure::of(failure),
             },
             What::Opened { deadline } => Self::Opened { deadline },
-            What::Received { events, .. } => Self::Received { events },
-            What::CancelRequested { by } | What::Resumed { by } => Self::Asked { by },
+            What::Received { events, .. } => Self::Received {
+                events: events.into_iter().map(ShownTaken::of).collect(),
+            },
+            What::ChildStarted { run } => Self::Child {
+                child_workflow_id: run.0,
+            },
+            What::Patched { name } => Self::Patched { name },
+            What::Rewound { by, step, at } => Self::Rewound {
+                by,
+                step_ordinal: step,
+                from_seq: at.0,
+            },
+            What::CancelRequested { by } | What::Resumed { by } | What::Paused { by } => Self::Asked { by },
             What::AttemptStarted { .. } | What::Completed { .. } | What::TimedOut | What::Abandoned => return None,
         })
     }

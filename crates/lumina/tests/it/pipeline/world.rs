@@ -156,6 +156,7 @@ fn make_parts(
 ) -> Parts {
     Parts {
         database: database.to_owned(),
+        codec: lumina::encryption::none(),
         role: Role::Executor,
         mode: Mode::Inline,
         runtime: Arc::new(runtime.clone()),

@@ -194,6 +194,7 @@ async fn answer(router: Router, request: Request<Body>) -> Answer {
 
 fn parts(folder: &Path, runtime: &Arc<TestRuntime>, provider: &Arc<CannedProvider>) -> Parts {
     Parts {
+        codec: lumina::encryption::none(),
         database: folder.join("lumina.db"),
         role: Role::Executor,
         mode: Mode::Threads,

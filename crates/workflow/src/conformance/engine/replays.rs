@@ -81,7 +81,7 @@ fn assert_blocks(make: Make<'_>, name: &str, words: &[&str], boot: impl FnOnce(&
     world.kill();
     world.boot(first_version(&world));
     world.settle();
-    let _ = world.run(world.alive().engine.retry(run, "ada"));
+    let _ = world.run(world.alive().engine.resume(run, "ada"));
     assert_eq!(world.end(run), Ok(7), "{name}: fitting code finishes it");
     assert_eq!(world.ledger.all(), ["a", "b", "c"], "{name}: no step was repeated");
     world.check_histories();
@@ -324,7 +324,7 @@ pub fn another_declaration_tries_a_blocked_run_once(make: Make<'_>) {
     world.boot(first_version(&world));
     world.pass(MINUTE);
     assert_eq!(world.status(run), RunStatus::Blocked);
-    assert_eq!(world.run(world.alive().engine.retry(run, "ada")), Ok(true));
+    assert_eq!(world.run(world.alive().engine.resume(run, "ada")), Ok(true));
     assert_eq!(world.end(run), Ok(7));
 }
 
@@ -377,7 +377,7 @@ pub fn a_blocked_runs_deadlines_wait(make: Make<'_>) {
         if sent {
             world.emit(event("late", run, "ping", 7));
         }
-        world.run(engine.retry(run, "ada")).expect("it is blocked");
+        world.run(engine.resume(run, "ada")).expect("it is blocked");
         world.kill();
         world.boot(waiting());
         assert_eq!(world.end(run), Ok(if sent { 7 } else { 404 }));
@@ -414,7 +414,7 @@ pub fn results_are_kept_when_a_run_is_blocked(make: Make<'_>) {
     world.kill();
     world.boot(good(false));
     world
-        .run(world.alive().engine.retry(run, "ada"))
+        .run(world.alive().engine.resume(run, "ada"))
         .expect("it is blocked");
     world.emit(event("e", run, "ping", 100));
     assert_eq!(world.end(run), Ok(111));
@@ -425,7 +425,7 @@ pub fn results_are_kept_when_a_run_is_blocked(make: Make<'_>) {
 pub fn only_a_blocked_run_is_retried(make: Make<'_>) {
     let (world, run) = waiting_run(make);
     world.boot(first_version(&world));
-    assert!(world.run(world.alive().engine.retry(run, "ada")).is_err());
+    assert!(world.run(world.alive().engine.resume(run, "ada")).is_err());
 }
 
 /// A key names a step once per run; a step that is reached again without one is counted.

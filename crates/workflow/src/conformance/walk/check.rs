@@ -7,6 +7,7 @@ use super::plan::KEYS;
 use crate::conformance::samples::key;
 use crate::conformance::snapshot::{Shown, Snapshot};
 use crate::conformance::stage::holds;
+use crate::history::What;
 use crate::store::{RunQuery, RunStatus};
 
 impl Walk<'_> {
@@ -20,8 +21,8 @@ impl Walk<'_> {
                     has_grown(before, run),
                 );
                 holds(
-                    "an ended run does not change",
-                    !before.row.status.is_end() || before.row == run.row,
+                    "an ended run does not change, unless somebody sends it back",
+                    !before.row.status.is_end() || before.row == run.row || was_sent_back(before, run),
                 );
             }
         }
@@ -48,10 +49,20 @@ fn is_sound(run: &Shown) -> bool {
         && run.history.iter().zip(1..).all(|(stored, place)| stored.seq.0 == place)
         && run.inbox.counter == row.inbox
         && run.inbox.cancel_by == row.cancel_by
+        && run.inbox.pause_by == row.pause_by
+        && run.inbox.events.len() as u64 == row.buffered
+        && (row.status == RunStatus::Paused) == row.paused_at.is_some()
+        && (row.status != RunStatus::Paused || (row.pause_by.is_some() && row.due_at.is_none()))
         && (!running || (row.due_at.is_some() && row.worker.is_some()))
         && (!ended || (row.due_at.is_none() && run.inbox.events.is_empty()))
         && ended == row.finished_at.is_some()
         && (row.status == RunStatus::Blocked) == row.blocked.is_some()
+}
+
+fn was_sent_back(before: &Shown, after: &Shown) -> bool {
+    let later = after.history.iter().skip(before.history.len());
+    let mut whats = later.map(|stored| &stored.record.what);
+    whats.any(|what| matches!(what, What::Rewound { .. }))
 }
 
 fn has_grown(before: &Shown, after: &Shown) -> bool {

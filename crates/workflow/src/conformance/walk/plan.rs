@@ -15,7 +15,9 @@ use crate::error::StepError;
 use crate::event::{NewEvent, Target};
 use crate::history::{Phase, Record, What};
 use crate::id::{DefinitionHash, Epoch, RunId, Seq};
-use crate::store::{Advance, Change, Claim, Command, CommandKind, Ending, Lease, Member, NewRun, Next, RunStatus};
+use crate::store::{
+    Advance, Change, Claim, Command, CommandKind, Ending, Lease, Member, NewRun, Next, RunStatus, UnroutedCommand,
+};
 
 pub(super) const CELLS: [&str; 3] = ["c0", "c1", "c2"];
 pub(super) const KEYS: [&str; 5] = ["k0", "k1", "k2", "k3", "k4"];
@@ -36,7 +38,7 @@ pub(super) struct Planner {
 /// A member that can be built for each of the stores.
 pub(super) struct Planned {
     change: Change,
-    /// How many of the first events in the inbox it consumes.
+    /// How many of the first events in the inbox it consumes; or which of the unrouted events it is about.
     consumes: usize,
     acts: Option<Vec<Act>>,
 }
@@ -49,6 +51,10 @@ impl Planned {
         {
             let events = stage.inbox(Some(advance.lease.run)).events;
             advance.consumed = events.iter().take(self.consumes).map(|event| event.seq).collect();
+        }
+        if let Change::Unrouted(command) = &mut change {
+            let events = stage.inbox(None).events;
+            command.seq = events.get(self.consumes).map_or(0, |event| event.seq);
         }
         Member {
             change,
@@ -104,14 +110,18 @@ impl Planner {
         let change = match kind {
             0..20 if !full => Change::Start(self.new_run(stage)),
             0..40 => Change::Emit(self.event(shown, stage, "e")),
-            40..48 => self.command(shown, stage),
-            48..54 => Change::Nothing {
+            40..50 => self.command(shown, stage),
+            50..53 => {
+                consumes = self.random.below(shown.unrouted.events.len() + 1);
+                Change::Unrouted(self.unrouted(shown, stage))
+            }
+            53..57 => Change::Nothing {
                 id: Uuid::from_u128(self.random.below(8) as u128),
             },
             _ => match self.advanced_run(shown) {
                 Some(run) => {
                     consumes = self.random.below(run.inbox.events.len() + 1);
-                    Change::Advance(self.advance(run, stage))
+                    Change::Advance(self.advance(run, shown, stage))
                 }
                 None => Change::Start(self.new_run(stage)),
             },
@@ -160,7 +170,7 @@ impl Planner {
             priority: [0, 0, -1, 2][self.random.below(4)],
             delay: if delayed { self.duration(30) } else { Duration::ZERO },
             known_since: moment(known as i64),
-            parent: None,
+            parent: self.random.pick(&self.unborn.clone()).copied(),
             flow_key: None,
         }
     }
@@ -187,21 +197,50 @@ impl Planner {
     }
 
     fn command(&mut self, shown: &Snapshot, stage: &Stage<'_>) -> Change {
-        let of = |status| move |run: &&Shown| run.row.status == status;
-        let blocked = shown.runs.iter().find(of(RunStatus::Blocked)).map(|run| run.row.id);
-        let (what, by) = match self.random.one_in(3) {
-            true => (CommandKind::Retry, "bob"),
-            false => (CommandKind::Cancel, "ada"),
+        let (what, by, fitting): (_, _, &[RunStatus]) = match self.random.below(10) {
+            0..3 => (CommandKind::Cancel, "ada", &[]),
+            3..5 => (CommandKind::Pause, "bob", &[RunStatus::Waiting, RunStatus::Pending]),
+            5..8 => (CommandKind::Resume, "cid", &[RunStatus::Paused, RunStatus::Blocked]),
+            _ => return self.rewind(shown, stage),
         };
-        let run = match blocked.filter(|_| what == CommandKind::Retry) {
-            Some(run) => run,
-            None => self.any_run(shown, stage),
+        let fitting = |run: &&Shown| fitting.contains(&run.row.status);
+        let fitting: Vec<&Shown> = shown.runs.iter().filter(fitting).collect();
+        let run = match self.random.one_in(5) {
+            false => self.random.pick(&fitting).map(|run| run.row.id),
+            true => None,
         };
-        Change::Command(Command {
-            run,
-            what,
-            by: by.to_owned(),
-        })
+        let run = run.unwrap_or_else(|| self.any_run(shown, stage));
+        let by = by.to_owned();
+        Change::Command(Command { run, what, by })
+    }
+
+    /// Mostly of one that has ended.
+    fn rewind(&mut self, shown: &Snapshot, stage: &Stage<'_>) -> Change {
+        let ended: Vec<&Shown> = shown.runs.iter().filter(|run| run.row.status.is_end()).collect();
+        let run = match self.random.one_in(4) {
+            false => self.random.pick(&ended).copied(),
+            true => self.random.pick(&shown.runs),
+        };
+        let seq = run.map_or(0, |run| run.row.seq.0);
+        let what = CommandKind::Rewind {
+            step: 1 + u32::try_from(self.random.below(3)).expect("a small number"),
+            at: Seq(1 + self.random.below(3) as u64),
+            seq: Seq(seq.saturating_sub(u64::from(self.random.one_in(20)))),
+        };
+        let run = run.map_or_else(|| stage.run_id(), |run| run.row.id);
+        let by = "dan".to_owned();
+        Change::Command(Command { run, what, by })
+    }
+
+    fn unrouted(&mut self, shown: &Snapshot, stage: &Stage<'_>) -> UnroutedCommand {
+        UnroutedCommand {
+            seq: 0,
+            to: match self.random.one_in(3) {
+                true => None,
+                false => Some(self.any_run(shown, stage)),
+            },
+            by: "eve".to_owned(),
+        }
     }
 
     /// Mostly one that is executed.
@@ -230,8 +269,15 @@ impl Planner {
         })
     }
 
+    fn sometimes<T>(&mut self, shown: &Snapshot, make: impl FnOnce(&mut Self) -> T) -> Vec<T> {
+        match shown.runs.len() < RUNS && self.random.one_in(6) {
+            true => vec![make(self)],
+            false => Vec::new(),
+        }
+    }
+
     /// Now and then something about it is wrong.
-    fn advance(&mut self, run: &Shown, stage: &Stage<'_>) -> Advance {
+    fn advance(&mut self, run: &Shown, shown: &Snapshot, stage: &Stage<'_>) -> Advance {
         let row = &run.row;
         let off = |random: &mut Random| u64::from(random.one_in(20));
         let epoch = Epoch(row.epoch.0.saturating_sub(off(&mut self.random)));
@@ -254,6 +300,8 @@ impl Planner {
                 .collect(),
             consumed: Vec::new(),
             keys: (0..keys).map(|_| key(KEYS[self.random.below(KEYS.len())])).collect(),
+            starts: self.sometimes(shown, |planner| planner.new_run(stage)),
+            emits: self.sometimes(shown, |planner| planner.event(shown, stage, "s")),
             guard: guarded.then_some(row.inbox + off(&mut self.random)),
             next,
         }
@@ -283,7 +331,8 @@ impl Planner {
             40..66 => Next::Park {
                 wake_at: self.random.one_in(2).then(|| self.time(stage)),
             },
-            66..74 => Next::Release,
+            66..70 => Next::Release,
+            70..74 => Next::Pause { by: "fay".to_owned() },
             74..80 if main => Next::Failing {
                 cause: failure("first"),
             },

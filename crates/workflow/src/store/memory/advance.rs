@@ -25,6 +25,12 @@ impl State {
         self.write_records(advance, payload.as_ref());
         advance.consumed.iter().for_each(|seq| self.consume(id, *seq));
         advance.keys.iter().for_each(|key| self.hold_key(key, id, now));
+        advance.starts.iter().for_each(|new| {
+            self.start(new, now);
+        });
+        advance.emits.iter().for_each(|event| {
+            self.emit(event, now);
+        });
         let inbox = self.go_on(advance, run.row.inbox, now);
         Ok(Outcome::Advanced { inbox, payload })
     }
@@ -133,6 +139,12 @@ impl State {
                 run.row.failure = Some(cause.clone());
                 run.row.failing_since.get_or_insert(now);
             }
+            Next::Pause { by } => {
+                run.row.status = RunStatus::Paused;
+                (run.row.pause_by, run.row.paused_at) = (Some(by.clone()), Some(now));
+                run.row.due_at = None;
+                run.place = Place::Nowhere;
+            }
             Next::Finish(ending) => self.finish(&mut run, ending, now),
             Next::Block { reason, hash } => {
                 run.row.status = RunStatus::Blocked;
@@ -174,6 +186,8 @@ impl State {
         let id = run.row.id;
         run.row.finished_at = Some(now);
         run.row.due_at = None;
+        run.row.pause_by = None;
+        run.row.buffered = 0;
         run.place = Place::Nowhere;
         match ending {
             Ending::Completed(output) => {
@@ -191,19 +205,9 @@ impl State {
         }
         self.ended.put((now, id), ());
         self.empty_inbox(id);
-        for (_, key) in self.keys_held(id) {
+        for key in self.keys_known(id) {
             self.keys.remove(&key);
-            self.keys_of.remove(&(id, key));
         }
-    }
-
-    fn keys_held(&self, id: RunId) -> Vec<(RunId, CorrelationKey)> {
-        let first = (id, CorrelationKey::new("", ""));
-        self.keys_of
-            .range(first..)
-            .map(|(key, ())| key.clone())
-            .take_while(|(run, _)| *run == id)
-            .collect()
     }
 }
 
@@ -225,6 +229,7 @@ fn was_given_back(status: RunStatus, next: &Next) -> bool {
         Next::Park { .. } | Next::Release | Next::Block { .. } => {
             matches!(status, RunStatus::Waiting | RunStatus::Blocked)
         }
+        Next::Pause { .. } => status == RunStatus::Paused,
         Next::Finish(Ending::Completed(_)) => status == RunStatus::Completed,
         Next::Finish(Ending::Failed(_)) => status == RunStatus::Failed,
         Next::Finish(Ending::Cancelled(_)) => status == RunStatus::Cancelled,

@@ -33,6 +33,7 @@ impl State {
         let holds = |key| self.keys.get(key) == Some(&row.id);
         query.id.is_none_or(|id| id == row.id)
             && query.key.as_ref().is_none_or(holds)
+            && query.parent.is_none_or(|parent| row.parent == Some(parent))
             && query.workflow.as_ref().is_none_or(|workflow| *workflow == row.workflow)
             && (query.statuses.is_empty() || query.statuses.contains(&row.status))
     }

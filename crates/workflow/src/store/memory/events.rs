@@ -5,7 +5,7 @@ use jiff::Timestamp;
 use super::state::{Event, Run, State, later};
 use crate::event::{NewEvent, StoredEvent, Target};
 use crate::id::RunId;
-use crate::store::{Delivery, Hint, Inbox, InboxQuery, RunStatus};
+use crate::store::{Delivery, EVENT_BUFFER_LIMIT, Hint, Inbox, InboxQuery, Refusal, RunStatus};
 
 impl State {
     /// Whether the event was stored before.
@@ -39,6 +39,33 @@ impl State {
         }
     }
 
+    /// Whether the target takes one more event.
+    pub fn check_room(&self, target: &Target) -> Result<(), Refusal> {
+        let (holder, count) = match self.holder(target) {
+            Some(run) => (
+                format!("the inbox of run {run}"),
+                self.runs.get(&run).map_or(0, |run| run.row.buffered),
+            ),
+            None => {
+                let waiting = self.awaited.range((target.clone(), 0)..=(target.clone(), u64::MAX));
+                (format!("what waits for {target}"), waiting.count() as u64)
+            }
+        };
+        match count < EVENT_BUFFER_LIMIT {
+            true => Ok(()),
+            false => Err(Refusal::InboxFull { holder }),
+        }
+    }
+
+    /// Gives an unrouted event to a run, because somebody says so.
+    pub fn route_by_hand(&mut self, seq: u64, to: RunId, by: &str, now: Timestamp) {
+        self.forget_unrouted(seq);
+        let mut event = self.events.get(&seq).expect("unrouted events are stored").clone();
+        event.stored.by = Some(by.to_owned());
+        self.events.put(seq, event);
+        self.route(seq, to, now);
+    }
+
     /// The run that has not ended and is the target, or holds its key.
     fn holder(&self, target: &Target) -> Option<RunId> {
         match target {
@@ -55,6 +82,7 @@ impl State {
         self.inboxes.put((id, seq), ());
         let mut run = self.run(id).expect("events are routed to runs that exist");
         run.row.inbox += 1;
+        run.row.buffered += 1;
         run.row.updated_at = now;
         match run.row.status {
             RunStatus::Waiting => self.make_ready(&mut run, now),
@@ -92,6 +120,9 @@ impl State {
     pub fn consume(&mut self, id: RunId, seq: u64) {
         if self.inboxes.remove(&(id, seq)).is_some() {
             self.consumed.put((id, seq), ());
+            let mut run = self.run(id).expect("whoever consumes exists");
+            run.row.buffered -= 1;
+            self.save(run);
         }
     }
 
@@ -124,6 +155,7 @@ impl State {
             return Inbox {
                 counter: 0,
                 cancel_by: None,
+                pause_by: None,
                 events: self.stored_events(events, query.limit),
             };
         };
@@ -131,6 +163,7 @@ impl State {
         Inbox {
             counter: run.map_or(0, |run| run.row.inbox),
             cancel_by: run.and_then(Run::cancel_by),
+            pause_by: run.and_then(|run| run.row.pause_by.clone()),
             events: self.inbox_events(id, query.after, query.limit),
         }
     }
@@ -162,5 +195,6 @@ fn stored(event: &NewEvent, seq: u64, now: Timestamp) -> StoredEvent {
         key: event.key.clone(),
         payload: event.payload.clone(),
         received_at: now,
+        by: event.by.clone(),
     }
 }

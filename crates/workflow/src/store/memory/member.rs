@@ -5,17 +5,14 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 use jiff::Timestamp;
 use uuid::Uuid;
 
-use super::state::{Place, Run, State};
+use super::state::{Place, State};
 use super::{Tx, Writes};
+use crate::RunId;
 use crate::error::StepError;
 use crate::payload::Payload;
-use crate::store::{
-    Attachment, Change, Command, CommandKind, Delivery, Hint, Member, MemberResult, NewEvent, NewRun, Outcome, Refusal,
-    RunStatus,
-};
-use crate::{Phase, RunId};
+use crate::store::{Attachment, Change, Delivery, Member, MemberResult, NewEvent, NewRun, Outcome, Refusal, RunStatus};
 
-type Attach<'a> = Option<&'a Attachment>;
+pub(super) type Attach<'a> = Option<&'a Attachment>;
 
 impl State {
     /// An attachment belongs to its change: where the change was applied before, or changes
@@ -28,6 +25,7 @@ impl State {
             Change::Advance(advance) => self.advance(advance, attach, now),
             Change::Emit(event) => self.emit_with(event, attach, now),
             Change::Command(command) => self.command(command, attach, now),
+            Change::Unrouted(command) => self.unrouted_command(command, attach, now),
         };
         match answer {
             Ok(_) => self.keep(),
@@ -42,7 +40,10 @@ impl State {
         let writes = attach.open::<Writes>().expect("the group was checked");
         let mut tx = Tx::new(self, now);
         match catch_unwind(AssertUnwindSafe(|| writes(&mut tx))) {
-            Ok(result) => result.map(Some).map_err(Refusal::Attachment),
+            Ok(result) => {
+                let admit = |payload: Payload| payload.admit("an attachment's result").map(|()| Some(payload));
+                result.and_then(admit).map_err(Refusal::Attachment)
+            }
             Err(_) => Err(Refusal::Attachment(StepError::fail(
                 "the code of an attachment panicked",
             ))),
@@ -73,45 +74,9 @@ impl State {
         if self.knows(event) {
             return Ok(Outcome::Emitted(Delivery::Duplicate));
         }
+        self.check_room(&event.target)?;
         self.run_attachment(attach, now)?;
         Ok(Outcome::Emitted(self.emit(event, now)))
-    }
-
-    fn command(&mut self, command: &Command, attach: Attach<'_>, now: Timestamp) -> MemberResult {
-        let run = self.run(command.run).ok_or(Refusal::UnknownRun(command.run))?;
-        let effective = match command.what {
-            CommandKind::Cancel => can_cancel(&run)?,
-            CommandKind::Retry => can_retry(&run)?,
-        };
-        if effective {
-            self.run_attachment(attach, now)?;
-            self.obey(command, now);
-        }
-        Ok(Outcome::Commanded { effective })
-    }
-
-    fn obey(&mut self, command: &Command, now: Timestamp) {
-        let mut run = self.run(command.run).expect("an attachment deletes no run");
-        if command.what == CommandKind::Cancel {
-            run.row.cancel_by = Some(command.by.clone());
-        }
-        run.row.inbox += 1;
-        run.row.updated_at = now;
-        match run.row.status {
-            RunStatus::Pending | RunStatus::Waiting => self.make_ready(&mut run, now),
-            RunStatus::Blocked => self.unblock(&mut run, now),
-            RunStatus::Running => self.hints.push(Hint::Inbox(command.run)),
-            _ => {}
-        }
-        self.save(run);
-    }
-
-    fn unblock(&mut self, run: &mut Run, now: Timestamp) {
-        run.row.status = RunStatus::Waiting;
-        run.row.blocked = None;
-        run.misfits.clear();
-        run.any_hash = true;
-        self.make_ready(run, now);
     }
 
     /// Makes a run ready before its time: one that waits for a timer, or for its delayed start.
@@ -125,28 +90,5 @@ impl State {
         self.make_ready(&mut run, now);
         self.save(run);
         true
-    }
-}
-
-fn can_cancel(run: &Run) -> Result<bool, Refusal> {
-    let asked = run.row.cancel_by.is_some();
-    match run.row.status.is_end() {
-        true => Err(wrong_status(run, "it has ended, so it cannot be cancelled")),
-        false => Ok(!asked && run.row.phase == Phase::Main),
-    }
-}
-
-fn can_retry(run: &Run) -> Result<bool, Refusal> {
-    match run.row.status {
-        RunStatus::Blocked => Ok(true),
-        _ => Err(wrong_status(run, "only a blocked run can be retried")),
-    }
-}
-
-fn wrong_status(run: &Run, problem: &'static str) -> Refusal {
-    Refusal::WrongStatus {
-        run: run.row.id,
-        status: run.row.status,
-        problem,
     }
 }

@@ -35,6 +35,9 @@ impl State {
         for place in self.records.keys((id, Seq(0))..=(id, Seq(u64::MAX))) {
             self.records.remove(&place);
         }
+        for key in self.keys_known(id) {
+            self.keys_of.remove(&(id, key));
+        }
         for key in self.consumed.keys((id, 0)..=(id, u64::MAX)) {
             self.consumed.remove(&key);
             self.delete_event(key.1);

@@ -57,11 +57,14 @@ fn fresh(new: &NewRun, now: Timestamp) -> Run {
         failing_since: None,
         blocked: None,
         cancel_by: None,
+        pause_by: None,
+        paused_at: None,
         priority: new.priority,
         parent: new.parent,
         flow_key: new.flow_key.clone(),
         seq: Seq(0),
         inbox: 0,
+        buffered: 0,
         epoch: Epoch(0),
         worker: None,
         due_at: None,
@@ -77,5 +80,6 @@ fn fresh(new: &NewRun, now: Timestamp) -> Run {
         misfits: BTreeSet::new(),
         any_hash: false,
         answered: 0,
+        resume_at: None,
     }
 }

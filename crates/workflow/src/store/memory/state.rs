@@ -28,6 +28,8 @@ pub(super) struct Run {
     pub any_hash: bool,
     /// The inbox counter in the answer to its last advance.
     pub answered: u64,
+    /// When its delayed start was due, while it is paused.
+    pub resume_at: Option<Timestamp>,
 }
 
 impl Run {

@@ -3,6 +3,7 @@
 use jiff::Timestamp;
 
 use super::state::State;
+use crate::error::StepError;
 use crate::event::NewEvent;
 use crate::id::RunId;
 use crate::payload::Payload;
@@ -17,8 +18,8 @@ use crate::store::{Delivery, NewRun, Outcome};
 /// /// Starts a run and tells it something, in the transaction of the application's own write.
 /// fn intake(new: NewRun) -> lumina_workflow::store::Attachment {
 ///     memory::attach(move |tx| {
-///         if tx.start(&new) == Outcome::Started {
-///             tx.emit(&NewEvent::new("hello", new.id, "hello", Payload::null()));
+///         if tx.start(&new)? == Outcome::Started {
+///             tx.emit(&NewEvent::new("hello", new.id, "hello", Payload::null()))?;
 ///             tx.make_due(new.id);
 ///             tx.put("last", Payload::encode(&new.id).expect("an id has a JSON form"));
 ///         }
@@ -48,19 +49,29 @@ impl<'a> Tx<'a> {
     }
 
     /// Starts a run, as [`Change::Start`](crate::store::Change::Start) does.
-    pub fn start(&mut self, new: &NewRun) -> Outcome {
-        match self.state.existing(new) {
+    ///
+    /// # Errors
+    /// When its input is above the limit.
+    pub fn start(&mut self, new: &NewRun) -> Result<Outcome, StepError> {
+        new.input.admit("a run's input")?;
+        Ok(match self.state.existing(new) {
             Some(existing) => existing,
             None => self.state.start(new, self.now),
-        }
+        })
     }
 
     /// Stores an event, as [`Change::Emit`](crate::store::Change::Emit) does.
-    pub fn emit(&mut self, event: &NewEvent) -> Delivery {
-        match self.state.knows(event) {
-            true => Delivery::Duplicate,
-            false => self.state.emit(event, self.now),
+    ///
+    /// # Errors
+    /// When its payload is above the limit, or nobody has consumed so many others for the same target that it takes
+    /// no more.
+    pub fn emit(&mut self, event: &NewEvent) -> Result<Delivery, StepError> {
+        event.payload.admit("an event's payload")?;
+        if self.state.knows(event) {
+            return Ok(Delivery::Duplicate);
         }
+        self.state.check_room(&event.target).map_err(StepError::fail)?;
+        Ok(self.state.emit(event, self.now))
     }
 
     /// Makes a run ready that waits for a timer or for its delayed start. Nothing happens to

@@ -1,0 +1,289 @@
+//! What people can do with runs: end them, hold them, let them go on, send them back.
+
+use crate::driver::read_history;
+use crate::engine::{Engine, EngineError};
+use crate::history::{Phase, Record, What};
+use crate::id::{RunId, Seq};
+use crate::replay::{Known, Replay, StepEnd};
+use crate::step::StepKey;
+use crate::store::{Change, Command, CommandKind, Outcome, Refusal, RunRow, RunStatus, UnroutedCommand};
+
+/// Whether a run that is sent back may do again what it has done outside.
+///
+/// An example is at [`RestartFrom`].
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum MayRepeat {
+    /// Only what is known not to have happened.
+    #[default]
+    Nothing,
+    /// Outside effects that have happened, or may have: a person has made sure that this is right.
+    Effects,
+}
+
+/// From where a run is done again.
+///
+/// ```
+/// # use lumina_workflow::testing::TestEngine;
+/// use lumina_workflow::{MayRepeat, RestartFrom};
+/// # use lumina_workflow::{Failure, Run, Step, Workflow};
+/// # const ASK: Step = Step::action("ask");
+/// # const ANSWER: Step = Step::wait("wait-for-answer", "answer").timeout("1d");
+/// # struct Survey;
+/// # impl Workflow for Survey {
+/// #     const NAME: &'static str = "survey";
+/// #     const STEPS: &'static [Step] = &[ASK, ANSWER];
+/// #     type Input = ();
+/// #     type Output = ();
+/// #     async fn run(&self, run: &Run, (): ()) -> Result<(), Failure> {
+/// #         run.step(ASK, |_| async { Ok(()) }).await?;
+/// #         run.wait(ANSWER).await
+/// #     }
+/// # }
+/// # let kit = TestEngine::new().register(Survey);
+/// # let run = kit.start::<Survey>(&());
+/// # kit.settle();
+/// # let engine = kit.engine();
+/// # kit.block_on(async {
+/// engine.pause(run, "ada").await?;
+/// engine.restart(run, &RestartFrom::Beginning, "ada", MayRepeat::Nothing).await?;
+/// # Ok::<(), lumina_workflow::EngineError>(())
+/// # })?;
+/// kit.settle();
+/// assert_eq!(kit.attempts(ASK), 2);
+/// # Ok::<(), lumina_workflow::EngineError>(())
+/// ```
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum RestartFrom {
+    /// From its first line.
+    Beginning,
+    /// From a step of the main function: the only one of this name, or the one with this key.
+    Step {
+        /// The step's name.
+        name: String,
+        /// Its key.
+        key: Option<StepKey>,
+    },
+}
+
+/// A step's place in the history, from which on nothing counts.
+struct Turn {
+    step: u32,
+    at: Seq,
+}
+
+impl Engine {
+    /// Asks a run to end. Waits, sleeps and backoff end at once, attempts by themselves; then `on_failure`
+    /// runs. True when this was the first request.
+    ///
+    /// # Errors
+    /// When there is no such run, it has ended, or the database does not take it.
+    pub async fn cancel(&self, run: RunId, by: &str) -> Result<bool, EngineError> {
+        self.command(run, CommandKind::Cancel, by).await
+    }
+
+    /// Asks a run to pause: no timer of it fires, and what comes in is kept. What is under way ends first. True when this
+    /// was the first request.
+    ///
+    /// # Errors
+    /// When there is no such run, it has ended or is blocked, or the database does not take it.
+    pub async fn pause(&self, run: RunId, by: &str) -> Result<bool, EngineError> {
+        self.command(run, CommandKind::Pause, by).await
+    }
+
+    /// Lets a paused run go on, or a blocked one try again.
+    ///
+    /// # Errors
+    /// When there is no such run, it is neither paused nor blocked, or the database does not take it.
+    pub async fn resume(&self, run: RunId, by: &str) -> Result<bool, EngineError> {
+        self.command(run, CommandKind::Resume, by).await
+    }
+
+    /// Lets a failed run try again from the step that it failed in, with what the steps before have answered; and a
+    /// blocked one as [`resume`](Self::resume) does. What follows is done again, so it may have to be said that outside
+    /// effects may be repeated.
+    ///
+    /// # Errors
+    /// When there is no such run, it has not failed, no step of it has, an effect would be repeated, or the database
+    /// does not take it.
+    pub async fn retry(&self, run: RunId, by: &str, may_repeat: MayRepeat) -> Result<bool, EngineError> {
+        let row = self.row(run).await?;
+        match row.status {
+            RunStatus::Blocked => self.resume(run, by).await,
+            RunStatus::Failed => self.go_back(run, by, may_repeat, &find_failed).await,
+            status => Err(Refusal::WrongStatus {
+                run,
+                status,
+                problem: "only a failed or blocked run can be retried; restart it from a step instead",
+            }
+            .into()),
+        }
+    }
+
+    /// Sends a run back to a step of its main function, whatever became of it. What the steps before have answered
+    /// stays; what was recorded later stays in the history and counts no more. Children that have not ended are
+    /// cancelled. A run that is executed must be paused first.
+    ///
+    /// # Errors
+    /// When there is no such run or step, an effect would be repeated, another run holds one of its keys by now, or
+    /// the database does not take it.
+    pub async fn restart(
+        &self,
+        run: RunId,
+        from: &RestartFrom,
+        by: &str,
+        may_repeat: MayRepeat,
+    ) -> Result<bool, EngineError> {
+        self.go_back(run, by, may_repeat, &|row, _, replay| find_step(row.id, from, replay))
+            .await
+    }
+
+    /// Decides by the history, and decides again when that has grown meanwhile.
+    async fn go_back(
+        &self,
+        run: RunId,
+        by: &str,
+        may_repeat: MayRepeat,
+        find: &(dyn Fn(&RunRow, &[Record], &Replay) -> Result<Turn, EngineError> + Sync),
+    ) -> Result<bool, EngineError> {
+        loop {
+            let row = self.row(run).await?;
+            let records = read_history(&**self.store(), run).await?;
+            let replay = Replay::fold(&records, Phase::Main);
+            let turn = find(&row, &records, &replay)?;
+            let superseded = || {
+                replay
+                    .steps
+                    .iter()
+                    .filter(|(ordinal, known)| turn.ends(**ordinal, known))
+            };
+            let acted = superseded().find(|(_, known)| known.may_have_acted());
+            if let Some((_, known)) = acted.filter(|_| may_repeat == MayRepeat::Nothing) {
+                let step = known.step.name.clone();
+                return Err(EngineError::WouldRepeat { run, step });
+            }
+            let seq = Seq(records.len() as u64);
+            let what = CommandKind::Rewind {
+                step: turn.step,
+                at: turn.at,
+                seq,
+            };
+            match self.command(run, what, by).await {
+                Err(EngineError::Refused(Refusal::OutOfSequence { .. })) => {}
+                Err(other) => return Err(other),
+                Ok(effective) => {
+                    for child in superseded().filter_map(|(_, known)| known.child.filter(|_| known.is_live())) {
+                        self.cancel_child(child, run).await?;
+                    }
+                    return Ok(effective);
+                }
+            }
+        }
+    }
+
+    async fn cancel_child(&self, child: RunId, parent: RunId) -> Result<(), EngineError> {
+        match self.cancel(child, &format!("run {parent}")).await {
+            Ok(_) | Err(EngineError::Refused(_)) => Ok(()),
+            Err(other) => Err(other),
+        }
+    }
+
+    /// Gives an event that nobody has claimed to a run.
+    ///
+    /// # Errors
+    /// When there is no such event or run, the run has ended, or the database does not take it.
+    pub async fn reroute(&self, seq: u64, to: RunId, by: &str) -> Result<(), EngineError> {
+        self.handle_unrouted(seq, Some(to), by).await
+    }
+
+    /// Deletes an event that nobody has claimed.
+    ///
+    /// # Errors
+    /// When there is no such event, or the database does not take it.
+    pub async fn discard(&self, seq: u64, by: &str) -> Result<(), EngineError> {
+        self.handle_unrouted(seq, None, by).await
+    }
+
+    async fn handle_unrouted(&self, seq: u64, to: Option<RunId>, by: &str) -> Result<(), EngineError> {
+        let by = by.to_owned();
+        let change = Change::Unrouted(UnroutedCommand { seq, to, by });
+        self.submit(change.into()).await.map(drop)
+    }
+
+    async fn row(&self, run: RunId) -> Result<RunRow, EngineError> {
+        Ok(self.run(run).await?.ok_or(Refusal::UnknownRun(run))?)
+    }
+
+    async fn command(&self, run: RunId, what: CommandKind, by: &str) -> Result<bool, EngineError> {
+        let by = by.to_owned();
+        match self.submit(Change::Command(Command { run, what, by }).into()).await? {
+            Outcome::Commanded { effective } => Ok(effective),
+            other => unreachable!("a command is answered as one, not with {other:?}"),
+        }
+    }
+}
+
+impl Turn {
+    /// Whether a step's records count no more.
+    fn ends(&self, ordinal: u32, known: &Known) -> bool {
+        ordinal == self.step || known.first >= self.at
+    }
+}
+
+/// The step that the run has failed in: the last one that failed with the name that the failure has, else the last.
+fn find_failed(row: &RunRow, records: &[Record], replay: &Replay) -> Result<Turn, EngineError> {
+    let named = row.failure.as_ref().and_then(|failure| failure.step.as_deref());
+    let failed = |known: &Known| match known.end {
+        Some((StepEnd::Failed(_), at)) => Some(at),
+        _ => None,
+    };
+    let all = replay.steps.iter().filter_map(|(ordinal, known)| {
+        let at = failed(known)?;
+        Some((named == Some(known.step.name.as_str()), at, *ordinal))
+    });
+    match all.max() {
+        Some((_, at, step)) => Ok(Turn { step, at }),
+        None if records
+            .iter()
+            .all(|record| !matches!(record.what, What::Failing { .. })) =>
+        {
+            Err(no_step(row.id, "it has not failed".to_owned()))
+        }
+        None => Err(no_step(
+            row.id,
+            "no step of it has failed, its code has: restart it from a step that is to be done again".to_owned(),
+        )),
+    }
+}
+
+fn find_step(run: RunId, from: &RestartFrom, replay: &Replay) -> Result<Turn, EngineError> {
+    let RestartFrom::Step { name, key } = from else {
+        return Ok(Turn { step: 1, at: Seq(1) });
+    };
+    let wanted = |known: &Known| known.step.name == *name && key.as_ref().is_none_or(|key| *key == known.step.key);
+    let mut found = replay.steps.iter().filter(|(_, known)| wanted(known));
+    let turn = |(ordinal, known): (&u32, &Known)| Turn {
+        step: *ordinal,
+        at: known.first,
+    };
+    match (found.next(), found.next()) {
+        (Some(only), None) => Ok(turn(only)),
+        (None, _) => Err(no_step(run, format!("it has no step {name}{}", tell_key(key.as_ref())))),
+        (Some(_), Some(_)) => {
+            let keys = replay.steps.values().filter(|known| wanted(known));
+            let keys: Vec<String> = keys.map(|known| known.step.key.to_string()).collect();
+            let problem = format!(
+                "step {name} was reached more than once, as {}: say which",
+                keys.join(", ")
+            );
+            Err(no_step(run, problem))
+        }
+    }
+}
+
+fn tell_key(key: Option<&StepKey>) -> String {
+    key.map_or_else(String::new, |key| format!(" ({key})"))
+}
+
+fn no_step(run: RunId, problem: String) -> EngineError {
+    EngineError::NoSuchStep { run, problem }
+}
