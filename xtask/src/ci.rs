@@ -15,7 +15,7 @@ struct Gate {
     pass: fn(&Workspace) -> Result<()>,
 }
 
-const GATES: [Gate; 6] = [
+const GATES: [Gate; 7] = [
     Gate {
         name: "tidy",
         pass: tidy::run,
@@ -35,6 +35,10 @@ const GATES: [Gate; 6] = [
     Gate {
         name: "test",
         pass: tests,
+    },
+    Gate {
+        name: "examples",
+        pass: examples,
     },
     Gate {
         name: "smoke",
@@ -93,6 +97,15 @@ fn documentation(workspace: &Workspace) -> Result<()> {
 
 fn tests(workspace: &Workspace) -> Result<()> {
     test::run(workspace, &Selection::default(), Profile::Ci)
+}
+
+/// Every example that a crate promises, to its end: each one holds what it shows against what it promised.
+fn examples(workspace: &Workspace) -> Result<()> {
+    stream(
+        workspace
+            .cargo()
+            .args(["run", "--quiet", "--package", "lumina-workflow", "--example", "trip"]),
+    )
 }
 
 #[cfg(test)]

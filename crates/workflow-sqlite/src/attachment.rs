@@ -46,6 +46,8 @@ pub(crate) fn is_ours(attachment: &Attachment) -> bool {
 }
 
 /// Why an attachment did not succeed. Converts from both, so that `?` serves.
+///
+/// An example is at [`Tx`].
 #[derive(Debug, thiserror::Error)]
 pub enum AttachError {
     /// The application says no: the change is refused, and this is the reason.
@@ -76,6 +78,28 @@ impl From<Fault> for AttachError {
 }
 
 /// The transaction that an attachment writes in.
+///
+/// ```
+/// use lumina_workflow::store::{Attachment, NewRun, Outcome};
+/// use lumina_workflow::{NewEvent, Payload, StepError};
+/// use lumina_workflow_sqlite::{AttachError, attach};
+///
+/// /// An order comes in: its row, its run and what the run is to know, all of it or nothing.
+/// fn intake(number: i64, new: NewRun) -> Attachment {
+///     attach(move |tx| {
+///         let rows = tx.connection().execute("INSERT OR IGNORE INTO invoice (number) VALUES (?1)", [number])?;
+///         if rows == 0 {
+///             return Err(AttachError::Refused(StepError::fail("there is an order of this number")));
+///         }
+///         if tx.start(&new)? == Outcome::Started {
+///             tx.emit(&NewEvent::new("hello", new.id, "hello", Payload::null()))?;
+///             tx.make_due(new.id)?;
+///         }
+///         assert!(tx.run_status(new.id)?.is_some());
+///         Ok(Payload::from_stored(tx.now().as_second().to_string()))
+///     })
+/// }
+/// ```
 pub struct Tx<'g> {
     group: &'g Group<'g>,
 }

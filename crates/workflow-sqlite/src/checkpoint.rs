@@ -29,6 +29,17 @@ pub(crate) const OVERLOAD_PAGES: u64 = 64_000;
 const OVERLOAD_RETRY: Duration = Duration::from_secs(1);
 
 /// The write-ahead log cannot be written back.
+///
+/// ```
+/// # use lumina_workflow_sqlite::SqliteStore;
+/// /// Whether intake may go on.
+/// fn admit(store: &SqliteStore) -> Result<(), String> {
+///     match store.overload() {
+///         Some(overload) => Err(format!("try again later: {overload}")),
+///         None => Ok(()),
+///     }
+/// }
+/// ```
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Overload {
     /// How many pages of 8 KiB it has.

@@ -82,3 +82,8 @@ pub use migrate::{MigrateError, Script};
 pub use options::{Mode, OpenError, Options, Role};
 pub use rusqlite;
 pub use store::SqliteStore;
+
+/// The guide's code is compiled and run: here, because it uses the engine and this store.
+#[cfg(doctest)]
+#[doc = include_str!("../../../docs/guides/write-a-workflow.md")]
+mod guide {}

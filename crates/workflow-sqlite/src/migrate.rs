@@ -6,6 +6,14 @@ use rusqlite::{Connection, Transaction, TransactionBehavior, params};
 use sha2::{Digest, Sha256};
 
 /// One schema change. It runs once per database, in a transaction with its note.
+///
+/// ```
+/// use lumina_workflow_sqlite::Script;
+/// const SCRIPTS: &[Script] = &[
+///     Script { name: "0001_invoice", sql: "CREATE TABLE invoice (number INTEGER PRIMARY KEY) STRICT" },
+///     Script { name: "0002_paid", sql: "ALTER TABLE invoice ADD COLUMN paid_at INTEGER" },
+/// ];
+/// ```
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Script {
     /// Its name, such as `0002_leads`; applied in the order they are given.
@@ -15,6 +23,8 @@ pub struct Script {
 }
 
 /// A database whose tables this program cannot work with, or that it could not change.
+///
+/// An example is at [`SqliteStore`](crate::SqliteStore).
 #[derive(Debug, thiserror::Error)]
 pub enum MigrateError {
     /// There are tables in it, and none of them is ours.

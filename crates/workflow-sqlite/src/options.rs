@@ -10,6 +10,26 @@ use lumina_workflow::codec::Codec;
 use crate::migrate::MigrateError;
 
 /// How a store is opened.
+///
+/// ```
+/// use lumina_workflow::{StoreClock, deterministic::DeterministicRuntime};
+/// use lumina_workflow_sqlite::{Mode, Options, Role, SqliteStore};
+/// use std::sync::Arc;
+///
+/// # let folder = tempfile::tempdir()?;
+/// # let path = folder.path().join("app.db");
+/// let executing = SqliteStore::open(Options::new(&path))?;
+/// let beside_it = SqliteStore::open(Options::new(&path).role(Role::Client))?;
+/// let second = SqliteStore::open(Options::new(&path));
+/// assert!(second.unwrap_err().to_string().contains("is in use by process"));
+/// # drop((executing, beside_it));
+///
+/// // In a test: on the caller's thread, with a clock of its own.
+/// let clock = StoreClock::of(Arc::new(DeterministicRuntime::new(1)));
+/// let store = SqliteStore::open(Options::new(folder.path().join("test.db")).mode(Mode::Inline).clock(clock))?;
+/// # drop(store);
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
 #[derive(Clone)]
 pub struct Options {
     /// The database file. It is made when it is missing; its folder must exist.
@@ -80,6 +100,8 @@ impl fmt::Debug for Options {
 }
 
 /// On whose threads a store works.
+///
+/// An example is at [`Options`].
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Mode {
     /// A writer, a few readers and a checkpointer of its own. Notices what other processes
@@ -91,6 +113,8 @@ pub enum Mode {
 }
 
 /// What a store may do with its file.
+///
+/// An example is at [`Options`].
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Role {
     /// Executes runs. One process per file: it holds a lock on `<file>.lock` while it lives.
@@ -101,6 +125,8 @@ pub enum Role {
 }
 
 /// A database that was not opened.
+///
+/// An example is at [`Options`].
 #[derive(Debug, thiserror::Error)]
 pub enum OpenError {
     /// Another process executes the runs of this file.

@@ -30,6 +30,27 @@ use crate::{connect, read};
 
 /// A database file that is open. Clones are the same one; when the last is dropped, the work
 /// that is queued is done and the file is closed.
+///
+/// ```
+/// use lumina_workflow_sqlite::{MigrateError, Options, Script, SqliteStore};
+///
+/// # let folder = tempfile::tempdir()?;
+/// # let path = folder.path().join("app.db");
+/// # tokio::runtime::Builder::new_current_thread().build()?.block_on(async {
+/// let store = SqliteStore::open(Options::new(path))?;
+/// let invoice = Script { name: "0001_invoice", sql: "CREATE TABLE invoice (number INTEGER PRIMARY KEY) STRICT" };
+/// assert_eq!(store.migrate("app", &[invoice]).await?, ["0001_invoice"]);
+/// assert!(store.migrate("app", &[invoice]).await?.is_empty(), "each runs once");
+/// assert!(matches!(store.migrate("app", &[]).await, Err(MigrateError::Newer { .. })));
+///
+/// let invoices: i64 = store.read(|conn| conn.query_row("SELECT count(*) FROM invoice", [], |row| row.get(0))).await??;
+/// assert_eq!(invoices, 0);
+/// assert!(!store.is_overloaded());
+/// store.close().await?;
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// # })?;
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
 #[derive(Clone)]
 pub struct SqliteStore {
     inner: Arc<Inner>,

@@ -16,6 +16,41 @@ pub(crate) struct Extras {
 }
 
 /// One attempt.
+///
+/// ```
+/// use lumina_workflow::{CorrelationKey, Previous, Run, Step, StepError};
+/// # use lumina_workflow::Failure;
+///
+/// const SEND: Step = Step::action("send").outside_effect();
+/// const SUM: Step = Step::action("sum");
+///
+/// async fn steps(run: &Run) -> Result<u64, Failure> {
+///     run.step(SEND, |attempt| async move {
+///         if let Some(Previous::Failed(error)) = attempt.previous() {
+///             println!("attempt {} of run {}, after: {error}", attempt.number(), attempt.run());
+///         }
+///         // Events for this id are the run's as soon as the step's success is recorded.
+///         attempt.register_key(CorrelationKey::new("carrier", "parcel-7"));
+///         Ok(())
+///     })
+///     .await?;
+///     // What blocks a thread goes where it disturbs nobody.
+///     run.step(SUM, |attempt| async move { Ok(attempt.blocking(|| (1..=1_000_000_u64).sum()).await) }).await
+/// }
+/// # use lumina_workflow::testing::TestEngine;
+/// # struct Parcel;
+/// # impl lumina_workflow::Workflow for Parcel {
+/// #     const NAME: &'static str = "parcel";
+/// #     const STEPS: &'static [Step] = &[SEND, SUM];
+/// #     type Input = ();
+/// #     type Output = u64;
+/// #     async fn run(&self, run: &Run, (): ()) -> Result<u64, Failure> {
+/// #         steps(run).await
+/// #     }
+/// # }
+/// # let kit = TestEngine::new().register(Parcel);
+/// # assert_eq!(kit.end::<Parcel>(kit.start::<Parcel>(&())), Ok(500_000_500_000));
+/// ```
 #[derive(Clone)]
 pub struct Attempt {
     run: RunId,
@@ -65,6 +100,16 @@ impl Attempt {
     }
 
     /// Adds application writes to the transaction that records the step's success. The last one given counts.
+    ///
+    /// ```
+    /// # use lumina_workflow::{store::memory, Attempt, Payload};
+    /// fn note(attempt: &Attempt) {
+    ///     attempt.attach(memory::attach(|tx| {
+    ///         tx.put("sent", Payload::null());
+    ///         Ok(Payload::null())
+    ///     }));
+    /// }
+    /// ```
     pub fn attach(&self, attachment: Attachment) {
         self.extras.lock().expect("nobody panics while holding it").attach = Some(attachment);
     }

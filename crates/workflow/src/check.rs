@@ -12,6 +12,8 @@ use crate::store::{RunQuery, RunRow, RunStatus};
 const PAGE: usize = 100;
 
 /// An open run that the code does not fit.
+///
+/// An example is at [`CheckReport`].
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Misfitting {
     /// The run.
@@ -25,6 +27,8 @@ pub struct Misfitting {
 }
 
 /// How code does not fit a history.
+///
+/// An example is at [`CheckReport`].
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub enum MisfitKind {
     /// A step is somewhere else now.
@@ -38,6 +42,37 @@ pub enum MisfitKind {
 }
 
 /// What a check has found.
+///
+/// ```
+/// # use lumina_workflow::testing::TestEngine;
+/// # use lumina_workflow::{Failure, Run, Step, Workflow};
+/// # const ASK: Step = Step::action("ask");
+/// # const ANSWER: Step = Step::wait("wait-for-answer", "answer").timeout("1d");
+/// # struct Survey;
+/// # impl Workflow for Survey {
+/// #     const NAME: &'static str = "survey";
+/// #     const STEPS: &'static [Step] = &[ASK, ANSWER];
+/// #     type Input = ();
+/// #     type Output = ();
+/// #     async fn run(&self, run: &Run, (): ()) -> Result<(), Failure> {
+/// #         run.step(ASK, |_| async { Ok(()) }).await?;
+/// #         run.wait(ANSWER).await
+/// #     }
+/// # }
+/// # let kit = TestEngine::new().register(Survey);
+/// # kit.start::<Survey>(&());
+/// # kit.settle();
+/// # let engine = kit.engine();
+/// # kit.block_on(async {
+/// let report = engine.check().await?;
+/// for misfit in &report.misfits {
+///     println!("run {} of {} would be blocked ({:?}): {}", misfit.run, misfit.workflow, misfit.kind, misfit.reason);
+/// }
+/// # assert_eq!((report.checked, report.misfits.len()), (1, 0));
+/// # Ok::<(), lumina_workflow::EngineError>(())
+/// # })?;
+/// # Ok::<(), lumina_workflow::EngineError>(())
+/// ```
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct CheckReport {
     /// How many open runs were looked at.

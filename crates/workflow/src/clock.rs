@@ -8,6 +8,17 @@ use jiff::Timestamp;
 use crate::runtime::Runtime;
 
 /// What a store calls "now". Whole microseconds, since that is what databases keep.
+///
+/// ```
+/// use lumina_workflow::{deterministic::DeterministicRuntime, Runtime, StoreClock};
+/// use std::sync::Arc;
+///
+/// let (system, fixed) = (StoreClock::system(), StoreClock::from_fn(|| jiff::Timestamp::UNIX_EPOCH));
+/// assert!(system.now() > fixed.now());
+///
+/// let runtime = DeterministicRuntime::new(1);
+/// assert_eq!(StoreClock::of(Arc::new(runtime.clone())).now(), runtime.now());
+/// ```
 #[derive(Clone)]
 pub struct StoreClock(Arc<dyn Fn() -> Timestamp + Send + Sync>);
 
@@ -42,6 +53,12 @@ impl StoreClock {
 }
 
 /// Cuts a time to the whole microseconds that stores keep.
+///
+/// ```
+/// let time = jiff::Timestamp::new(7, 123_456_789)?;
+/// assert_eq!(lumina_workflow::truncate(time), jiff::Timestamp::new(7, 123_456_000)?);
+/// # Ok::<(), jiff::Error>(())
+/// ```
 #[must_use]
 pub fn truncate(time: Timestamp) -> Timestamp {
     Timestamp::from_microsecond(time.as_microsecond()).expect("a time in range stays in range")

@@ -69,6 +69,8 @@ pub const KEY_ID_LIMIT: usize = 32;
 /// Encodes payloads before they are stored, and decodes them again.
 ///
 /// It is called inside transactions, so it should neither block nor ask anybody over a network.
+///
+/// An example is at [`codec`](self).
 pub trait Codec: Send + Sync {
     /// Encodes a JSON text; `None` when this one is to be stored as it is.
     ///
@@ -84,6 +86,8 @@ pub trait Codec: Send + Sync {
 }
 
 /// What a [`Codec`] made of a payload.
+///
+/// An example is at [`codec`](self).
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Encoded<'c> {
     /// The id of the key that decoding needs: 1 to [`KEY_ID_LIMIT`] letters, digits, dots,
@@ -94,6 +98,8 @@ pub struct Encoded<'c> {
 }
 
 /// A payload that could not be encoded or decoded. No message has any of its text.
+///
+/// An example is at [`codec`](self).
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum CodecError {
     /// The store was opened without a codec.

@@ -9,6 +9,8 @@ use crate::step::StepKey;
 use crate::store::{Change, Command, CommandKind, Outcome, Refusal, RunRow, RunStatus, UnroutedCommand};
 
 /// Whether a run that is sent back may do again what it has done outside.
+///
+/// An example is at [`RestartFrom`].
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub enum MayRepeat {
     /// Only what is known not to have happened.
@@ -19,6 +21,37 @@ pub enum MayRepeat {
 }
 
 /// From where a run is done again.
+///
+/// ```
+/// # use lumina_workflow::testing::TestEngine;
+/// use lumina_workflow::{MayRepeat, RestartFrom};
+/// # use lumina_workflow::{Failure, Run, Step, Workflow};
+/// # const ASK: Step = Step::action("ask");
+/// # const ANSWER: Step = Step::wait("wait-for-answer", "answer").timeout("1d");
+/// # struct Survey;
+/// # impl Workflow for Survey {
+/// #     const NAME: &'static str = "survey";
+/// #     const STEPS: &'static [Step] = &[ASK, ANSWER];
+/// #     type Input = ();
+/// #     type Output = ();
+/// #     async fn run(&self, run: &Run, (): ()) -> Result<(), Failure> {
+/// #         run.step(ASK, |_| async { Ok(()) }).await?;
+/// #         run.wait(ANSWER).await
+/// #     }
+/// # }
+/// # let kit = TestEngine::new().register(Survey);
+/// # let run = kit.start::<Survey>(&());
+/// # kit.settle();
+/// # let engine = kit.engine();
+/// # kit.block_on(async {
+/// engine.pause(run, "ada").await?;
+/// engine.restart(run, &RestartFrom::Beginning, "ada", MayRepeat::Nothing).await?;
+/// # Ok::<(), lumina_workflow::EngineError>(())
+/// # })?;
+/// kit.settle();
+/// assert_eq!(kit.attempts(ASK), 2);
+/// # Ok::<(), lumina_workflow::EngineError>(())
+/// ```
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum RestartFrom {
     /// From its first line.

@@ -31,6 +31,8 @@ mod attempts;
 mod children;
 mod commits;
 mod endings;
+#[cfg(feature = "testing")]
+mod intercepted;
 mod loading;
 mod opened;
 mod verdicts;

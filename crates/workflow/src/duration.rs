@@ -3,6 +3,8 @@
 use std::time::Duration;
 
 /// A text that is no duration.
+///
+/// An example is at [`parse_duration`].
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("`{text}` is not a duration: write a number and a unit, such as 24h, 30m, 60s or 250ms")]
 pub struct DurationError {

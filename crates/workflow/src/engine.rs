@@ -25,6 +25,15 @@ use crate::workflow::{Definition, DefinitionError, Overrides, Workflow};
 pub const START_KEY_LIMIT: usize = 200;
 
 /// What an engine could not do.
+///
+/// ```
+/// # use lumina_workflow::EngineError;
+/// use lumina_workflow::{testing::TestEngine, RunId};
+/// let kit = TestEngine::new();
+/// let engine = kit.engine();
+/// let refused = kit.block_on(engine.cancel(RunId(uuid::Uuid::nil()), "ada"));
+/// assert!(matches!(refused, Err(EngineError::Refused(_))));
+/// ```
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum EngineError {
     /// The database did not take it.
@@ -63,6 +72,14 @@ pub enum EngineError {
 }
 
 /// How a run is started.
+///
+/// ```
+/// use lumina_workflow::StartOptions;
+/// use std::time::Duration;
+///
+/// let options = StartOptions::keyed("order-7").priority(5).flow_key("ada").delay(Duration::from_secs(60));
+/// assert_eq!(options.key.as_deref(), Some("order-7"));
+/// ```
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct StartOptions {
     /// Starts it once for this key, whoever asks and however often.
@@ -108,6 +125,8 @@ impl StartOptions {
 }
 
 /// What a start found or made.
+///
+/// An example is at [`Engine`].
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Started {
     /// A new run.
@@ -132,6 +151,8 @@ impl Started {
 }
 
 /// A workflow that an engine has, as data.
+///
+/// An example is at [`Engine`].
 #[derive(Debug, Clone, PartialEq)]
 pub struct DefinitionInfo {
     /// Its name.
@@ -143,10 +164,14 @@ pub struct DefinitionInfo {
 }
 
 /// Collects workflows for an [`Engine`].
+///
+#[doc = include_str!("engine/builder_example.md")]
 pub struct EngineBuilder {
     store: Arc<dyn Store>,
     runtime: Arc<dyn Runtime>,
     definitions: BTreeMap<&'static str, Arc<Definition>>,
+    #[cfg(feature = "testing")]
+    interceptor: Option<Arc<dyn crate::intercept::Interceptor>>,
 }
 
 impl EngineBuilder {
@@ -172,6 +197,21 @@ impl EngineBuilder {
         Ok(self)
     }
 
+    /// The same workflows as an engine before had.
+    #[cfg(feature = "testing")]
+    pub(crate) fn with_definitions(mut self, definitions: BTreeMap<&'static str, Arc<Definition>>) -> Self {
+        self.definitions = definitions;
+        self
+    }
+
+    /// Puts a test's hand between the engine and the code of its steps. The last one given counts.
+    #[cfg(feature = "testing")]
+    #[must_use]
+    pub fn intercept(mut self, interceptor: Arc<dyn crate::intercept::Interceptor>) -> Self {
+        self.interceptor = Some(interceptor);
+        self
+    }
+
     /// The engine. It executes nothing until a worker is started.
     ///
     /// # Errors
@@ -187,18 +227,30 @@ impl EngineBuilder {
                 definitions,
                 pipeline,
                 known_since,
+                #[cfg(feature = "testing")]
+                interceptor: self.interceptor,
             }),
         })
     }
 }
 
 /// The engine. Clones are the same one.
+///
+#[doc = include_str!("engine/example.md")]
 #[derive(Clone)]
 pub struct Engine {
     pub(crate) shell: Arc<Shell>,
 }
 
 /// An engine that may have been dropped: for what the engine itself holds on to, such as workflows.
+///
+/// ```
+/// # use lumina_workflow::testing::TestEngine;
+/// # let kit = TestEngine::new();
+/// let engine = kit.engine();
+/// let weak = engine.downgrade();
+/// assert!(weak.upgrade().is_some());
+/// ```
 #[derive(Clone)]
 pub struct WeakEngine(std::sync::Weak<Shell>);
 
@@ -224,6 +276,8 @@ impl Engine {
             store,
             runtime,
             definitions: BTreeMap::new(),
+            #[cfg(feature = "testing")]
+            interceptor: None,
         }
     }
 
@@ -300,6 +354,24 @@ impl Engine {
     ///
     /// # Errors
     /// When the attachment refuses, or the database does not take it.
+    ///
+    /// ```
+    /// # use lumina_workflow::{store::memory, testing::TestEngine, Payload};
+    /// # let kit = TestEngine::new();
+    /// # let engine = kit.engine();
+    /// # kit.block_on(async {
+    /// let once = uuid::Uuid::from_u128(7);
+    /// let write = memory::attach(|tx| {
+    ///     tx.put("greeting", Payload::encode("hello").expect("a text has a JSON form"));
+    ///     Ok(Payload::null())
+    /// });
+    /// engine.transact(once, write.clone()).await?;
+    /// engine.transact(once, write).await?; // answered, and not done again
+    /// # Ok::<(), lumina_workflow::EngineError>(())
+    /// # })?;
+    /// assert_eq!(kit.memory().get("greeting"), Some(Payload::encode("hello")?));
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     pub async fn transact(&self, id: Uuid, attachment: Attachment) -> Result<Payload, EngineError> {
         let member = Member {
             change: Change::Nothing { id },
@@ -348,6 +420,19 @@ impl Engine {
     ///
     /// # Errors
     /// When the database does not answer.
+    ///
+    /// ```
+    /// # use lumina_workflow::{store::InboxQuery, testing::TestEngine, CorrelationKey};
+    /// # let kit = TestEngine::new();
+    /// # kit.emit(CorrelationKey::new("carrier", "parcel-7"), "delivered", &());
+    /// # let engine = kit.engine();
+    /// # kit.block_on(async {
+    /// let unrouted = engine.inbox(InboxQuery { run: None, after: 0, limit: 100 }).await?;
+    /// assert_eq!(unrouted.events[0].name, "delivered");
+    /// # Ok::<(), lumina_workflow::store::StoreError>(())
+    /// # })?;
+    /// # Ok::<(), lumina_workflow::store::StoreError>(())
+    /// ```
     pub async fn inbox(&self, query: InboxQuery) -> Result<Inbox, StoreError> {
         self.shell.store.inbox(query).await
     }

@@ -6,6 +6,8 @@ use std::time::Duration;
 use serde::{Deserialize, Serialize};
 
 /// What the engine does about an attempt that ended in an error.
+///
+/// An example is at [`StepError`].
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Decision {
@@ -31,6 +33,30 @@ pub enum Decision {
 ///
 /// It deliberately does not convert from other errors by itself: whether an outside call
 /// may be repeated is a decision that the code must write down.
+///
+/// ```
+/// use lumina_workflow::{Decision, StepError};
+/// use std::time::Duration;
+///
+/// /// What an HTTP status says about an attempt.
+/// fn judge(status: u16, retry_after: Duration) -> Result<(), StepError> {
+///     match status {
+///         200..300 => Ok(()),
+///         429 => Err(StepError::retry("too many requests").with_code(429).not_before(retry_after)),
+///         504 => Err(StepError::unknown("the gateway gave up waiting").with_code(504)),
+///         500.. => Err(StepError::retry("the server failed").with_code(status)),
+///         _ => Err(StepError::fail("the request is wrong").with_code(status)),
+///     }
+/// }
+///
+/// let busy = judge(429, Duration::from_secs(9)).unwrap_err();
+/// assert_eq!(busy.decision, Decision::Retry { after: Some(Duration::from_secs(9)) });
+/// assert_eq!(judge(400, Duration::ZERO).unwrap_err().to_string(), "the request is wrong (code 400)");
+///
+/// // No attempt is used up by waiting for a turn.
+/// let later = StepError::defer(Duration::from_secs(1), "no slot is free");
+/// assert!(matches!(later.decision, Decision::Defer { .. }));
+/// ```
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct StepError {
     /// What the engine does about it.
@@ -102,6 +128,8 @@ impl fmt::Display for StepError {
 }
 
 /// How a step, or a run, came to fail.
+///
+/// An example is at [`Failure`].
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum FailureKind {
@@ -120,6 +148,21 @@ pub enum FailureKind {
 }
 
 /// What a failed step hands to the workflow, and a failed run to whoever asks.
+///
+/// ```
+/// use lumina_workflow::{Failure, FailureKind};
+///
+/// fn tell(failure: &Failure) -> &'static str {
+///     match failure {
+///         failure if failure.is_unknown() => "nobody knows whether it happened: find out before doing it again",
+///         failure if failure.is_timeout() => "nobody answered in time",
+///         _ => "it did not happen",
+///     }
+/// }
+///
+/// let failure = Failure::new("the basket is empty");
+/// assert_eq!((failure.kind, tell(&failure)), (FailureKind::Failed, "it did not happen"));
+/// ```
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, thiserror::Error)]
 #[error("{}{message}", self.place())]
 pub struct Failure {

@@ -17,6 +17,8 @@ pub const EVENT_NAME_LIMIT: usize = 200;
 pub const UNROUTED_KEPT: Duration = Duration::from_secs(30 * 24 * 3_600);
 
 /// A name of a run in somebody else's world: an order number, an enrichment id.
+///
+/// An example is at [`NewEvent`].
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct CorrelationKey {
     /// Keeps the ids of different outside worlds apart.
@@ -51,6 +53,8 @@ fn fits(text: &str) -> bool {
 }
 
 /// Whom an event is for.
+///
+/// An example is at [`NewEvent`].
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Target {
     /// A run, which need not exist yet.
@@ -81,6 +85,20 @@ impl From<CorrelationKey> for Target {
 }
 
 /// An event on its way in.
+///
+/// ```
+/// use lumina_workflow::{CorrelationKey, NewEvent, Payload, RunId};
+///
+/// // For whichever run holds the carrier's number, now or later.
+/// let parcel = CorrelationKey::new("carrier", "parcel-7");
+/// let event = NewEvent::new("scan-19", parcel, "scanned", Payload::encode("depot")?).with_key("depot");
+///
+/// // For one run.
+/// let run = RunId(uuid::Uuid::from_u128(7));
+/// let other = NewEvent::new("scan-20", run, "scanned", Payload::null());
+/// # let _ = (event, other);
+/// # Ok::<(), lumina_workflow::PayloadError>(())
+/// ```
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct NewEvent {
     /// Unique per target: the same id again is the same event, and is stored once.
@@ -149,6 +167,17 @@ impl NewEvent {
 }
 
 /// An event that a wait for any or all of several has taken.
+///
+/// ```
+/// use lumina_workflow::{Event, Failure, Run, Step};
+///
+/// const NEWS: Step = Step::wait_any("wait-for-news", &["paid", "cancelled"]).timeout("1d");
+///
+/// async fn paid(run: &Run) -> Result<bool, Failure> {
+///     let event: Event = run.wait_any(NEWS).await?;
+///     Ok(event.name == "paid" && event.decode::<u32>().is_ok_and(|cents| cents > 0))
+/// }
+/// ```
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Event {
     /// Its id.
@@ -184,6 +213,8 @@ impl From<StoredEvent> for Event {
 }
 
 /// An event in a run's inbox.
+///
+/// An example is at [`Engine::inbox`](crate::Engine::inbox).
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct StoredEvent {
     /// Its place in the inbox: lower came first.

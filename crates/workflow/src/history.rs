@@ -11,6 +11,8 @@ use crate::payload::Payload;
 use crate::step::{StepKey, StepKind};
 
 /// Which of a run's two functions a record belongs to. Each counts its steps for itself.
+///
+/// An example is at [`What`].
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Phase {
@@ -21,6 +23,8 @@ pub enum Phase {
 }
 
 /// A step's identity within its phase, and the place of its first poll.
+///
+/// An example is at [`What`].
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct StepRef {
     /// The how-manieth first poll it was, from 1.
@@ -34,6 +38,8 @@ pub struct StepRef {
 }
 
 /// One entry of a run's history.
+///
+/// An example is at [`What`].
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Record {
     /// The function it happened in.
@@ -53,6 +59,24 @@ pub struct Record {
 }
 
 /// What a [`Record`] says.
+///
+/// ```
+/// use lumina_workflow::{Payload, Phase, Record, What};
+///
+/// /// How many steps of a history have ended.
+/// fn ended(history: &[Record]) -> usize {
+///     history.iter().filter(|record| record.phase == Phase::Main && record.what.is_completion()).count()
+/// }
+/// assert_eq!(ended(&[]), 0);
+///
+/// // As stores keep it, and back.
+/// let done = What::Completed { attempt: 1, payload: Some(Payload::encode(&7)?) };
+/// let row = done.to_row();
+/// assert_eq!((row.what, done.payload()), ("completed", row.payload.as_ref()));
+/// assert_eq!(What::from_row(row.what, row.attempt, row.payload, row.detail.as_deref())?, done);
+/// assert!(What::from_row("dreamt", 0, None, None).is_err());
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum What {
     /// An outside effect is about to act: written and acknowledged before it does.
@@ -147,6 +171,8 @@ pub enum What {
 }
 
 /// An event that a wait has taken.
+///
+/// An example is at [`What`].
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(from = "TakenRow", into = "TakenRow")]
 pub struct TakenEvent {
@@ -184,6 +210,8 @@ impl From<TakenEvent> for TakenRow {
 
 /// The parts of a [`What`] as stores keep them: a word, a number, a payload and a JSON
 /// detail. Written by this crate, so that every store's rows read alike.
+///
+/// An example is at [`What`].
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct WhatRow {
     /// The kind of record, such as `completed`.
@@ -197,6 +225,8 @@ pub struct WhatRow {
 }
 
 /// A stored row that cannot be read as a record.
+///
+/// An example is at [`What`].
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("history row `{what}` cannot be read: {problem}; the database was written by another version or is damaged")]
 pub struct HistoryError {

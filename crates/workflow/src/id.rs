@@ -6,11 +6,20 @@ use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
 /// The id of a run: a UUIDv7, made by whoever starts it, before it exists.
+///
+/// ```
+/// use lumina_workflow::RunId;
+/// let run: RunId = "019b76da-a801-7e55-b2fb-eea293f80bc9".parse()?;
+/// assert_eq!(run.to_string(), "019b76da-a801-7e55-b2fb-eea293f80bc9");
+/// # Ok::<(), uuid::Error>(())
+/// ```
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(transparent)]
 pub struct RunId(pub Uuid);
 
 /// The id of a worker: one per started engine, never reused.
+///
+/// An example is at [`Worker`](crate::Worker).
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(transparent)]
 pub struct WorkerId(pub Uuid);
@@ -40,11 +49,18 @@ uuid_newtype!(WorkerId);
 
 /// The fencing number of a lease: each claim of a run adds one, and a write that
 /// carries an older one is refused.
+///
+/// An example is at [`Store`](crate::store::Store).
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(transparent)]
 pub struct Epoch(pub u64);
 
 /// A place in a run's history: the first record is 1; 0 is "nothing recorded yet".
+///
+/// ```
+/// use lumina_workflow::Seq;
+/// assert_eq!(Seq(0).plus(3), Seq(3));
+/// ```
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(transparent)]
 pub struct Seq(pub u64);
@@ -60,6 +76,10 @@ impl Seq {
 /// What of a definition a history depends on, folded into 64 bits: its name, its steps'
 /// names, kinds and event names. Durations and policies are left out, because changing them
 /// never makes a recorded history unreadable.
+///
+/// ```
+/// assert_eq!(lumina_workflow::DefinitionHash(7).to_string(), "0000000000000007");
+/// ```
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(transparent)]
 pub struct DefinitionHash(pub u64);

@@ -54,6 +54,9 @@ pub mod store;
 #[cfg(feature = "conformance")]
 pub mod conformance;
 
+#[cfg(feature = "testing")]
+pub mod testing;
+
 mod attempt;
 mod board;
 mod check;
@@ -67,6 +70,8 @@ mod event;
 mod execution;
 mod history;
 mod id;
+#[cfg(feature = "testing")]
+mod intercept;
 mod payload;
 mod pipeline;
 mod replay;
@@ -76,6 +81,8 @@ mod runtime;
 mod seat;
 mod shell;
 mod step;
+#[cfg(any(feature = "testing", feature = "conformance"))]
+mod told;
 mod worker;
 mod workflow;
 

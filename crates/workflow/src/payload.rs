@@ -17,10 +17,26 @@ pub const PAYLOAD_SOFT_LIMIT: usize = 64 * 1024;
 pub const PAYLOAD_HARD_LIMIT: usize = 1024 * 1024;
 
 /// A JSON text. Cloning is cheap: the text is shared.
+///
+/// ```
+/// use lumina_workflow::{Payload, PayloadError};
+///
+/// let payload = Payload::encode(&[1, 2, 3])?;
+/// assert_eq!((payload.as_str(), payload.len()), ("[1,2,3]", 7));
+/// assert_eq!(payload.decode::<Vec<u32>>()?, [1, 2, 3]);
+/// assert!(matches!(payload.decode::<String>(), Err(PayloadError::Decode(_))));
+///
+/// // Texts that are JSON already.
+/// assert_eq!(Payload::from_json_text("null")?, Payload::null());
+/// assert_eq!(Payload::from_stored("7").decode::<u32>()?, 7);
+/// # Ok::<(), PayloadError>(())
+/// ```
 #[derive(Clone, PartialEq, Eq)]
 pub struct Payload(Arc<str>);
 
 /// A value that could not be turned into a payload or back.
+///
+/// An example is at [`Payload`].
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum PayloadError {
     /// The value does not serialise to JSON (a map with keys that are no strings, for example).

@@ -11,6 +11,8 @@ use crate::payload::Payload;
 use crate::step::StepKind;
 
 /// What a step's code is told about the attempt before.
+///
+/// An example is at [`Attempt`](crate::Attempt).
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Previous {
     /// It failed so.
@@ -202,6 +204,16 @@ impl Known {
 
 /// The places of a whole history's records that count no more, because somebody has sent the run
 /// back to before them. [`What::Rewound`] says which.
+///
+/// ```
+/// use lumina_workflow::{Record, superseded};
+///
+/// /// How many records of a history count.
+/// fn live(history: &[Record]) -> usize {
+///     history.len() - superseded(history).len()
+/// }
+/// assert_eq!(live(&[]), 0);
+/// ```
 #[must_use]
 pub fn superseded(records: &[Record]) -> BTreeSet<Seq> {
     let mut gone = BTreeSet::new();

@@ -12,6 +12,8 @@ pub const RETRY_AFTER_CAP: Duration = Duration::from_secs(3_600);
 const LEAST_DEFERRAL: Duration = Duration::from_millis(10);
 
 /// How the delay grows from one attempt to the next.
+///
+/// An example is at [`Retry`].
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Backoff {
     /// Doubles each time (or grows by the policy's factor).

@@ -25,6 +25,66 @@ use crate::store::Attachment;
 use crate::workflow::Workflow;
 
 /// A run, as its workflow's code sees it.
+///
+/// ```
+/// use lumina_workflow::{store::memory, Failure, Payload, Run, Step, StepError, Wait};
+/// use std::time::Duration;
+///
+/// const FIND: Step = Step::action("find");
+/// const STORE: Step = Step::action("store");
+/// const SEND: Step = Step::action("send").outside_effect();
+/// const NAP: Step = Step::sleep("nap");
+/// const ANSWER: Step = Step::wait("wait-for-answer", "answer").timeout("1d");
+/// const CLEAN: Step = Step::action("clean");
+///
+/// async fn code(run: &Run) -> Result<String, Failure> {
+///     let found: u32 = run.step(FIND, |_| async { Ok(7) }).await?;
+///
+///     // Together with its record, in one transaction.
+///     let write = memory::attach(move |tx| {
+///         tx.put("found", Payload::encode(&found).expect("a number has a JSON form"));
+///         Ok(Payload::null())
+///     });
+///     run.step_in_tx::<()>(STORE, write).await?;
+///
+///     // Only with a permit, whose wait uses up no attempt; when it fails, something is put in order.
+///     let send = run.gated_step(
+///         SEND,
+///         || async { Ok::<_, StepError>("a permit") },
+///         move |attempt, permit| async move { Ok(format!("{found} for {} with {permit}", attempt.run())) },
+///     );
+///     run.or_handle(send, CLEAN, |_, _failure| async { Ok(()) }).await?;
+///
+///     run.sleep(NAP, Duration::from_secs(60)).await;
+///     let noon = run.created_at() + Duration::from_secs(12 * 3_600);
+///     run.sleep_until(NAP, noon).await;
+///
+///     // One of several: the key says which. No answer within the hour is an answer as well.
+///     let first: Option<String> = run.wait_or_timeout(Wait::from(ANSWER.key("first")).within(Duration::from_secs(3_600))).await?;
+///     match first {
+///         Some(answer) => Ok(answer),
+///         None => run.wait(Wait::from(ANSWER.key("second")).matching("urgent")).await,
+///     }
+/// }
+/// # use lumina_workflow::testing::TestEngine;
+/// # use lumina_workflow::{NewEvent, Workflow};
+/// # struct Code;
+/// # impl Workflow for Code {
+/// #     const NAME: &'static str = "code";
+/// #     const STEPS: &'static [Step] = &[FIND, STORE, SEND, NAP, ANSWER, CLEAN];
+/// #     type Input = ();
+/// #     type Output = String;
+/// #     async fn run(&self, run: &Run, (): ()) -> Result<String, Failure> {
+/// #         assert_eq!(run.id(), run.id());
+/// #         code(run).await
+/// #     }
+/// # }
+/// # let kit = TestEngine::new().register(Code);
+/// # let run = kit.start::<Code>(&());
+/// # kit.run_until_wait(run, ANSWER.key("second"));
+/// # kit.send(NewEvent::new("e", run, "answer", Payload::encode("yes").unwrap()).with_key("urgent"));
+/// # assert_eq!(kit.end::<Code>(run).unwrap(), "yes");
+/// ```
 pub struct Run {
     id: RunId,
     created_at: Timestamp,
@@ -233,6 +293,17 @@ impl Run {
 }
 
 /// How a child is started.
+///
+/// ```
+/// use lumina_workflow::{ChildOptions, Failure, Run, Step, Workflow};
+///
+/// const PART: Step = Step::child("part");
+///
+/// /// Starts a run of another workflow, and waits for its end.
+/// async fn hurry<W: Workflow>(run: &Run, input: &W::Input) -> Result<W::Output, Failure> {
+///     run.child_with::<W>(PART, input, ChildOptions { priority: 5, ..ChildOptions::default() }).await
+/// }
+/// ```
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct ChildOptions {
     /// Higher runs first; 0 is ordinary.
@@ -242,6 +313,18 @@ pub struct ChildOptions {
 }
 
 /// A wait where the run reaches it.
+///
+/// ```
+/// use lumina_workflow::{Step, Wait};
+/// use std::time::Duration;
+///
+/// const ANSWER: Step = Step::wait("wait-for-answer", "answer").timeout("1d");
+///
+/// let sooner: Wait = ANSWER.matching("urgent").within(Duration::from_secs(60));
+/// let one_of_several: Wait = Wait::from(ANSWER.key("ada")).until(jiff::Timestamp::from_second(1_800_000_000)?);
+/// # let _ = (sooner, one_of_several);
+/// # Ok::<(), jiff::Error>(())
+/// ```
 #[derive(Debug, Clone)]
 pub struct Wait {
     at: StepAt,
@@ -342,6 +425,21 @@ impl Step {
 type Answer<R> = fn(&'static str, Completion) -> Result<R, PayloadError>;
 
 /// A step that was reached. Nothing happens before it is awaited; dropping it abandons it.
+///
+/// ```
+/// use lumina_workflow::{Failure, Run, Step};
+///
+/// const LEFT: Step = Step::action("left");
+/// const RIGHT: Step = Step::action("right");
+///
+/// /// Both at the same time. The order in which they end is recorded, and repeats.
+/// async fn both(run: &Run) -> Result<u32, Failure> {
+///     let left = run.step(LEFT, |_| async { Ok(1) });
+///     let right = run.step(RIGHT, |_| async { Ok(2) });
+///     let (left, right) = futures_util::future::try_join(left, right).await?;
+///     Ok(left + right)
+/// }
+/// ```
 #[must_use = "a step does nothing unless it is awaited"]
 pub struct StepFuture<R> {
     board: Arc<Mutex<Board>>,

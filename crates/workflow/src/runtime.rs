@@ -15,6 +15,23 @@ mod tokio;
 pub use self::tokio::TokioRuntime;
 
 /// Tasks, time, randomness.
+///
+/// ```
+/// use lumina_workflow::{deterministic::DeterministicRuntime, Runtime};
+/// use std::time::Duration;
+///
+/// /// What asks a runtime for time and chance works on any of them.
+/// async fn nap(runtime: &dyn Runtime) -> Duration {
+///     let before = runtime.monotonic();
+///     runtime.sleep(Duration::from_millis(10 + runtime.random() % 10)).await;
+///     runtime.monotonic() - before
+/// }
+///
+/// let runtime = DeterministicRuntime::new(1);
+/// assert!(runtime.block_on(nap(&runtime))? >= Duration::from_millis(10));
+/// assert_ne!(runtime.new_id(), runtime.new_id());
+/// # Ok::<(), lumina_workflow::deterministic::Stuck>(())
+/// ```
 pub trait Runtime: Send + Sync + 'static {
     /// Runs a future as a task of its own.
     fn spawn(&self, task: BoxFuture<'static, ()>);

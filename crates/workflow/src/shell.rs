@@ -17,4 +17,6 @@ pub(crate) struct Shell {
     pub pipeline: Pipeline,
     /// When the engine was built, in the store's time: newer code knows better than older.
     pub known_since: Timestamp,
+    #[cfg(feature = "testing")]
+    pub interceptor: Option<Arc<dyn crate::intercept::Interceptor>>,
 }

@@ -15,6 +15,12 @@ pub const STEP_NAME_LIMIT: usize = 100;
 pub const STEP_KEY_LIMIT: usize = 200;
 
 /// What a step does.
+///
+/// ```
+/// use lumina_workflow::{Step, StepKind};
+/// assert_eq!(Step::action("mail").outside_effect().kind, StepKind::Effect);
+/// assert_eq!(StepKind::parse(StepKind::Wait.as_str()), Some(StepKind::Wait));
+/// ```
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum StepKind {
@@ -32,6 +38,8 @@ pub enum StepKind {
 }
 
 /// How a wait takes the events that it is declared for.
+///
+/// An example is at [`Event`](crate::Event).
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Matching {
     /// There is one, and it takes it.
@@ -188,6 +196,14 @@ impl Step {
 }
 
 /// A step where the run reaches it: the declaration, and the key when one was given.
+///
+/// ```
+/// use lumina_workflow::{Step, StepAt};
+/// const MAIL: Step = Step::action("mail");
+/// let to_ada: StepAt = MAIL.key("ada");
+/// let whichever: StepAt = MAIL.into();
+/// assert_ne!(to_ada, whichever);
+/// ```
 #[derive(Debug, Clone, PartialEq)]
 pub struct StepAt {
     pub(crate) step: Step,
@@ -207,6 +223,12 @@ impl From<&Step> for StepAt {
 }
 
 /// The second half of a step's identity within a run.
+///
+/// ```
+/// use lumina_workflow::StepKey;
+/// assert_eq!(StepKey::parse("#3"), Some(StepKey::Occurrence(3)));
+/// assert_eq!(StepKey::Given("ada".to_owned()).to_string(), "=ada");
+/// ```
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 pub enum StepKey {
     /// The how-manieth time the run reached a step of this name, from 1.

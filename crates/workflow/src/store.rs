@@ -46,6 +46,36 @@ pub const EVENT_BUFFER_LIMIT: u64 = 10_000;
 /// - Times are the store's own: it is given durations, or times that were derived from an
 ///   earlier answer of [`now`](Self::now) or [`Claimed::now`]. They have microseconds.
 /// - A returned future may be dropped; the call then still takes effect, or does not.
+///
+/// ```
+/// use lumina_workflow::store::{Change, Claim, Claimed, Outcome, RunStatus, Store, StoreError};
+/// use lumina_workflow::{NewEvent, Payload};
+///
+/// /// What a worker does with a run, by hand: claims it, renews its right to it, looks at what came in.
+/// async fn take_one(store: &dyn Store, claim: Claim) -> Result<Option<Claimed>, StoreError> {
+///     let lease = claim.lease;
+///     let Some(claimed) = store.claim(claim).await?.pop() else {
+///         return Ok(None);
+///     };
+///     assert_eq!((claimed.run.status, claimed.run.epoch), (RunStatus::Running, claimed.lease.epoch));
+///     let lost = store.renew(vec![claimed.lease], lease).await?;
+///     Ok(Some(claimed).filter(|claimed| !lost.contains(&claimed.lease.run)))
+/// }
+///
+/// # let kit = lumina_workflow::testing::TestEngine::new();
+/// # let engine = kit.engine();
+/// # let store = engine.store();
+/// # kit.block_on(async {
+/// // A group of changes, each of which has its answer.
+/// let event = NewEvent::new("scan-1", lumina_workflow::RunId(uuid::Uuid::nil()), "scanned", Payload::null());
+/// let answers = store.commit([Change::Emit(event).into()].into()).await?;
+/// assert!(matches!(answers[..], [Ok(Outcome::Emitted(_))]));
+/// assert_eq!(store.next_due().await?, None);
+/// # let _ = take_one;
+/// # Ok::<(), StoreError>(())
+/// # })?;
+/// # Ok::<(), StoreError>(())
+/// ```
 pub trait Store: Send + Sync + 'static {
     /// Applies the members in order, in one durable transaction, and answers for each.
     ///
@@ -94,6 +124,8 @@ pub trait Store: Send + Sync + 'static {
 }
 
 /// One change of a group, with the application's own writes that belong to it.
+///
+/// An example is at [`Change`].
 #[derive(Debug, Clone)]
 pub struct Member {
     /// The change.
@@ -139,6 +171,33 @@ impl Member {
 }
 
 /// What a [`Member`] changes.
+///
+/// ```
+/// use lumina_workflow::store::{Change, Ending, Member, Next};
+/// use lumina_workflow::{NewEvent, Payload, RunId};
+///
+/// /// What a group does, in words.
+/// fn tell(members: &[Member]) -> Vec<String> {
+///     let tell = |member: &Member| match &member.change {
+///         Change::Start(new) => format!("starts {}", new.workflow),
+///         Change::Emit(event) => format!("emits {}", event.name),
+///         Change::Command(command) => format!("{:?} by {}", command.what, command.by),
+///         Change::Advance(advance) => match &advance.next {
+///             Next::Finish(Ending::Completed(output)) => format!("completes with {}", output.as_str()),
+///             Next::Park { wake_at } => format!("parks until {wake_at:?}"),
+///             _ => format!("adds {} records", advance.records.len()),
+///         },
+///         _ => format!("writes, attached: {}", member.attach.is_some()),
+///     };
+///     members.iter().map(tell).collect()
+/// }
+///
+/// let run = RunId(uuid::Uuid::from_u128(7));
+/// let member = Member::from(Change::Emit(NewEvent::new("scan-1", run, "scanned", Payload::encode(&7)?)));
+/// assert_eq!(tell(std::slice::from_ref(&member)), ["emits scanned"]);
+/// assert_eq!((member.size(), member.subject()), (1, None));
+/// # Ok::<(), lumina_workflow::PayloadError>(())
+/// ```
 #[derive(Debug, Clone)]
 pub enum Change {
     /// Only the attachment. The id is the caller's: when it was applied before, the stored
@@ -164,6 +223,8 @@ pub enum Change {
 
 /// A wish about an event that nobody has claimed. Refused with [`Refusal::UnknownEvent`] when there is none
 /// with this number, because it was routed or has expired.
+///
+/// An example is at [`Change`].
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct UnroutedCommand {
     /// The event's sequence.
@@ -175,6 +236,8 @@ pub struct UnroutedCommand {
 }
 
 /// A run to be made.
+///
+/// An example is at [`Engine`](crate::Engine).
 #[derive(Debug, Clone)]
 pub struct NewRun {
     /// Its id.
@@ -200,6 +263,8 @@ pub struct NewRun {
 }
 
 /// The right of a worker to one run.
+///
+/// An example is at [`Store`].
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Lease {
     /// The run.
@@ -217,6 +282,8 @@ pub struct Lease {
 /// [`Refusal::OutOfSequence`]; with `guard`, the run's inbox counter is that, else
 /// [`Refusal::InboxChanged`]; the keys are free, or this run's own, else
 /// [`Refusal::KeyTaken`]. Then the attachment runs, and all else follows.
+///
+/// An example is at [`Change`].
 #[derive(Debug, Clone)]
 pub struct Advance {
     /// Whose right it is.
@@ -244,6 +311,8 @@ pub struct Advance {
 }
 
 /// How a run goes on after an [`Advance`].
+///
+/// An example is at [`Change`].
 #[derive(Debug, Clone, PartialEq)]
 pub enum Next {
     /// It is still being executed under the same lease.
@@ -290,6 +359,8 @@ impl Next {
 }
 
 /// How a run ended.
+///
+/// An example is at [`Change`].
 #[derive(Debug, Clone, PartialEq)]
 pub enum Ending {
     /// With this output.
@@ -301,6 +372,8 @@ pub enum Ending {
 }
 
 /// A wish about a run, recorded with who wished it.
+///
+/// An example is at [`Change`].
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Command {
     /// The run.
@@ -317,6 +390,15 @@ pub struct Command {
 /// all but a cancel take effect at once, as if somebody had claimed the run for a moment: its epoch is one
 /// higher, so that nobody who held it before can write, and its history ends in the record that
 /// [`control::judge`] tells.
+///
+/// ```
+/// use lumina_workflow::store::{Change, Command, CommandKind};
+/// use lumina_workflow::RunId;
+///
+/// let run = RunId(uuid::Uuid::from_u128(7));
+/// let change = Change::Command(Command { run, what: CommandKind::Cancel, by: "ada".to_owned() });
+/// # let _ = change;
+/// ```
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum CommandKind {
     /// End it. Kept in the row if the run has not ended, is not failing, and was not asked before;
@@ -344,6 +426,17 @@ pub enum CommandKind {
 /// The application's writes in the same transaction. Opaque to the engine: only the store's
 /// own crate makes it and opens it. It may run more than once, since a group may be repeated
 /// after it was rolled back, so it must be a function of the database alone.
+///
+/// ```
+/// use lumina_workflow::store::Attachment;
+///
+/// /// What a store's crate wraps, and opens again.
+/// struct Statement(&'static str);
+///
+/// let attachment = Attachment::new(Statement("DELETE FROM cart"));
+/// assert_eq!(attachment.open::<Statement>().map(|statement| statement.0), Some("DELETE FROM cart"));
+/// assert!(attachment.open::<String>().is_none());
+/// ```
 #[derive(Clone)]
 pub struct Attachment(Arc<dyn Any + Send + Sync>);
 
@@ -367,9 +460,13 @@ impl fmt::Debug for Attachment {
 }
 
 /// A store's answer for one member.
+///
+/// An example is at [`Store`].
 pub type MemberResult = Result<Outcome, Refusal>;
 
 /// A member that was applied.
+///
+/// An example is at [`Store`].
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Outcome {
     /// [`Change::Nothing`]: what its attachment returned, now or the first time.
@@ -405,6 +502,8 @@ pub enum Outcome {
 }
 
 /// Where an event went.
+///
+/// An example is at [`Engine`](crate::Engine).
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Delivery {
     /// Into this run's inbox.
@@ -416,6 +515,19 @@ pub enum Delivery {
 }
 
 /// A member that was not applied, and why.
+///
+/// ```
+/// # use lumina_workflow::store::{Change, Command, CommandKind, Refusal};
+/// # let kit = lumina_workflow::testing::TestEngine::new();
+/// # let (engine, run) = (kit.engine(), lumina_workflow::RunId(uuid::Uuid::nil()));
+/// # let change = Change::Command(Command { run, what: CommandKind::Cancel, by: "ada".to_owned() });
+/// # kit.block_on(async {
+/// let answers = engine.store().commit([change.into()].into()).await?;
+/// assert_eq!(answers, [Err(Refusal::UnknownRun(run))]);
+/// # Ok::<(), lumina_workflow::store::StoreError>(())
+/// # })?;
+/// # Ok::<(), lumina_workflow::store::StoreError>(())
+/// ```
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum Refusal {
     /// Another worker has the run.
@@ -471,6 +583,8 @@ pub enum Refusal {
 }
 
 /// A call that failed as a whole.
+///
+/// An example is at [`Store`].
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum StoreError {
     /// Nothing was applied. It may work later.

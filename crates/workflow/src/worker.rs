@@ -16,6 +16,8 @@ use crate::shell::Shell;
 use crate::store::{Claim, Claimed, Hint, Lease, StoreError};
 
 /// How a worker works.
+///
+/// An example is at [`Worker`].
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct WorkerOptions {
     /// How many runs it executes at once. Parked ones do not count.
@@ -57,6 +59,21 @@ const CLAIM_PAUSE: Duration = Duration::from_millis(500);
 const CLAIM_LIMIT: usize = 250;
 
 /// A running worker. Dropping the handle does not stop it.
+///
+/// ```
+/// # use lumina_workflow::testing::TestEngine;
+/// use lumina_workflow::WorkerOptions;
+/// use std::time::Duration;
+///
+/// # let kit = TestEngine::new();
+/// # let engine = kit.engine();
+/// # kit.block_on(async {
+/// let worker = engine.start_worker(WorkerOptions { max_in_flight: 32, ..WorkerOptions::default() });
+/// println!("worker {} executes {} runs", worker.id(), worker.in_flight());
+/// // What is executing may end within ten seconds; the rest is taken up by the next worker.
+/// worker.shutdown(Duration::from_secs(10)).await;
+/// # });
+/// ```
 pub struct Worker {
     inner: Arc<Inner>,
 }

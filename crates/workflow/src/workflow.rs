@@ -23,6 +23,37 @@ use crate::step::{Matching, STEP_NAME_LIMIT, Step, StepKind, StepPlan};
 /// from history. So between steps it must be a function of its input and of what steps
 /// answered: no clock, no randomness, no I/O, no shared state; and it may await only what
 /// [`Run`] gives it.
+///
+/// ```
+/// use lumina_workflow::{Failure, Run, Step, StepError, Workflow};
+///
+/// const BOOK: Step = Step::action("book");
+/// const CONFIRM: Step = Step::action("confirm");
+/// const UNDO: Step = Step::action("undo");
+///
+/// struct Table;
+///
+/// impl Workflow for Table {
+///     const NAME: &'static str = "table";
+///     const STEPS: &'static [Step] = &[BOOK, CONFIRM, UNDO];
+///     type Input = u32;
+///     type Output = String;
+///
+///     async fn run(&self, run: &Run, guests: u32) -> Result<String, Failure> {
+///         let table: u32 = run.step(BOOK, move |_| async move { Ok(guests + 10) }).await?;
+///         run.step(CONFIRM, |_| async { Err::<(), _>(StepError::fail("the kitchen is closed")) }).await?;
+///         Ok(format!("table {table}"))
+///     }
+///
+///     async fn on_failure(&self, run: &Run, _guests: u32, _failure: &Failure) -> Result<(), Failure> {
+///         run.step(UNDO, |_| async { Ok(()) }).await
+///     }
+/// }
+/// # let kit = lumina_workflow::testing::TestEngine::new().register(Table);
+/// # let run = kit.start::<Table>(&4);
+/// # kit.end::<Table>(run).unwrap_err();
+/// # kit.history(run).assert_includes(["book: done 1", "confirm: failed for good", "! undo: done 1"]);
+/// ```
 pub trait Workflow: Send + Sync + 'static {
     /// Its name: the key under which runs are stored.
     const NAME: &'static str;
@@ -107,6 +138,28 @@ pub(crate) struct Definition {
 }
 
 /// What is wrong with a declaration. Found when it is registered, before anything runs.
+///
+/// ```
+/// # use lumina_workflow::{deterministic::DeterministicRuntime, store::memory::MemoryStore, StoreClock};
+/// use lumina_workflow::{Engine, Failure, Run, Step, Workflow};
+///
+/// struct Endless;
+///
+/// impl Workflow for Endless {
+///     const NAME: &'static str = "endless";
+///     const STEPS: &'static [Step] = &[Step::wait("wait-for-ever", "never")];
+/// #    type Input = ();
+/// #    type Output = ();
+/// #    async fn run(&self, _: &Run, (): ()) -> Result<(), Failure> {
+/// #        Ok(())
+/// #    }
+///     // ...
+/// }
+/// # let runtime = std::sync::Arc::new(DeterministicRuntime::new(1));
+/// # let store = std::sync::Arc::new(MemoryStore::new(StoreClock::of(runtime.clone())));
+/// let refused = Engine::builder(store, runtime).register(Endless).err().expect("it has no deadline");
+/// assert!(refused.to_string().contains("a wait needs a deadline"));
+/// ```
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum DefinitionError {
     /// Two workflows of one name.
@@ -136,6 +189,8 @@ pub enum DefinitionError {
 }
 
 /// Durations from configuration, instead of the declared ones.
+///
+/// An example is at [`EngineBuilder`](crate::EngineBuilder).
 #[derive(Debug, Clone, Default)]
 pub struct Overrides {
     timeouts: BTreeMap<String, Duration>,

@@ -7,6 +7,7 @@ mod bans;
 mod commands;
 mod documents;
 mod edges;
+mod examples;
 mod length;
 mod manifests;
 mod markdown;
@@ -48,13 +49,14 @@ impl fmt::Display for Failure {
 }
 
 /// The rules that need nothing but the files; the crate graph, which cargo knows, is beside them.
-const RULES: [fn(&Tree) -> Vec<Failure>; 6] = [
+const RULES: [fn(&Tree) -> Vec<Failure>; 7] = [
     manifests::check,
     bans::check,
     migrations::check,
     length::check,
     words::check,
     documents::check,
+    examples::check,
 ];
 
 /// Holds the checkout to every rule, and prints what breaks one.

@@ -8,6 +8,7 @@ mod conformance;
 mod disk;
 mod encryption;
 mod files;
+mod kit;
 mod migrations;
 mod opened;
 mod threads;

@@ -25,6 +25,8 @@ const BASE64: GeneralPurpose = GeneralPurpose::new(
 );
 
 /// A key file that cannot be used. No message has any of its keys.
+///
+/// An example is at [`AesGcmCodec`](super::AesGcmCodec).
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum KeyFileError {
@@ -67,6 +69,13 @@ pub enum KeyFileError {
 ///
 /// # Errors
 /// When the id cannot be one, or the system gives no random numbers.
+///
+/// ```
+/// use lumina_workflow::codec::new_key_line;
+/// assert!(new_key_line("2026-a")?.starts_with("2026-a "));
+/// assert!(new_key_line("two words").is_err());
+/// # Ok::<(), std::io::Error>(())
+/// ```
 pub fn new_key_line(id: &str) -> Result<Zeroizing<String>, io::Error> {
     if !is_key_id(id) {
         return Err(io::Error::new(io::ErrorKind::InvalidInput, wrong_id(id)));

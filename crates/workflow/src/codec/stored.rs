@@ -13,6 +13,8 @@ const MARK: &str = "\"encoded:";
 ///
 /// # Errors
 /// When the codec fails, or makes what could not be read again.
+///
+/// An example is at [`codec`](super).
 pub fn to_stored<'p>(codec: Option<&dyn Codec>, payload: &'p Payload) -> Result<Cow<'p, str>, CodecError> {
     let plain = payload.as_str();
     if let Some(codec) = codec
@@ -30,6 +32,8 @@ pub fn to_stored<'p>(codec: Option<&dyn Codec>, payload: &'p Payload) -> Result<
 ///
 /// # Errors
 /// When it is encoded and the codec is missing, lacks the key, or finds it damaged.
+///
+/// An example is at [`codec`](super).
 pub fn from_stored(codec: Option<&dyn Codec>, stored: &str) -> Result<Payload, CodecError> {
     Ok(match stored.strip_prefix(MARK) {
         None => Payload::from_stored(stored),
@@ -41,6 +45,8 @@ pub fn from_stored(codec: Option<&dyn Codec>, stored: &str) -> Result<Payload, C
 ///
 /// # Errors
 /// As [`from_stored`].
+///
+/// An example is at [`codec`](super).
 pub fn is_stored(codec: Option<&dyn Codec>, stored: &str, payload: &Payload) -> Result<bool, CodecError> {
     match stored.strip_prefix(MARK) {
         None => Ok(stored == payload.as_str()),

@@ -156,6 +156,10 @@ impl Driver {
     async fn run_in_tx(&mut self, ordinal: u32, attachment: Attachment) -> Flow<()> {
         let attempt = self.next_attempt(ordinal).number();
         let started_at = self.now();
+        #[cfg(feature = "testing")]
+        if self.intercept_in_tx(ordinal, attempt, started_at).await? {
+            return Ok(());
+        }
         self.record(ordinal, What::Completed { attempt, payload: None }, started_at);
         match self.commit(Next::Running, None, Some(attachment)).await? {
             Committed::Done { payload } => {
@@ -175,6 +179,8 @@ impl Driver {
 
     /// False when something came in first, and the code's turn is before the attempt's.
     async fn start_attempt(&mut self, ordinal: u32, gate: Option<GateCode>, act: ActCode) -> Flow<bool> {
+        #[cfg(feature = "testing")]
+        let gate = gate.filter(|_| !self.skips_gate(ordinal, self.next_attempt(ordinal).number()));
         if let Some(gate) = gate {
             self.start_gate(ordinal, gate);
             return Ok(true);
@@ -218,6 +224,8 @@ impl Driver {
         let plan = self.plan(ordinal);
         let (name, timeout) = (plan.step.name, plan.timeout);
         let runtime = self.shell.runtime.clone();
+        #[cfg(feature = "testing")]
+        let act = &self.intercepted(ordinal, act);
         let acked = runtime.monotonic();
         let (act, handle) = (act.clone(), attempt.clone());
         if kind == StepKind::Effect {

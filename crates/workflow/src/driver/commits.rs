@@ -80,11 +80,17 @@ impl Driver {
     }
 
     async fn submit(&mut self, advance: Advance, attach: Option<Attachment>) -> Flow<Committed> {
+        #[cfg(feature = "testing")]
+        self.tell_recording().await;
         let change = Change::Advance(advance);
         let member = Member { change, attach };
         loop {
             match self.shell.pipeline.submit(member.clone()).await {
-                Ok(result) => return self.take_result(result),
+                Ok(result) => {
+                    #[cfg(feature = "testing")]
+                    self.tell_recorded(&member, &result).await;
+                    return self.take_result(result);
+                }
                 Err(error) => self.pause_after(&error).await?,
             }
         }

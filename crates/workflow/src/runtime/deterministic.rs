@@ -14,6 +14,25 @@ use jiff::Timestamp;
 use super::Runtime;
 
 /// The executor. Clones are the same one.
+///
+/// ```
+/// use lumina_workflow::{deterministic::{DeterministicRuntime, Stuck}, Runtime};
+/// use std::time::Duration;
+///
+/// let runtime = DeterministicRuntime::new(1);
+/// runtime.spawn(runtime.sleep(Duration::from_secs(48 * 3_600)));
+/// runtime.block_on(runtime.sleep(Duration::from_secs(24 * 3_600)))?;
+/// assert_eq!((runtime.elapsed().as_secs(), runtime.tasks()), (24 * 3_600, 1));
+///
+/// // Turn by turn, and no further than told.
+/// while runtime.turn() {}
+/// assert!(!runtime.pass_until(Duration::from_secs(25 * 3_600)), "no timer came first");
+///
+/// // As a process that dies; and something that never comes.
+/// runtime.drop_tasks();
+/// assert_eq!(runtime.block_on(std::future::pending::<()>()), Err(Stuck));
+/// # Ok::<(), Stuck>(())
+/// ```
 #[derive(Clone)]
 pub struct DeterministicRuntime {
     shared: Arc<Shared>,
@@ -39,6 +58,8 @@ struct State {
 }
 
 /// Nothing could go on any more before the awaited future had ended.
+///
+/// An example is at [`DeterministicRuntime`].
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 #[error(
     "nothing is ready, no timer is set, and the awaited future has not ended: it waits for something that never comes"
@@ -103,13 +124,7 @@ impl DeterministicRuntime {
         let waker = self.waker(MAIN);
         self.state().enqueue(MAIN);
         loop {
-            let next = self.state().next_ready();
-            let polls = self.state().polls;
-            assert!(
-                polls < POLLS_PER_MOMENT,
-                "tasks wake each other without end, and no time passes"
-            );
-            match next {
+            match self.next_ready() {
                 Some(MAIN) => {
                     if let Poll::Ready(value) = future.as_mut().poll(&mut Context::from_waker(&waker)) {
                         return Ok(value);
@@ -119,6 +134,31 @@ impl DeterministicRuntime {
                 None => self.pass_time()?,
             }
         }
+    }
+
+    /// Polls the task whose turn it is. False when nothing can happen before time passes.
+    ///
+    /// # Panics
+    /// When tasks wake each other without end, so that time never passes.
+    pub fn turn(&self) -> bool {
+        let next = self.next_ready();
+        if let Some(task) = next {
+            self.poll_task(task);
+        }
+        next.is_some()
+    }
+
+    /// Lets time pass to the next timer, but not beyond `limit`, counted from the start. False
+    /// when the limit came first.
+    pub fn pass_until(&self, limit: Duration) -> bool {
+        let next = self.state().timers.first_key_value().map(|((due, _), _)| *due);
+        if next.is_some_and(|due| due <= limit) {
+            return self.pass_time().is_ok();
+        }
+        let mut state = self.state();
+        state.polls = 0;
+        state.elapsed = state.elapsed.max(limit);
+        false
     }
 
     /// Drops every task, as a process that dies does.
@@ -137,6 +177,16 @@ impl DeterministicRuntime {
     #[must_use]
     pub fn elapsed(&self) -> Duration {
         self.state().elapsed
+    }
+
+    fn next_ready(&self) -> Option<u64> {
+        let next = self.state().next_ready();
+        let polls = self.state().polls;
+        assert!(
+            polls < POLLS_PER_MOMENT,
+            "tasks wake each other without end, and no time passes"
+        );
+        next
     }
 
     fn state(&self) -> MutexGuard<'_, State> {
@@ -336,6 +386,18 @@ mod tests {
         assert_eq!(runtime.tasks(), 1);
         runtime.drop_tasks();
         assert_eq!(runtime.tasks(), 0);
+    }
+
+    #[test]
+    fn time_passes_by_hand_and_no_further_than_told() {
+        let runtime = DeterministicRuntime::new(1);
+        runtime.spawn(runtime.sleep(Duration::from_secs(2)));
+        while runtime.turn() {}
+        assert!(!runtime.pass_until(Duration::from_secs(1)));
+        assert_eq!((runtime.elapsed(), runtime.tasks()), (Duration::from_secs(1), 1));
+        assert!(runtime.pass_until(Duration::from_secs(9)), "the timer comes first");
+        while runtime.turn() {}
+        assert_eq!((runtime.elapsed(), runtime.tasks()), (Duration::from_secs(2), 0));
     }
 
     #[test]

@@ -12,6 +12,19 @@ use jiff::Timestamp;
 use super::Runtime;
 
 /// Runs the engine on the tokio runtime that it was made in.
+///
+/// ```
+/// use lumina_workflow::{Engine, StoreClock, TokioRuntime, store::memory::MemoryStore};
+/// use std::sync::Arc;
+///
+/// # tokio::runtime::Builder::new_current_thread().enable_time().build()?.block_on(async {
+/// let store = Arc::new(MemoryStore::new(StoreClock::system()));
+/// let engine = Engine::builder(store, Arc::new(TokioRuntime::current())).build().await?;
+/// # let _ = engine;
+/// # Ok::<(), lumina_workflow::store::StoreError>(())
+/// # })?;
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
 pub struct TokioRuntime {
     handle: tokio::runtime::Handle,
     hasher: RandomState,

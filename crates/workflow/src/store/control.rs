@@ -8,6 +8,8 @@ use crate::history::{Phase, Record, What};
 use crate::id::{Epoch, Seq, WorkerId};
 
 /// What of a run decides about a command.
+///
+/// An example is at [`judge`].
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Standing {
     /// Its status.
@@ -23,6 +25,8 @@ pub struct Standing {
 }
 
 /// What a store does about a command.
+///
+/// An example is at [`judge`].
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Effect {
     /// Nothing: it is so already, or too late.
@@ -45,6 +49,22 @@ pub enum Effect {
 ///
 /// # Errors
 /// What the run's status or history does not allow.
+///
+/// ```
+/// use lumina_workflow::store::control::{Effect, Standing, judge, record};
+/// use lumina_workflow::store::{Command, CommandKind, RunStatus};
+/// use lumina_workflow::{Epoch, Phase, RunId, Seq};
+///
+/// let run = RunId(uuid::Uuid::from_u128(7));
+/// let pause = Command { run, what: CommandKind::Pause, by: "ada".to_owned() };
+/// let (status, phase, seq) = (RunStatus::Waiting, Phase::Main, Seq(3));
+/// let waiting = Standing { status, phase, cancel_asked: false, pause_asked: false, seq };
+///
+/// let effect = judge(&pause, &waiting)?;
+/// assert_eq!(effect, Effect::Hold);
+/// assert!(record(&pause, effect, phase, Epoch(4), jiff::Timestamp::UNIX_EPOCH).is_some());
+/// # Ok::<(), lumina_workflow::store::Refusal>(())
+/// ```
 pub fn judge(command: &Command, run: &Standing) -> Result<Effect, Refusal> {
     match command.what {
         CommandKind::Cancel => judge_cancel(run).map_err(|problem| refuse(command, run, problem)),
@@ -120,6 +140,8 @@ fn judge_rewind(command: &Command, run: &Standing, seq: Seq) -> Result<Effect, R
 
 /// The record that tells of a command's effect in the run's history, under the epoch that the
 /// command has raised. `None` when the run's worker, or the next one, writes it.
+///
+/// An example is at [`judge`].
 #[must_use]
 pub fn record(command: &Command, effect: Effect, phase: Phase, epoch: Epoch, now: Timestamp) -> Option<Record> {
     let by = command.by.clone();

@@ -10,6 +10,8 @@ use futures_util::stream::{BoxStream, Stream};
 use crate::id::RunId;
 
 /// Something may have become possible.
+///
+/// An example is at [`Hints`].
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Hint {
     /// A run may be ready, or a timer may be due earlier than before.
@@ -20,6 +22,18 @@ pub enum Hint {
 
 /// Where a store drops its hints and workers pick them up. Hints of the same kind merge, so
 /// that nobody can make it grow.
+///
+/// ```
+/// use futures_util::{FutureExt, StreamExt};
+/// use lumina_workflow::store::{Hint, Hints};
+///
+/// let hints = Hints::new();
+/// let mut heard = hints.listen();
+/// hints.send(Hint::Ready);
+/// hints.send(Hint::Ready);
+/// assert_eq!(heard.next().now_or_never(), Some(Some(Hint::Ready)));
+/// assert_eq!(heard.next().now_or_never(), None, "they were merged");
+/// ```
 #[derive(Clone, Default)]
 pub struct Hints {
     listeners: Arc<Mutex<Vec<Weak<Mutex<Waiting>>>>>,

@@ -61,12 +61,37 @@ type Writes = Box<dyn Fn(&mut Tx<'_>) -> Result<Payload, StepError> + Send + Syn
 
 /// Makes an attachment for this store. When the code answers an error, or panics, the member
 /// is refused and nothing that it did through the [`Tx`] remains.
+///
+/// ```
+/// use lumina_workflow::store::memory;
+/// use lumina_workflow::{Payload, StepError};
+///
+/// let once = memory::attach(|tx| match tx.get("seat-7") {
+///     Some(_) => Err(StepError::fail("the seat is taken")),
+///     None => {
+///         tx.put("seat-7", Payload::null());
+///         Ok(Payload::null())
+///     }
+/// });
+/// # let kit = lumina_workflow::testing::TestEngine::new();
+/// # let engine = kit.engine();
+/// # let mut take = |id| kit.block_on(engine.transact(uuid::Uuid::from_u128(id), once.clone()));
+/// # assert!(take(1).is_ok() && take(2).is_err());
+/// ```
 pub fn attach(writes: impl Fn(&mut Tx<'_>) -> Result<Payload, StepError> + Send + Sync + 'static) -> Attachment {
     let writes: Writes = Box::new(writes);
     Attachment::new(writes)
 }
 
 /// A store in memory.
+///
+/// ```
+/// use lumina_workflow::store::memory::MemoryStore;
+/// use lumina_workflow::StoreClock;
+///
+/// let store = MemoryStore::new(StoreClock::system());
+/// assert_eq!(store.get("nothing"), None);
+/// ```
 pub struct MemoryStore {
     clock: StoreClock,
     hints: Hints,

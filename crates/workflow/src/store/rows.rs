@@ -15,6 +15,8 @@ use crate::id::{DefinitionHash, Epoch, RunId, Seq, WorkerId};
 use crate::payload::Payload;
 
 /// Who claims, and what it can execute.
+///
+/// An example is at [`Store`](super::Store).
 #[derive(Debug, Clone)]
 pub struct Claim {
     /// The worker.
@@ -35,6 +37,8 @@ pub struct Claim {
 }
 
 /// A run that now belongs to the claimer.
+///
+/// An example is at [`Store`](super::Store).
 #[derive(Debug, Clone)]
 pub struct Claimed {
     /// The right to it.
@@ -56,6 +60,8 @@ pub const CLAIMED_RECORDS: usize = 200;
 pub const CLAIMED_EVENTS: usize = 100;
 
 /// A record with its place.
+///
+/// An example is at [`Engine`](crate::Engine).
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct StoredRecord {
     /// Its place.
@@ -68,6 +74,12 @@ pub struct StoredRecord {
 }
 
 /// What a run is doing.
+///
+/// ```
+/// use lumina_workflow::store::RunStatus;
+/// assert!(RunStatus::ALL.into_iter().all(|status| RunStatus::parse(status.as_str()) == Some(status)));
+/// assert!(RunStatus::Failed.is_end() && !RunStatus::Blocked.is_end());
+/// ```
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum RunStatus {
@@ -137,6 +149,8 @@ impl fmt::Display for RunStatus {
 }
 
 /// A run as the database shows it.
+///
+/// An example is at [`RunQuery`].
 #[derive(Debug, Clone, PartialEq)]
 pub struct RunRow {
     /// Its id.
@@ -196,6 +210,24 @@ pub struct RunRow {
 }
 
 /// Which runs are asked for. All given parts must fit.
+///
+/// ```
+/// use lumina_workflow::store::{Page, RunQuery, RunRow, RunStatus};
+///
+/// # let kit = lumina_workflow::testing::TestEngine::new();
+/// # let engine = kit.engine();
+/// # kit.block_on(async {
+/// let blocked = RunQuery { statuses: vec![RunStatus::Blocked], limit: 100, ..RunQuery::default() };
+/// let page: Page<RunRow> = engine.runs(blocked.clone()).await?;
+/// for run in &page.items {
+///     println!("{} of {}: {}", run.id, run.workflow, run.blocked.as_deref().unwrap_or("blocked"));
+/// }
+/// let next = RunQuery { before: page.next, ..blocked };
+/// # assert!(page.items.is_empty() && next.before.is_none());
+/// # Ok::<(), lumina_workflow::store::StoreError>(())
+/// # })?;
+/// # Ok::<(), lumina_workflow::store::StoreError>(())
+/// ```
 #[derive(Debug, Clone, Default)]
 pub struct RunQuery {
     /// This run.
@@ -215,6 +247,8 @@ pub struct RunQuery {
 }
 
 /// A part of an answer.
+///
+/// An example is at [`RunQuery`].
 #[derive(Debug, Clone, PartialEq)]
 pub struct Page<T> {
     /// The items.
@@ -224,6 +258,8 @@ pub struct Page<T> {
 }
 
 /// Which events are asked for.
+///
+/// An example is at [`Engine::inbox`](crate::Engine::inbox).
 #[derive(Debug, Clone)]
 pub struct InboxQuery {
     /// A run's inbox, or, for `None`, what is unrouted.
@@ -235,6 +271,8 @@ pub struct InboxQuery {
 }
 
 /// A run's inbox, read at one moment.
+///
+/// An example is at [`Engine::inbox`](crate::Engine::inbox).
 #[derive(Debug, Clone, PartialEq)]
 pub struct Inbox {
     /// The run's counter at that moment; 0 for unrouted events.

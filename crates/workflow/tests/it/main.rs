@@ -3,5 +3,8 @@
 #![allow(clippy::unwrap_used, reason = "what a test cannot do without ends it")]
 
 mod conformance;
+mod documents;
 mod encryption;
 mod engine;
+mod interceptor;
+mod kit;

@@ -10,6 +10,23 @@ use crate::payload::Payload;
 use crate::store::{Delivery, NewRun, Outcome};
 
 /// The transaction that an attachment runs in. All of it happens, or none.
+///
+/// ```
+/// use lumina_workflow::store::{Outcome, NewRun, memory};
+/// use lumina_workflow::{NewEvent, Payload};
+///
+/// /// Starts a run and tells it something, in the transaction of the application's own write.
+/// fn intake(new: NewRun) -> lumina_workflow::store::Attachment {
+///     memory::attach(move |tx| {
+///         if tx.start(&new)? == Outcome::Started {
+///             tx.emit(&NewEvent::new("hello", new.id, "hello", Payload::null()))?;
+///             tx.make_due(new.id);
+///             tx.put("last", Payload::encode(&new.id).expect("an id has a JSON form"));
+///         }
+///         Ok(tx.get("last").unwrap_or_else(Payload::null))
+///     })
+/// }
+/// ```
 pub struct Tx<'a> {
     state: &'a mut State,
     now: Timestamp,
