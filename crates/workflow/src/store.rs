@@ -339,7 +339,7 @@ pub enum Next {
     /// It has ended. Its keys are free again; what is left in its inbox is unrouted.
     Finish(Ending),
     /// Its code does not fit its history. Claimed only by a worker with another definition
-    /// hash, once per hash, or after [`CommandKind::Retry`].
+    /// hash, once per hash, or after [`CommandKind::Resume`].
     Block {
         /// What differed, in words.
         reason: String,
