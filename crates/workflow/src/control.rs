@@ -71,6 +71,9 @@ struct Turn {
     at: Seq,
 }
 
+/// Finds the place that a run is to go back to.
+type FindTurn<'a> = dyn Fn(&RunRow, &[Record], &Replay) -> Result<Turn, EngineError> + Sync + 'a;
+
 impl Engine {
     /// Asks a run to end. Waits, sleeps and backoff end at once, attempts by themselves; then `on_failure`
     /// runs. True when this was the first request.
@@ -143,7 +146,7 @@ impl Engine {
         run: RunId,
         by: &str,
         may_repeat: MayRepeat,
-        find: &(dyn Fn(&RunRow, &[Record], &Replay) -> Result<Turn, EngineError> + Sync),
+        find: &FindTurn<'_>,
     ) -> Result<bool, EngineError> {
         loop {
             let row = self.row(run).await?;

@@ -186,8 +186,8 @@ pub fn records_come_back_as_they_were_written(stage: &Stage<'_>) {
         What::Paused { by: "ada".into() },
         What::Rewound {
             by: "ada".into(),
-            step: 3,
-            at: Seq(2),
+            step: 99,
+            at: Seq(99),
         },
         What::CancelRequested { by: "ada".into() },
         What::Resumed { by: "bob".into() },
