@@ -10,11 +10,12 @@ Usage: cargo xtask COMMAND
 
   ci                                  everything a change must pass: tidy, fmt, clippy, doc, test, and the demo once
   test [FILTER...] [--sim-seed N]     all tests, or those whose name contains a filter; N repeats a simulated run
+  mutants [FILTER...]                 plants bugs into a copy, one by one: the tests must catch each
   tidy                                the rules that only this project has
   bench [NAME...] [--json] [--list]   the benchmarks, for release";
 
 /// The commands, as documents may name them.
-pub const COMMANDS: &[&str] = &["ci", "test", "tidy", "bench", "help"];
+pub const COMMANDS: &[&str] = &["ci", "test", "mutants", "tidy", "bench", "help"];
 
 /// What to do.
 #[derive(Debug, PartialEq, Eq)]
@@ -23,6 +24,8 @@ pub enum Request {
     Ci,
     /// The tests.
     Test(Selection),
+    /// The tests of the tests, or those whose name contains a filter.
+    Mutants(Vec<String>),
     /// The rules that only this project has.
     Tidy,
     /// The benchmarks, with arguments of their own.
@@ -46,6 +49,7 @@ pub fn parse(words: impl IntoIterator<Item = String>) -> Result<Request> {
         "ci" => nothing_more(&command, &rest).map(|()| Request::Ci),
         "tidy" => nothing_more(&command, &rest).map(|()| Request::Tidy),
         "test" => selection(rest).map(Request::Test),
+        "mutants" => Ok(Request::Mutants(rest)),
         "bench" => Ok(Request::Bench(rest)),
         "help" | "--help" | "-h" => Ok(Request::Help),
         other => bail!("there is no command `{other}`; there are {}", COMMANDS.join(", ")),
@@ -111,6 +115,8 @@ mod tests {
                 Request::Bench(vec!["floor".into(), "--json".into()]),
             ),
             ("bench --help", Request::Bench(vec!["--help".into()])),
+            ("mutants", Request::Mutants(Vec::new())),
+            ("mutants sql-", Request::Mutants(vec!["sql-".into()])),
             ("test --help", Request::Help),
             ("help", Request::Help),
         ];

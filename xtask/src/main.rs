@@ -5,6 +5,7 @@
 mod arguments;
 mod bench;
 mod ci;
+mod mutants;
 mod process;
 mod smoke;
 mod test;
@@ -42,6 +43,7 @@ fn run(request: &Request) -> anyhow::Result<()> {
         }
         Request::Ci => ci::run(&workspace),
         Request::Test(selection) => test::run(&workspace, selection, test::Profile::Default),
+        Request::Mutants(filters) => mutants::run(&workspace, filters),
         Request::Tidy => tidy::run(&workspace),
         Request::Bench(arguments) => bench::run(&workspace, arguments),
     }
