@@ -69,6 +69,7 @@ mod replay;
 mod retry;
 mod run;
 mod runtime;
+mod schedule;
 mod seat;
 mod shell;
 mod step;
@@ -92,6 +93,7 @@ pub use run::{Run, StepFuture, Wait};
 #[cfg(feature = "tokio-runtime")]
 pub use runtime::TokioRuntime;
 pub use runtime::{Runtime, deterministic};
+pub use schedule::{CATCH_UP, MIN_PERIOD, Overlap, SCHEDULE_NAME_LIMIT, Schedule, ScheduleSpec, Timing};
 pub use step::{STEP_KEY_LIMIT, STEP_NAME_LIMIT, Step, StepAt, StepKey, StepKind};
 pub use worker::{Worker, WorkerOptions};
 pub use workflow::{DefinitionError, Overrides, Workflow};

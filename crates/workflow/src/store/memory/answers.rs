@@ -34,6 +34,7 @@ impl State {
         query.id.is_none_or(|id| id == row.id)
             && query.key.as_ref().is_none_or(holds)
             && query.workflow.as_ref().is_none_or(|workflow| *workflow == row.workflow)
+            && !query.without.contains(&row.workflow)
             && (query.statuses.is_empty() || query.statuses.contains(&row.status))
     }
 }

@@ -28,6 +28,7 @@ impl State {
             Change::Advance(advance) => self.advance(advance, attach, now),
             Change::Emit(event) => self.emit_with(event, attach, now),
             Change::Command(command) => self.command(command, attach, now),
+            Change::Schedule(change) => self.change_schedule(change, attach, now),
         };
         match answer {
             Ok(_) => self.keep(),
