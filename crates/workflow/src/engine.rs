@@ -258,7 +258,11 @@ impl Engine {
         let unknown = || EngineError::UnknownWorkflow(W::NAME.to_owned());
         let definition = self.shell.definitions.get(W::NAME).ok_or_else(unknown)?;
         check_key("a start key", options.key.as_deref())?;
-        if options.key.as_ref().is_some_and(|key| key.starts_with(START_KEY_PREFIX)) {
+        if options
+            .key
+            .as_ref()
+            .is_some_and(|key| key.starts_with(START_KEY_PREFIX))
+        {
             let problem = format!("a start key that begins with {START_KEY_PREFIX} is for runs of schedules alone");
             return Err(EngineError::Invalid(problem));
         }

@@ -67,7 +67,9 @@ impl Calendar {
         }
         let passed = (behind - 1) / period + 1;
         let next = tick.as_microsecond().saturating_add(passed.saturating_mul(period));
-        let next = Timestamp::from_microsecond(next).ok().and_then(|next| self.inside(next));
+        let next = Timestamp::from_microsecond(next)
+            .ok()
+            .and_then(|next| self.inside(next));
         (u64::try_from(passed).unwrap_or(0), next)
     }
 
@@ -94,7 +96,9 @@ impl Calendar {
 
 fn read_period(period: Duration) -> Result<i64, String> {
     if period < MIN_PERIOD {
-        return Err(format!("a period of {period:?} is a busy loop: {MIN_PERIOD:?} is the least"));
+        return Err(format!(
+            "a period of {period:?} is a busy loop: {MIN_PERIOD:?} is the least"
+        ));
     }
     i64::try_from(period.as_micros()).map_err(|_| format!("a period of {period:?} never passes"))
 }

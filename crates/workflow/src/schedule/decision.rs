@@ -38,7 +38,13 @@ pub(super) struct Ticked {
 }
 
 /// Decides about the ticks that are due at `now`, at most `most` starts of them.
-pub(super) fn decide(spec: &ScheduleSpec, calendar: &Calendar, row: &ScheduleRow, now: Timestamp, most: usize) -> Decision {
+pub(super) fn decide(
+    spec: &ScheduleSpec,
+    calendar: &Calendar,
+    row: &ScheduleRow,
+    now: Timestamp,
+    most: usize,
+) -> Decision {
     let Some(next) = row.next_at.filter(|_| row.is_live()) else {
         return Decision::Idle;
     };

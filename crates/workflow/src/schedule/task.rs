@@ -101,7 +101,8 @@ impl Scheduler {
                 && shell.definitions.contains_key(row.workflow.as_str())
                 && !shell.schedules.contains_key(&row.name)
         });
-        gone.map(|row| ScheduleChange::Remove { name: row.name.clone() }).collect()
+        gone.map(|row| ScheduleChange::Remove { name: row.name.clone() })
+            .collect()
     }
 
     /// What is stored as it is declared needs no commit.
@@ -111,10 +112,15 @@ impl Scheduler {
             workflow: declared.workflow.to_owned(),
             spec: declared.spec.clone(),
             input: declared.input.clone(),
-            next_at: Calendar::read(&declared.spec).ok().and_then(|calendar| calendar.next_after(now)),
+            next_at: Calendar::read(&declared.spec)
+                .ok()
+                .and_then(|calendar| calendar.next_after(now)),
         });
         let is_stored = |wanted: &Declaration| stored.iter().any(|row| is_same(row, wanted));
-        wanted.filter(|wanted| !is_stored(wanted)).map(ScheduleChange::Declare).collect()
+        wanted
+            .filter(|wanted| !is_stored(wanted))
+            .map(ScheduleChange::Declare)
+            .collect()
     }
 
     /// Does what is due. Answers how long nothing else is.
@@ -148,7 +154,11 @@ impl Scheduler {
             Ok(calendar) => decide(&row.spec, &calendar, row, now, most_starts(row)),
             Err(problem) => {
                 if self.unreadable.insert(row.name.clone()) {
-                    tracing::error!(schedule = row.name, problem, "a schedule cannot be read here; it does not tick");
+                    tracing::error!(
+                        schedule = row.name,
+                        problem,
+                        "a schedule cannot be read here; it does not tick"
+                    );
                 }
                 Decision::Idle
             }
@@ -163,7 +173,11 @@ impl Scheduler {
             (at, new_run(row, id, hash, shell.known_since, tick_key(&row.name, at)))
         };
         if ticked.missed > 0 {
-            tracing::warn!(schedule = row.name, missed = ticked.missed, "ticks are too old to be caught up");
+            tracing::warn!(
+                schedule = row.name,
+                missed = ticked.missed,
+                "ticks are too old to be caught up"
+            );
         }
         Some(Tick {
             name: row.name.clone(),
@@ -195,5 +209,7 @@ fn most_starts(row: &ScheduleRow) -> usize {
 
 fn time_until(earliest: Option<Timestamp>, now: Timestamp) -> Duration {
     let until = earliest.and_then(|at| Duration::try_from(at.duration_since(now)).ok());
-    until.map_or(LONGEST_SLEEP, |until| until.clamp(Duration::from_micros(1), LONGEST_SLEEP))
+    until.map_or(LONGEST_SLEEP, |until| {
+        until.clamp(Duration::from_micros(1), LONGEST_SLEEP)
+    })
 }

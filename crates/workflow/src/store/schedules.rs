@@ -136,9 +136,10 @@ impl ScheduleChange {
         match self {
             Self::Declare(declaration) => &declaration.name,
             Self::Tick(tick) => &tick.name,
-            Self::Remove { name } | Self::Pause { name, .. } | Self::Resume { name, .. } | Self::Trigger { name, .. } => {
-                name
-            }
+            Self::Remove { name }
+            | Self::Pause { name, .. }
+            | Self::Resume { name, .. }
+            | Self::Trigger { name, .. } => name,
         }
     }
 

@@ -7,7 +7,7 @@ use super::plan::KEYS;
 use crate::conformance::samples::key;
 use crate::conformance::snapshot::{Shown, Snapshot};
 use crate::conformance::stage::holds;
-use crate::store::{RunQuery, RunStatus};
+use crate::store::{RunQuery, RunStatus, ScheduleRow};
 
 impl Walk<'_> {
     pub(super) fn check(&self, shown: &Snapshot) {
@@ -26,6 +26,7 @@ impl Walk<'_> {
             }
         }
         holds("an event is in one place", no_event_twice(shown));
+        holds("a schedule's numbers only grow", have_grown(self, shown));
         for text in KEYS {
             let query = RunQuery {
                 key: Some(key(text)),
@@ -60,6 +61,19 @@ fn has_grown(before: &Shown, after: &Shown) -> bool {
         && old.inbox <= new.inbox
         && old.updated_at <= new.updated_at
         && after.history.starts_with(&before.history)
+}
+
+/// Those that were removed and purged begin anew.
+fn have_grown(walk: &Walk<'_>, shown: &Snapshot) -> bool {
+    let grown = |old: &ScheduleRow, new: &ScheduleRow| {
+        let counted = |row: &ScheduleRow| [row.revision, row.started, row.skipped, row.missed, row.by_hand];
+        old.created_at < new.created_at || counted(old).iter().zip(counted(new)).all(|(old, new)| *old <= new)
+    };
+    let before = |new: &ScheduleRow| walk.shown.schedules.iter().find(|old| old.name == new.name).cloned();
+    shown
+        .schedules
+        .iter()
+        .all(|new| before(new).is_none_or(|old| grown(&old, new)))
 }
 
 fn no_event_twice(shown: &Snapshot) -> bool {

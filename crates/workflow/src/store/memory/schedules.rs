@@ -11,7 +11,9 @@ use crate::store::{
 
 /// Whether a schedule has started the run.
 pub(super) fn is_scheduled(run: &RunRow) -> bool {
-    run.start_key.as_ref().is_some_and(|key| key.starts_with(START_KEY_PREFIX))
+    run.start_key
+        .as_ref()
+        .is_some_and(|key| key.starts_with(START_KEY_PREFIX))
 }
 
 impl State {
@@ -25,7 +27,10 @@ impl State {
     fn seen(&self, row: &ScheduleRow) -> ScheduleRow {
         let prefix = format!("{START_KEY_PREFIX}{}@", row.name);
         let of_it = |run: &RunRow| run.start_key.as_ref().is_some_and(|key| key.starts_with(&prefix));
-        let running = self.runs.iter().any(|(_, run)| of_it(&run.row) && !run.row.status.is_end());
+        let running = self
+            .runs
+            .iter()
+            .any(|(_, run)| of_it(&run.row) && !run.row.status.is_end());
         ScheduleRow { running, ..row.clone() }
     }
 
@@ -82,7 +87,12 @@ impl State {
             (None, ScheduleChange::Declare(declaration)) => fresh(declaration, now),
             (None, _) => unreachable!("only a declaration has an effect on what is not there"),
         };
-        let wish = |by: &String| Some(Wish { by: by.clone(), at: now });
+        let wish = |by: &String| {
+            Some(Wish {
+                by: by.clone(),
+                at: now,
+            })
+        };
         match change {
             ScheduleChange::Declare(declaration) => declare(&mut row, declaration),
             ScheduleChange::Remove { .. } => {
