@@ -123,3 +123,6 @@ fn next_fitting(cron: &Cron, zone: &TimeZone, time: Timestamp) -> Option<Timesta
     let next = cron.find_next_occurrence(&second.to_zoned(zone.clone()), false);
     next.ok().map(|next| next.timestamp())
 }
+
+#[cfg(test)]
+mod tests;
