@@ -25,7 +25,7 @@ CREATE TABLE workflow_schedule (
     started      INTEGER NOT NULL,
     skipped      INTEGER NOT NULL,
     missed       INTEGER NOT NULL,
-    by_hand      INTEGER NOT NULL,
+    triggers     INTEGER NOT NULL,
     created_at   INTEGER NOT NULL,
     updated_at   INTEGER NOT NULL
 ) STRICT, WITHOUT ROWID;

@@ -162,7 +162,7 @@ impl EngineBuilder {
     /// # Errors
     /// When it cannot work; the error names the schedule.
     pub fn schedule<W: Workflow>(mut self, schedule: Schedule, input: &W::Input) -> Result<Self, DefinitionError> {
-        let (name, spec) = schedule.finish()?;
+        let (name, spec, at_start) = schedule.finish()?;
         let wrong = |problem: String| DefinitionError::Schedule {
             schedule: name.clone(),
             problem,
@@ -172,7 +172,12 @@ impl EngineBuilder {
         }
         let input = Payload::encode(input).map_err(|e| wrong(format!("its input {e}")))?;
         let workflow = W::NAME;
-        let declared = Declared { workflow, spec, input };
+        let declared = Declared {
+            workflow,
+            spec,
+            input,
+            at_start,
+        };
         match self.schedules.insert(name.clone(), declared) {
             None => Ok(self),
             Some(_) => Err(wrong("is declared twice".to_owned())),

@@ -88,6 +88,7 @@ pub struct Schedule {
     name: String,
     spec: ScheduleSpec,
     catch_up: Option<String>,
+    at_start: bool,
 }
 
 impl Schedule {
@@ -126,6 +127,7 @@ impl Schedule {
             name,
             spec,
             catch_up: None,
+            at_start: false,
         }
     }
 
@@ -158,6 +160,14 @@ impl Schedule {
         self
     }
 
+    /// Also starts a run whenever a worker starts, as if somebody named `start` had asked for it:
+    /// not while the schedule is held, nor while a run of it has not ended.
+    #[must_use]
+    pub fn at_start(mut self) -> Self {
+        self.at_start = true;
+        self
+    }
+
     /// The priority of its runs: higher ones first, 0 is ordinary.
     #[must_use]
     pub fn priority(mut self, priority: i16) -> Self {
@@ -178,14 +188,14 @@ impl Schedule {
         }
     }
 
-    /// Its name and its spec, when they can work.
-    pub(crate) fn finish(mut self) -> Result<(String, ScheduleSpec), DefinitionError> {
+    /// Its name, its spec, and whether it is for starts as well, when they can work.
+    pub(crate) fn finish(mut self) -> Result<(String, ScheduleSpec, bool), DefinitionError> {
         if let Some(text) = &self.catch_up {
             self.spec.catch_up = parse_duration(text).map_err(|e| self.wrong(format!("its catch-up window {e}")))?;
         }
         match find_problem(&self.name, &self.spec) {
             Some(problem) => Err(self.wrong(problem)),
-            None => Ok((self.name, self.spec)),
+            None => Ok((self.name, self.spec, self.at_start)),
         }
     }
 }

@@ -87,7 +87,7 @@ fn obey(group: &Group<'_>, change: &ScheduleChange) -> Result<(), Fault> {
 
 fn declare(group: &Group<'_>, wanted: &Declaration) -> Result<(), Fault> {
     const SQL: &str = "INSERT INTO workflow_schedule (name, workflow, spec, input, revision, next_at, \
-         started, skipped, missed, by_hand, created_at, updated_at) \
+         started, skipped, missed, triggers, created_at, updated_at) \
          VALUES (?1, ?2, ?3, ?4, 1, ?5, 0, 0, 0, 0, ?6, ?6) \
          ON CONFLICT (name) DO UPDATE SET workflow = ?2, spec = ?3, input = ?4, revision = revision + 1, next_at = ?5, \
          removed_at = NULL, updated_at = ?6";
@@ -157,7 +157,7 @@ fn resume(group: &Group<'_>, name: &str, by: &str, next_at: Option<Timestamp>) -
 
 fn trigger(group: &Group<'_>, name: &str, by: &str, run: &NewRun) -> Result<(), Fault> {
     const SQL: &str = "UPDATE workflow_schedule SET triggered_by = ?2, triggered_at = ?3, last_run = ?4, \
-         by_hand = by_hand + 1, revision = revision + 1, updated_at = ?3 WHERE name = ?1";
+         triggers = triggers + 1, revision = revision + 1, updated_at = ?3 WHERE name = ?1";
     start(group, run)?;
     group.execute(SQL, params![name, by, group.now, run.id.0])?;
     Ok(())

@@ -11,7 +11,7 @@ use crate::fault::Fault;
 /// The columns of [`schedule_row`], in its order. The schedule's runs are those whose start keys
 /// begin with its name and an `@`, which `A` follows.
 const SELECT: &str = "SELECT name, workflow, spec, input, revision, next_at, paused_by, paused_at, resumed_by, \
-     resumed_at, triggered_by, triggered_at, removed_at, last_tick, last_run, started, skipped, missed, by_hand, \
+     resumed_at, triggered_by, triggered_at, removed_at, last_tick, last_run, started, skipped, missed, triggers, \
      created_at, updated_at, \
      EXISTS (SELECT 1 FROM workflow_run INDEXED BY workflow_run_scheduled \
          WHERE finished_at IS NULL AND start_key >= 'schedule:' AND start_key < 'schedule;' \
@@ -56,7 +56,7 @@ fn schedule_row(row: &Row<'_>) -> Result<ScheduleRow, Fault> {
         started: from_int(row.get(15)?),
         skipped: from_int(row.get(16)?),
         missed: from_int(row.get(17)?),
-        by_hand: from_int(row.get(18)?),
+        triggers: from_int(row.get(18)?),
         created_at: time(row, 19)?,
         updated_at: time(row, 20)?,
         running: row.get(21)?,

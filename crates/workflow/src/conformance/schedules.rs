@@ -106,7 +106,7 @@ pub fn a_declared_schedule_is_shown(stage: &Stage<'_>) {
         started: 0,
         skipped: 0,
         missed: 0,
-        by_hand: 0,
+        triggers: 0,
         created_at: now,
         updated_at: now,
     };
@@ -316,7 +316,7 @@ pub fn a_trigger_starts_one_run(stage: &Stage<'_>) {
     same("its next time stays", row.next_at, Some(moment(60)));
     same(
         "it is counted apart",
-        (row.started, row.by_hand, row.last_run),
+        (row.started, row.triggers, row.last_run),
         (0, 1, Some(id)),
     );
     same(

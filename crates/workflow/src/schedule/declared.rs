@@ -9,4 +9,6 @@ pub(crate) struct Declared {
     pub workflow: &'static str,
     pub spec: ScheduleSpec,
     pub input: Payload,
+    /// A worker that starts has a run started.
+    pub at_start: bool,
 }

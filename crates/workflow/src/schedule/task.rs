@@ -11,8 +11,7 @@ use tokio::sync::Notify;
 
 use super::api::{all_schedules, new_run};
 use super::decision::{Decision, MOST_STARTS, Ticked, decide};
-use super::{Calendar, tick_key};
-use crate::engine::EngineError;
+use super::{Calendar, tick_key, trigger_key};
 use crate::id::RunId;
 use crate::shell::Shell;
 use crate::store::{Change, Declaration, GROUP_BYTES, Refusal, ScheduleChange, ScheduleRow, StoreError, Tick};
@@ -80,17 +79,44 @@ impl Scheduler {
         (self.is_stopping)()
     }
 
-    async fn declare(&self) -> Result<(), EngineError> {
+    async fn declare(&self) -> Result<(), StoreError> {
         let stored = all_schedules(&*self.shell.store).await?;
         let mut changes = self.removals(&stored);
         if !self.shell.schedules.is_empty() {
             let now = self.shell.store.now().await?;
             changes.extend(self.declarations(&stored, now));
         }
-        for answer in join_all(changes.into_iter().map(|change| self.submit(change))).await {
-            answer?;
-        }
-        Ok(())
+        self.submit_all(changes).await?;
+        let for_starts = self.shell.schedules.values().any(|declared| declared.at_start);
+        if for_starts { self.begin().await } else { Ok(()) }
+    }
+
+    /// Starts runs of those that are for starts. Said again after an error it starts no second
+    /// one: the first has not ended, or has done its work.
+    async fn begin(&self) -> Result<(), StoreError> {
+        let rows = all_schedules(&*self.shell.store).await?;
+        let for_start = |row: &&ScheduleRow| {
+            let declared = self.shell.schedules.get(&row.name);
+            declared.is_some_and(|declared| declared.at_start) && row.is_live() && !row.running
+        };
+        let triggers = rows.iter().filter(for_start).filter_map(|row| self.make_trigger(row));
+        self.submit_all(triggers.collect()).await
+    }
+
+    fn make_trigger(&self, row: &ScheduleRow) -> Option<ScheduleChange> {
+        let shell = &self.shell;
+        let hash = shell.definitions.get(row.workflow.as_str())?.hash;
+        let id = RunId(shell.runtime.new_id());
+        Some(ScheduleChange::Trigger {
+            name: row.name.clone(),
+            by: "start".to_owned(),
+            run: new_run(row, id, hash, shell.known_since, trigger_key(&row.name, id)),
+        })
+    }
+
+    async fn submit_all(&self, changes: Vec<ScheduleChange>) -> Result<(), StoreError> {
+        let answers = join_all(changes.into_iter().map(|change| self.submit(change))).await;
+        answers.into_iter().collect()
     }
 
     /// Of the workflows that it has; others are other engines' business.
@@ -124,7 +150,7 @@ impl Scheduler {
     }
 
     /// Does what is due. Answers how long nothing else is.
-    async fn look(&mut self) -> Result<Duration, EngineError> {
+    async fn look(&mut self) -> Result<Duration, StoreError> {
         let rows = all_schedules(&*self.shell.store).await?;
         let now = self.shell.store.now().await?;
         let (mut ticks, mut earliest) = (Vec::new(), None);
@@ -138,9 +164,8 @@ impl Scheduler {
         if ticks.is_empty() {
             return Ok(time_until(earliest, now));
         }
-        for answer in join_all(ticks.into_iter().map(|tick| self.submit(ScheduleChange::Tick(tick)))).await {
-            answer?;
-        }
+        self.submit_all(ticks.into_iter().map(ScheduleChange::Tick).collect())
+            .await?;
         // What came of it is in the rows.
         Ok(Duration::ZERO)
     }
@@ -192,7 +217,7 @@ impl Scheduler {
     /// A change that somebody else was ahead of is none that is missed.
     async fn submit(&self, change: ScheduleChange) -> Result<(), StoreError> {
         match self.shell.pipeline.submit(Change::Schedule(change).into()).await? {
-            Ok(_) | Err(Refusal::ScheduleChanged(_)) => Ok(()),
+            Ok(_) | Err(Refusal::ScheduleChanged(_) | Refusal::UnknownSchedule(_)) => Ok(()),
             Err(refusal) => Err(StoreError::Broken(refusal.to_string())),
         }
     }

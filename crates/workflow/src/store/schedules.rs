@@ -27,7 +27,7 @@ pub struct ScheduleRow {
     pub paused: Option<Wish>,
     /// Who let it go on last.
     pub resumed: Option<Wish>,
-    /// Who started a run of it last.
+    /// Who started a run of it beside its ticks last.
     pub triggered: Option<Wish>,
     /// When it was no longer declared.
     pub removed_at: Option<Timestamp>,
@@ -35,7 +35,7 @@ pub struct ScheduleRow {
     pub running: bool,
     /// The last tick that started a run.
     pub last_tick: Option<Timestamp>,
-    /// The last run that it started, by a tick or by hand.
+    /// The last run that was started, by a tick or beside them.
     pub last_run: Option<RunId>,
     /// How many runs its ticks have started.
     pub started: u64,
@@ -43,8 +43,8 @@ pub struct ScheduleRow {
     pub skipped: u64,
     /// How many ticks were too old to be caught up.
     pub missed: u64,
-    /// How many runs were started by hand.
-    pub by_hand: u64,
+    /// How many runs were started beside its ticks: by hand, or because a worker started.
+    pub triggers: u64,
     /// When it was first declared.
     pub created_at: Timestamp,
     /// When its row last changed.

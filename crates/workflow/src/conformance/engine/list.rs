@@ -103,6 +103,7 @@ macro_rules! engine_suite {
             schedules::schedules_of_others_are_left_alone,
             schedules::a_paused_schedule_starts_nothing,
             schedules::a_trigger_starts_a_run_beside_the_ticks,
+            schedules::a_start_starts_a_run,
             schedules::commands_for_unknown_schedules_are_refused,
             schedules::a_schedule_that_cannot_work_is_refused,
             schedules::start_keys_of_schedules_are_their_own,

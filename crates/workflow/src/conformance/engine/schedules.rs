@@ -151,7 +151,7 @@ pub fn a_trigger_starts_a_run_beside_the_ticks(make: Make<'_>) {
     let before = world.schedule(BELL);
     let run = world.run(engine.trigger_schedule(BELL, "ada")).expect("it starts");
     let row = world.schedule(BELL);
-    assert_eq!((row.next_at, row.started, row.by_hand), (before.next_at, 0, 1));
+    assert_eq!((row.next_at, row.started, row.triggers), (before.next_at, 0, 1));
     assert_eq!(row.triggered.map(|wish| wish.by), Some("ada".to_owned()));
     assert_eq!(world.end(run), Ok(super::world::TICKED));
     let row = world.schedule(BELL);
@@ -167,6 +167,35 @@ pub fn a_trigger_starts_a_run_beside_the_ticks(make: Make<'_>) {
     );
     let (one, two) = world.run(futures_util::future::join(one, two));
     assert_ne!(one.expect("it starts"), two.expect("it starts as well"));
+}
+
+/// A worker that starts has a run started of each schedule that says so: beside its ticks, not
+/// while it is held, and not beside a run that has not ended.
+pub fn a_start_starts_a_run(make: Make<'_>) {
+    let world = World::new(make);
+    world.declare([every(HOUR, Overlap::Allow).at_start(), Schedule::every("other", HOUR)]);
+    world.boot(taking(3 * MINUTE));
+    world.settle();
+    let row = world.schedule(BELL);
+    assert_eq!((row.started, row.triggers, row.running), (0, 1, true));
+    assert_eq!(row.triggered.map(|wish| wish.by), Some("start".to_owned()));
+    assert_eq!(world.schedule("other").triggers, 0);
+    world.kill();
+    world.boot(taking(3 * MINUTE));
+    world.settle();
+    assert_eq!(world.schedule(BELL).triggers, 1, "the first one has not ended");
+    world.pass(10 * MINUTE);
+    world.kill();
+    world.boot(taking(3 * MINUTE));
+    world.pass(10 * MINUTE);
+    assert_eq!(world.schedule(BELL).triggers, 2);
+    world
+        .run(world.alive().engine.pause_schedule(BELL, "ada"))
+        .expect("it is held");
+    world.kill();
+    world.boot(taking(3 * MINUTE));
+    world.settle();
+    assert_eq!(world.schedule(BELL).triggers, 2, "it is held");
 }
 
 /// Nothing can be done with a schedule that is not there.

@@ -66,7 +66,7 @@ fn has_grown(before: &Shown, after: &Shown) -> bool {
 /// Those that were removed and purged begin anew.
 fn have_grown(walk: &Walk<'_>, shown: &Snapshot) -> bool {
     let grown = |old: &ScheduleRow, new: &ScheduleRow| {
-        let counted = |row: &ScheduleRow| [row.revision, row.started, row.skipped, row.missed, row.by_hand];
+        let counted = |row: &ScheduleRow| [row.revision, row.started, row.skipped, row.missed, row.triggers];
         old.created_at < new.created_at || counted(old).iter().zip(counted(new)).all(|(old, new)| *old <= new)
     };
     let before = |new: &ScheduleRow| walk.shown.schedules.iter().find(|old| old.name == new.name).cloned();

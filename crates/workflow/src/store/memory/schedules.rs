@@ -133,7 +133,7 @@ impl State {
         self.start(run, now);
         row.triggered = wish;
         row.last_run = Some(run.id);
-        row.by_hand += 1;
+        row.triggers += 1;
     }
 
     /// What its runs are started with may change while it keeps its time.
@@ -176,7 +176,7 @@ fn fresh(declaration: &Declaration, now: Timestamp) -> ScheduleRow {
         started: 0,
         skipped: 0,
         missed: 0,
-        by_hand: 0,
+        triggers: 0,
         created_at: now,
         updated_at: now,
     }
