@@ -7,6 +7,5 @@ pub mod http;
 pub mod importing;
 pub mod ingest;
 pub mod records;
-pub mod sweeper;
 pub mod token;
 pub mod workflows;

@@ -11,6 +11,7 @@ use super::output::{or_dash, print_json, print_line, table};
 use super::{Global, composition};
 use crate::app::App;
 use crate::config::Config;
+use crate::workflows::HOUSEKEEPING;
 
 /// No history is longer than what is shown of it.
 const HISTORY_SHOWN: usize = 10_000;
@@ -23,7 +24,7 @@ pub(super) struct WorkflowsArgs {
 
 #[derive(Subcommand)]
 enum WorkflowsCommand {
-    /// Lists runs, newest first.
+    /// Lists runs, newest first; those of housekeeping only with --all.
     List {
         /// Only with this status: pending, running, waiting, paused, blocked, completed, failed or cancelled.
         #[arg(long, value_parser = parse_status)]
@@ -31,6 +32,9 @@ enum WorkflowsCommand {
         /// At most this many.
         #[arg(long, value_name = "N", default_value_t = 50)]
         limit: usize,
+        /// Also the runs of housekeeping: sweeps, probes, retention.
+        #[arg(long)]
+        all: bool,
     },
     /// Shows a run and its history.
     Show {
@@ -61,7 +65,19 @@ fn parse_status(word: &str) -> Result<RunStatus, String> {
 pub(super) async fn run(global: &Global, config: &Config, args: &WorkflowsArgs) -> anyhow::Result<ExitCode> {
     let app = composition::open_viewer(config).await?;
     match &args.command {
-        WorkflowsCommand::List { status, limit } => list(global, &app, *status, *limit).await?,
+        WorkflowsCommand::List { status, limit, all } => {
+            let query = RunQuery {
+                without: if *all {
+                    Vec::new()
+                } else {
+                    HOUSEKEEPING.map(str::to_owned).into()
+                },
+                statuses: status.iter().copied().collect(),
+                limit: *limit,
+                ..RunQuery::default()
+            };
+            list(global, &app, query).await?;
+        }
         WorkflowsCommand::Show { id } => show(global, &app, *id).await?,
         WorkflowsCommand::Definitions => definitions(global, &app.engine.definitions())?,
         WorkflowsCommand::Cancel { id } => {
@@ -81,18 +97,13 @@ pub(super) async fn run(global: &Global, config: &Config, args: &WorkflowsArgs) 
     Ok(ExitCode::SUCCESS)
 }
 
-/// Who gives the command, for the run's history.
-fn who() -> String {
+/// Who gives the command, for the history of what it is about.
+pub(super) fn who() -> String {
     let user = std::env::vars().find(|(name, _)| name == "USER").map(|(_, user)| user);
     format!("cli:{}", user.unwrap_or_else(|| "unknown".to_owned()))
 }
 
-async fn list(global: &Global, app: &App, status: Option<RunStatus>, limit: usize) -> anyhow::Result<()> {
-    let query = RunQuery {
-        statuses: status.into_iter().collect(),
-        limit,
-        ..RunQuery::default()
-    };
+async fn list(global: &Global, app: &App, query: RunQuery) -> anyhow::Result<()> {
     let runs = app.engine.runs(query).await?.items;
     if global.json {
         let runs: Vec<_> = runs.iter().map(to_json).collect();

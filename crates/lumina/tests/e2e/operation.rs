@@ -2,4 +2,5 @@
 
 mod intake;
 mod provider;
+mod schedules;
 mod stopping;
