@@ -3,7 +3,7 @@
 use std::fmt;
 use std::time::Duration;
 
-use jiff::Timestamp;
+use jiff::{SignedDuration, Timestamp};
 use serde::{Deserialize, Serialize};
 
 /// When a schedule ticks, and what becomes of its ticks. Stored as JSON.
@@ -48,7 +48,10 @@ pub enum Timing {
 impl fmt::Display for Timing {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Self::Every { period } => write!(f, "every {period:?}"),
+            Self::Every { period } => match SignedDuration::try_from(*period) {
+                Ok(period) => write!(f, "every {period:#}"),
+                Err(_) => write!(f, "every {period:?}"),
+            },
             Self::Cron { expression, time_zone } => write!(f, "{expression} ({time_zone})"),
         }
     }

@@ -32,7 +32,7 @@ fn schedules_are_listed_held_and_triggered() {
         "probe",
         "retention",
         "every 200ms",
-        "every 15",
+        "every 15m",
     ] {
         assert!(table.contains(word), "{word} in {table}");
     }

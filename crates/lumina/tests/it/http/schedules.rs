@@ -90,10 +90,7 @@ async fn a_schedule_is_triggered() {
         .ok();
     assert_eq!(answer["name"], "retention");
     let id: RunId = answer["workflowId"].as_str().unwrap().parse().unwrap();
-    let run = until("the run to end", || async {
-        Some(test.run(id).await).filter(|run| run.status.is_end())
-    })
-    .await;
+    let run = test.wait_for_end(id).await;
     assert_eq!((run.workflow.as_str(), run.status.as_str()), ("retention", "completed"));
 }
 
