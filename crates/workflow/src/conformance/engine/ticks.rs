@@ -217,7 +217,7 @@ fn check_one_at_a_time(world: &World) {
 /// A process dies before or after each of its store calls: no tick is lost or started twice.
 pub fn a_tick_survives_a_crash_at_every_call(make: Make<'_>) {
     play(Overlap::Allow, Duration::ZERO, |scenario| {
-        scenario.play_with(make, CRASHES)
+        scenario.play_with(make, CRASHES);
     });
 }
 
@@ -236,7 +236,7 @@ pub fn no_dice_lose_or_repeat_a_tick(make: Make<'_>) {
 /// The same with a queue: whose run ended while nobody looked goes on when somebody does.
 pub fn a_queue_survives_a_crash_at_every_call(make: Make<'_>) {
     play(Overlap::Queue, 12 * SECOND, |scenario| {
-        scenario.play_with(make, CRASHES)
+        scenario.play_with(make, CRASHES);
     });
 }
 

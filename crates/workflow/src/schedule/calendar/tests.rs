@@ -219,7 +219,7 @@ fn field(low: u32, high: u32) -> impl Strategy<Value = (String, Vec<u32>)> {
         (low..=high, low..=high).prop_map(|(a, b)| (format!("{a},{b}"), vec![a, b])),
         (2..=7_u32).prop_map(move |step| (
             format!("*/{step}"),
-            all().into_iter().filter(|v| (v - low) % step == 0).collect()
+            all().into_iter().filter(|v| (v - low).is_multiple_of(step)).collect()
         )),
     ]
 }
