@@ -33,7 +33,7 @@ CREATE TABLE workflow_schedule (
 -- Runs of schedules that have not ended: a handful, found by the schedule's name, which
 -- begins their start keys. Other runs pay nothing for it.
 CREATE INDEX workflow_run_scheduled ON workflow_run (start_key)
-    WHERE finished_at IS NULL AND start_key >= 'schedule:' AND start_key < 'schedule;';
+    WHERE finished_at IS NULL AND substr(start_key, 1, 9) = 'schedule:';
 
 -- Some workflows' runs are kept for a shorter time than others'.
 CREATE INDEX workflow_run_ended ON workflow_run (workflow, finished_at) WHERE finished_at IS NOT NULL;

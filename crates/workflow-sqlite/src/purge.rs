@@ -17,6 +17,12 @@ use crate::group::Group;
 /// answer in a crash or on the way, which shows within minutes.
 const ANSWER_KEPT: Duration = Duration::from_secs(24 * 3_600);
 
+const NEXT_WORKFLOW: &str = "SELECT workflow FROM workflow_run INDEXED BY workflow_run_ended \
+     WHERE finished_at IS NOT NULL AND workflow > ?1 ORDER BY workflow LIMIT 1";
+
+const ENDED: &str = "SELECT finished_at, id, keys FROM workflow_run INDEXED BY workflow_run_ended \
+     WHERE finished_at IS NOT NULL AND workflow = ?1 AND finished_at < ?2 ORDER BY finished_at, id LIMIT ?3";
+
 /// Deletes at most so many of each kind. A run counts as one, with all that belongs to it.
 pub(crate) fn purge(group: &Group<'_>, purge: &Purge) -> Result<usize, Fault> {
     let (before, count) = (purge.before.as_microsecond(), purge.limit);
@@ -38,10 +44,8 @@ struct Ended {
 
 /// Runs of all workflows, oldest first: the index is by workflow, and there are few of those.
 fn runs(group: &Group<'_>, before: i64, count: usize) -> Result<usize, Fault> {
-    const NEXT: &str = "SELECT workflow FROM workflow_run INDEXED BY workflow_run_ended \
-         WHERE finished_at IS NOT NULL AND workflow > ?1 ORDER BY workflow LIMIT 1";
     let (mut all, mut last) = (Vec::new(), String::new());
-    let mut next = group.conn.prepare_cached(NEXT)?;
+    let mut next = group.conn.prepare_cached(NEXT_WORKFLOW)?;
     while let Some(workflow) = next.query_row([&last], |row| row.get(0)).optional()? {
         last = workflow;
         all.extend(ended(group.conn, &last, before, count)?);
@@ -53,9 +57,7 @@ fn runs(group: &Group<'_>, before: i64, count: usize) -> Result<usize, Fault> {
 
 /// The oldest of a workflow's runs that ended before a time.
 fn ended(conn: &Connection, workflow: &str, before: i64, count: usize) -> Result<Vec<Ended>, Fault> {
-    const SQL: &str = "SELECT finished_at, id, keys FROM workflow_run INDEXED BY workflow_run_ended \
-         WHERE finished_at IS NOT NULL AND workflow = ?1 AND finished_at < ?2 ORDER BY finished_at, id LIMIT ?3";
-    let mut statement = conn.prepare_cached(SQL)?;
+    let mut statement = conn.prepare_cached(ENDED)?;
     let rows = statement.query_map(params![workflow, before, limit(count)], |row| {
         Ok(Ended {
             at: row.get(0)?,
@@ -117,4 +119,36 @@ fn schedules(group: &Group<'_>, before: i64, count: usize) -> Result<usize, Faul
     const SQL: &str = "DELETE FROM workflow_schedule WHERE name IN \
          (SELECT name FROM workflow_schedule WHERE removed_at < ?1 ORDER BY name LIMIT ?2)";
     group.execute(SQL, params![before, limit(count)])
+}
+
+#[cfg(test)]
+mod tests {
+    use std::path::Path;
+
+    use super::*;
+    use crate::{migrate, read};
+
+    fn plan(conn: &Connection, sql: &str) -> String {
+        let mut statement = conn.prepare(&format!("EXPLAIN QUERY PLAN {sql}")).unwrap();
+        let count = statement.parameter_count();
+        let params = rusqlite::params_from_iter(vec![0; count]);
+        let lines = statement.query_map(params, |row| row.get::<_, String>(3)).unwrap();
+        lines.collect::<Result<Vec<_>, _>>().unwrap().join("; ")
+    }
+
+    /// What is deleted is found at the head of an index, and whether a schedule's run is open in
+    /// an index that has nothing else, however many runs there are.
+    #[test]
+    fn purges_and_schedules_read_heads_of_indices() {
+        let mut conn = Connection::open_in_memory().unwrap();
+        migrate::engine(&mut conn, Path::new("memory"), 0).unwrap();
+        let ended =
+            "SEARCH workflow_run USING INDEX workflow_run_ended (workflow=? AND finished_at>? AND finished_at<?)";
+        assert_eq!(plan(&conn, ENDED), ended);
+        let next = "SEARCH workflow_run USING COVERING INDEX workflow_run_ended (workflow>?)";
+        assert_eq!(plan(&conn, NEXT_WORKFLOW), next);
+        let schedules = plan(&conn, read::schedules::SELECT);
+        let open = "SEARCH workflow_run USING INDEX workflow_run_scheduled (start_key>? AND start_key<?)";
+        assert!(schedules.contains(open), "{schedules}");
+    }
 }

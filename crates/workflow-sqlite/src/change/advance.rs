@@ -54,7 +54,7 @@ pub(super) fn apply(group: &Group<'_>, step: &Advance, attach: Option<&Attachmen
 
 fn load(group: &Group<'_>, step: &Advance) -> Result<Option<Held>, Fault> {
     const SQL: &str = "SELECT epoch, seq, inbox, status, answered, keys, \
-         coalesce(start_key >= 'schedule:' AND start_key < 'schedule;', 0) FROM workflow_run WHERE id = ?1";
+         coalesce(substr(start_key, 1, 9) = 'schedule:', 0) FROM workflow_run WHERE id = ?1";
     let mut statement = group.conn.prepare_cached(SQL)?;
     let mut rows = statement.query([step.lease.run.0])?;
     let Some(row) = rows.next()? else { return Ok(None) };

@@ -10,11 +10,11 @@ use crate::fault::Fault;
 
 /// The columns of [`schedule_row`], in its order. The schedule's runs are those whose start keys
 /// begin with its name and an `@`, which `A` follows.
-const SELECT: &str = "SELECT name, workflow, spec, input, revision, next_at, paused_by, paused_at, resumed_by, \
+pub(crate) const SELECT: &str = "SELECT name, workflow, spec, input, revision, next_at, paused_by, paused_at, resumed_by, \
      resumed_at, triggered_by, triggered_at, removed_at, last_tick, last_run, started, skipped, missed, triggers, \
      created_at, updated_at, \
      EXISTS (SELECT 1 FROM workflow_run INDEXED BY workflow_run_scheduled \
-         WHERE finished_at IS NULL AND start_key >= 'schedule:' AND start_key < 'schedule;' \
+         WHERE finished_at IS NULL AND substr(start_key, 1, 9) = 'schedule:' \
          AND start_key >= 'schedule:' || name || '@' AND start_key < 'schedule:' || name || 'A') \
      FROM workflow_schedule";
 

@@ -5,7 +5,7 @@ use std::time::Duration;
 use croner::Cron;
 use croner::parser::{CronParser, Seconds, Year};
 use jiff::Timestamp;
-use jiff::tz::TimeZone;
+use jiff::tz::{TimeZone, TimeZoneDatabase};
 
 use super::{MIN_PERIOD, ScheduleSpec, Timing};
 
@@ -29,8 +29,7 @@ impl Calendar {
             Timing::Every { period } => Ticks::Every(read_period(*period)?),
             Timing::Cron { expression, time_zone } => {
                 let cron = read_expression(expression)?;
-                let zone = TimeZone::get(time_zone).map_err(|_| format!("there is no time zone `{time_zone}`"))?;
-                Ticks::Cron(Box::new(cron), zone)
+                Ticks::Cron(Box::new(cron), read_zone(time_zone)?)
             }
         };
         let (start, end) = (spec.start, spec.end);
@@ -115,6 +114,13 @@ fn read_expression(expression: &str) -> Result<Cron, String> {
         Some(_) => Ok(cron),
         None => Err(format!("`{expression}` fits no day that there is")),
     }
+}
+
+/// The system's rules, which are kept up to date; where it has none, those that were compiled in.
+fn read_zone(name: &str) -> Result<TimeZone, String> {
+    let bundled = |_| TimeZoneDatabase::bundled().get(name);
+    let zone = TimeZone::get(name).or_else(bundled);
+    zone.map_err(|_| format!("there is no time zone `{name}`"))
 }
 
 /// Ticks are whole minutes, so what is later than a second's beginning is later than any moment of it.
