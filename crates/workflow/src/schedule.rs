@@ -28,8 +28,10 @@
 //! Ticks that came while nobody looked, such as in a downtime, are started late when they are
 //! not older than [`Schedule::catch_up`], an hour by default; older ones are counted as missed.
 //! A window shorter than a worker may be late loses ticks: some seconds are the least that makes
-//! sense. While a run of the schedule has not ended, [`Overlap`] decides. The ticks of a pause
-//! are dropped without being counted.
+//! sense. While a run of the schedule has not ended, [`Overlap`] decides: so of several ticks that
+//! are started late, [`Overlap::Skip`] starts the first and drops the others, and
+//! [`Overlap::Queue`] starts one after another. The ticks of a pause are dropped without being
+//! counted.
 //!
 //! # Declaring
 //!

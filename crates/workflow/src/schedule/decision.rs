@@ -91,3 +91,6 @@ impl Ticked {
         }
     }
 }
+
+#[cfg(test)]
+mod tests;
