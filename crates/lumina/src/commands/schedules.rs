@@ -83,7 +83,15 @@ async fn list(global: &Global, app: &App) -> anyhow::Result<()> {
         return print_line("No schedules. They are there once `lumina serve` or `lumina worker` has started.");
     }
     let mut table = table(&[
-        "name", "when", "next", "last", "started", "skipped", "missed", "by hand", "state",
+        "name",
+        "when",
+        "next",
+        "last",
+        "started",
+        "skipped",
+        "missed",
+        "triggered",
+        "state",
     ]);
     for row in &rows {
         table.add_row([
