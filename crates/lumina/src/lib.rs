@@ -8,6 +8,5 @@ pub mod http;
 pub mod importing;
 pub mod ingest;
 pub mod records;
-pub mod sweeper;
 pub mod token;
 pub mod workflows;

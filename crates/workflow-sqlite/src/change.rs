@@ -12,6 +12,7 @@ mod key;
 mod next;
 mod nothing;
 pub(crate) mod record;
+mod schedule;
 mod start;
 mod unrouted;
 
@@ -29,5 +30,6 @@ pub(crate) fn apply(group: &Group<'_>, change: &Change, attach: Option<&Attachme
         Change::Emit(event) => event::apply(group, event, attach),
         Change::Command(command) => command::apply(group, command, attach),
         Change::Unrouted(command) => unrouted::apply(group, command, attach),
+        Change::Schedule(change) => schedule::apply(group, change, attach),
     }
 }

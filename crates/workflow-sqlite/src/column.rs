@@ -52,7 +52,7 @@ pub(crate) fn time(row: &Row<'_>, index: usize) -> Result<Timestamp, Fault> {
     timestamp(row.get(index)?)
 }
 
-fn optional_time(row: &Row<'_>, index: usize) -> Result<Option<Timestamp>, Fault> {
+pub(crate) fn optional_time(row: &Row<'_>, index: usize) -> Result<Option<Timestamp>, Fault> {
     row.get::<_, Option<i64>>(index)?.map(timestamp).transpose()
 }
 

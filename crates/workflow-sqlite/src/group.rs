@@ -21,6 +21,8 @@ pub(crate) struct Wake {
     pub earliest: i64,
     /// Runs under execution that something came in for.
     pub inbox: BTreeSet<RunId>,
+    /// A schedule's row has changed, or a run of one has ended.
+    pub schedule: bool,
     /// Workflows of which a run was blocked, and under which hash.
     pub blocked: Vec<(String, DefinitionHash)>,
 }
@@ -31,6 +33,7 @@ impl Default for Wake {
             ready: false,
             earliest: i64::MAX,
             inbox: BTreeSet::new(),
+            schedule: false,
             blocked: Vec::new(),
         }
     }
@@ -99,6 +102,10 @@ impl<'c> Group<'c> {
     pub(crate) fn note_timer(&self, at: i64) {
         let mut wake = self.wake.borrow_mut();
         wake.earliest = wake.earliest.min(at);
+    }
+
+    pub(crate) fn note_schedule(&self) {
+        self.wake.borrow_mut().schedule = true;
     }
 
     pub(crate) fn note_inbox(&self, run: RunId) {

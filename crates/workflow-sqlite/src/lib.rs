@@ -52,7 +52,8 @@
 //! Where the first answer left no trace of its own the second differs, and is safe all the
 //! same: a start answers [`Existing`](lumina_workflow::store::Outcome::Existing) with its own
 //! id, an event [`Duplicate`](lumina_workflow::store::Delivery::Duplicate), a cancel that was
-//! effective that the run had been asked before, a retry that the run is no longer blocked.
+//! effective that the run had been asked before, a retry that the run is no longer blocked, a
+//! tick that its schedule has changed, a pause or its end that it was so before.
 
 mod attachment;
 mod blocked;

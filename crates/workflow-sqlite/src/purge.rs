@@ -3,8 +3,9 @@
 use std::time::Duration;
 
 use lumina_workflow::RunId;
-use rusqlite::params;
+use lumina_workflow::store::Purge;
 use rusqlite::types::Value;
+use rusqlite::{Connection, OptionalExtension, params};
 use uuid::Uuid;
 
 use crate::change;
@@ -16,23 +17,63 @@ use crate::group::Group;
 /// answer in a crash or on the way, which shows within minutes.
 const ANSWER_KEPT: Duration = Duration::from_secs(24 * 3_600);
 
-/// Deletes at most `count` of each kind. A run counts as one, with all that belongs to it.
-pub(crate) fn purge(group: &Group<'_>, before: i64, count: usize) -> Result<usize, Fault> {
-    Ok(runs(group, before, count)? + events(group, count)? + answers(group, count)?)
+const NEXT_WORKFLOW: &str = "SELECT workflow FROM workflow_run INDEXED BY workflow_run_ended \
+     WHERE finished_at IS NOT NULL AND workflow > ?1 ORDER BY workflow LIMIT 1";
+
+const ENDED: &str = "SELECT finished_at, id, keys FROM workflow_run INDEXED BY workflow_run_ended \
+     WHERE finished_at IS NOT NULL AND workflow = ?1 AND finished_at < ?2 ORDER BY finished_at, id LIMIT ?3";
+
+/// Deletes at most so many of each kind. A run counts as one, with all that belongs to it.
+pub(crate) fn purge(group: &Group<'_>, purge: &Purge) -> Result<usize, Fault> {
+    let (before, count) = (purge.before.as_microsecond(), purge.limit);
+    match &purge.workflow {
+        Some(workflow) => delete_runs(group, ended(group.conn, workflow, before, count)?),
+        None => Ok(runs(group, before, count)?
+            + events(group, count)?
+            + answers(group, count)?
+            + schedules(group, before, count)?),
+    }
 }
 
+/// A run that ended.
+struct Ended {
+    at: i64,
+    run: RunId,
+    keys: Option<String>,
+}
+
+/// Runs of all workflows, oldest first: the index is by workflow, and there are few of those.
 fn runs(group: &Group<'_>, before: i64, count: usize) -> Result<usize, Fault> {
-    const SQL: &str = "SELECT id, keys FROM workflow_run INDEXED BY workflow_run_finished \
-         WHERE finished_at IS NOT NULL AND finished_at < ?1 ORDER BY finished_at LIMIT ?2";
-    let mut statement = group.conn.prepare_cached(SQL)?;
-    let rows = statement.query_map(params![before, limit(count)], |row| {
-        Ok((RunId(row.get::<_, Uuid>(0)?), row.get::<_, Option<String>>(1)?))
-    })?;
-    let ended: Vec<_> = rows.collect::<Result<_, _>>()?;
-    for (run, keys) in &ended {
-        delete_run(group, *run, keys.as_deref())?;
+    let (mut all, mut last) = (Vec::new(), String::new());
+    let mut next = group.conn.prepare_cached(NEXT_WORKFLOW)?;
+    while let Some(workflow) = next.query_row([&last], |row| row.get(0)).optional()? {
+        last = workflow;
+        all.extend(ended(group.conn, &last, before, count)?);
     }
-    Ok(ended.len())
+    all.sort_by_key(|ended| (ended.at, ended.run));
+    all.truncate(count);
+    delete_runs(group, all)
+}
+
+/// The oldest of a workflow's runs that ended before a time.
+fn ended(conn: &Connection, workflow: &str, before: i64, count: usize) -> Result<Vec<Ended>, Fault> {
+    let mut statement = conn.prepare_cached(ENDED)?;
+    let rows = statement.query_map(params![workflow, before, limit(count)], |row| {
+        Ok(Ended {
+            at: row.get(0)?,
+            run: RunId(row.get::<_, Uuid>(1)?),
+            keys: row.get(2)?,
+        })
+    })?;
+    Ok(rows.collect::<Result<_, _>>()?)
+}
+
+fn delete_runs(group: &Group<'_>, ended: Vec<Ended>) -> Result<usize, Fault> {
+    let count = ended.len();
+    for Ended { run, keys, .. } in ended {
+        delete_run(group, run, keys.as_deref())?;
+    }
+    Ok(count)
 }
 
 fn delete_run(group: &Group<'_>, run: RunId, keys: Option<&str>) -> Result<(), Fault> {
@@ -73,4 +114,43 @@ fn answers(group: &Group<'_>, count: usize) -> Result<usize, Fault> {
          (SELECT seq FROM workflow_applied ORDER BY seq LIMIT ?2) AND at <= ?1";
     let kept = i64::try_from(ANSWER_KEPT.as_micros()).expect("a day fits");
     group.execute(SQL, params![group.now.saturating_sub(kept), limit(count)])
+}
+
+/// Schedules that nobody has declared for so long.
+fn schedules(group: &Group<'_>, before: i64, count: usize) -> Result<usize, Fault> {
+    const SQL: &str = "DELETE FROM workflow_schedule WHERE name IN \
+         (SELECT name FROM workflow_schedule WHERE removed_at < ?1 ORDER BY name LIMIT ?2)";
+    group.execute(SQL, params![before, limit(count)])
+}
+
+#[cfg(test)]
+mod tests {
+    use std::path::Path;
+
+    use super::*;
+    use crate::{migrate, read};
+
+    fn plan(conn: &Connection, sql: &str) -> String {
+        let mut statement = conn.prepare(&format!("EXPLAIN QUERY PLAN {sql}")).unwrap();
+        let count = statement.parameter_count();
+        let params = rusqlite::params_from_iter(vec![0; count]);
+        let lines = statement.query_map(params, |row| row.get::<_, String>(3)).unwrap();
+        lines.collect::<Result<Vec<_>, _>>().unwrap().join("; ")
+    }
+
+    /// What is deleted is found at the head of an index, and whether a schedule's run is open in
+    /// an index that has nothing else, however many runs there are.
+    #[test]
+    fn purges_and_schedules_read_heads_of_indices() {
+        let mut conn = Connection::open_in_memory().unwrap();
+        migrate::engine(&mut conn, Path::new("memory"), 0).unwrap();
+        let ended =
+            "SEARCH workflow_run USING INDEX workflow_run_ended (workflow=? AND finished_at>? AND finished_at<?)";
+        assert_eq!(plan(&conn, ENDED), ended);
+        let next = "SEARCH workflow_run USING COVERING INDEX workflow_run_ended (workflow>?)";
+        assert_eq!(plan(&conn, NEXT_WORKFLOW), next);
+        let schedules = plan(&conn, read::schedules::SELECT);
+        let open = "SEARCH workflow_run USING INDEX workflow_run_scheduled (start_key>? AND start_key<?)";
+        assert!(schedules.contains(open), "{schedules}");
+    }
 }

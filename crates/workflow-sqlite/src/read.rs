@@ -3,5 +3,6 @@
 pub(crate) mod due;
 pub(crate) mod inbox;
 pub(crate) mod runs;
+pub(crate) mod schedules;
 
 pub(crate) use crate::change::record::read as history;

@@ -9,8 +9,8 @@ use futures_util::future::BoxFuture;
 use futures_util::stream::BoxStream;
 use jiff::Timestamp;
 use lumina_workflow::store::{
-    Claim, Claimed, Hint, Inbox, InboxQuery, Lease, Member, MemberResult, Page, RunQuery, RunRow, Store, StoreError,
-    StoredRecord,
+    Claim, Claimed, Hint, Inbox, InboxQuery, Lease, Member, MemberResult, Page, Purge, RunQuery, RunRow, ScheduleQuery,
+    ScheduleRow, Store, StoreError, StoredRecord,
 };
 use lumina_workflow::{RunId, Seq};
 use rusqlite::Connection;
@@ -325,6 +325,12 @@ impl Store for SqliteStore {
         }))
     }
 
+    fn schedules(&self, query: ScheduleQuery) -> BoxFuture<'_, Result<Vec<ScheduleRow>, StoreError>> {
+        Box::pin(self.inner.ask("a list of schedules", move |conn, payloads| {
+            read::schedules::read(conn, payloads, &query)
+        }))
+    }
+
     fn next_due(&self) -> BoxFuture<'_, Result<Option<Timestamp>, StoreError>> {
         Box::pin(async move {
             let shared = &self.inner.shared;
@@ -347,8 +353,8 @@ impl Store for SqliteStore {
         Box::pin(async move { Ok(self.inner.shared.clock.now()) })
     }
 
-    fn purge(&self, before: Timestamp, limit: usize) -> BoxFuture<'_, Result<usize, StoreError>> {
-        Box::pin(self.inner.write(Lane::Queue, move |writer| writer.purge(before, limit)))
+    fn purge(&self, purge: Purge) -> BoxFuture<'_, Result<usize, StoreError>> {
+        Box::pin(self.inner.write(Lane::Queue, move |writer| writer.purge(&purge)))
     }
 
     fn hints(&self) -> BoxStream<'static, Hint> {

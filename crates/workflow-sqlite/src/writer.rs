@@ -6,9 +6,8 @@ use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::time::Duration;
 
-use jiff::Timestamp;
 use lumina_workflow::RunId;
-use lumina_workflow::store::{Claim, Claimed, GROUP_MEMBERS, Hint, Lease, Member, MemberResult, StoreError};
+use lumina_workflow::store::{Claim, Claimed, GROUP_MEMBERS, Hint, Lease, Member, MemberResult, Purge, StoreError};
 use rusqlite::Connection;
 
 use crate::blocked::Searched;
@@ -80,8 +79,8 @@ impl Writer {
         self.transact(|group| claim::renew(group, held, by))
     }
 
-    pub(crate) fn purge(&mut self, before: Timestamp, count: usize) -> Result<usize, StoreError> {
-        self.transact(|group| purge::purge(group, before.as_microsecond(), count))
+    pub(crate) fn purge(&mut self, what: &Purge) -> Result<usize, StoreError> {
+        self.transact(|group| purge::purge(group, what))
     }
 
     pub(crate) fn migrate(&mut self, owner: &str, scripts: &[Script]) -> Result<Vec<&'static str>, MigrateError> {
@@ -146,6 +145,9 @@ impl Writer {
             self.searched.note(workflow, *hash);
         }
         let earlier = wake.earliest < self.shared.told.load(Ordering::SeqCst);
+        if wake.schedule {
+            self.shared.hints.send(Hint::Schedule);
+        }
         self.send(wake.ready || earlier, wake.inbox);
     }
 
@@ -166,6 +168,7 @@ impl Writer {
         }
         self.data_version = version;
         let news = claim::running_with_news(&self.conn, NEWS_LIMIT).unwrap_or_default();
+        self.shared.hints.send(Hint::Schedule);
         self.send(true, news.into_iter().collect());
     }
 

@@ -40,6 +40,7 @@ pub mod purges;
 pub mod queries;
 pub mod races;
 pub mod repeats;
+pub mod schedules;
 pub mod starts;
 pub mod walks;
 

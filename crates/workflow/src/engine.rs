@@ -12,6 +12,7 @@ use crate::id::{DefinitionHash, RunId, Seq};
 use crate::payload::{Payload, PayloadError};
 use crate::pipeline::Pipeline;
 use crate::runtime::Runtime;
+use crate::schedule::{Declared, START_KEY_PREFIX, Schedule};
 use crate::shell::Shell;
 use crate::step::Step;
 use crate::store::{
@@ -170,6 +171,7 @@ pub struct EngineBuilder {
     store: Arc<dyn Store>,
     runtime: Arc<dyn Runtime>,
     definitions: BTreeMap<&'static str, Arc<Definition>>,
+    schedules: BTreeMap<String, Declared>,
     #[cfg(feature = "testing")]
     interceptor: Option<Arc<dyn crate::intercept::Interceptor>>,
 }
@@ -212,6 +214,34 @@ impl EngineBuilder {
         self
     }
 
+    /// Declares a schedule that starts runs of a workflow with this input. The workflow has to
+    /// be registered before.
+    ///
+    /// # Errors
+    /// When it cannot work; the error names the schedule.
+    pub fn schedule<W: Workflow>(mut self, schedule: Schedule, input: &W::Input) -> Result<Self, DefinitionError> {
+        let (name, spec, at_start) = schedule.finish()?;
+        let wrong = |problem: String| DefinitionError::Schedule {
+            schedule: name.clone(),
+            problem,
+        };
+        if !self.definitions.contains_key(W::NAME) {
+            return Err(wrong(format!("the workflow {} is not registered", W::NAME)));
+        }
+        let input = Payload::encode(input).map_err(|e| wrong(format!("its input {e}")))?;
+        let workflow = W::NAME;
+        let declared = Declared {
+            workflow,
+            spec,
+            input,
+            at_start,
+        };
+        match self.schedules.insert(name.clone(), declared) {
+            None => Ok(self),
+            Some(_) => Err(wrong("is declared twice".to_owned())),
+        }
+    }
+
     /// The engine. It executes nothing until a worker is started.
     ///
     /// # Errors
@@ -219,12 +249,12 @@ impl EngineBuilder {
     pub async fn build(self) -> Result<Engine, StoreError> {
         let known_since = self.store.now().await?;
         let pipeline = Pipeline::start(self.store.clone(), &self.runtime);
-        let (store, runtime, definitions) = (self.store, self.runtime, self.definitions);
         Ok(Engine {
             shell: Arc::new(Shell {
-                store,
-                runtime,
-                definitions,
+                store: self.store,
+                runtime: self.runtime,
+                definitions: self.definitions,
+                schedules: self.schedules,
                 pipeline,
                 known_since,
                 #[cfg(feature = "testing")]
@@ -276,6 +306,7 @@ impl Engine {
             store,
             runtime,
             definitions: BTreeMap::new(),
+            schedules: BTreeMap::new(),
             #[cfg(feature = "testing")]
             interceptor: None,
         }
@@ -304,6 +335,14 @@ impl Engine {
         let unknown = || EngineError::UnknownWorkflow(W::NAME.to_owned());
         let definition = self.shell.definitions.get(W::NAME).ok_or_else(unknown)?;
         check_key("a start key", options.key.as_deref())?;
+        if options
+            .key
+            .as_ref()
+            .is_some_and(|key| key.starts_with(START_KEY_PREFIX))
+        {
+            let problem = format!("a start key that begins with {START_KEY_PREFIX} is for runs of schedules alone");
+            return Err(EngineError::Invalid(problem));
+        }
         check_key("a flow key", options.flow_key.as_deref())?;
         Ok(NewRun {
             id: RunId(self.shell.runtime.new_id()),

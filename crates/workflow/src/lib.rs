@@ -78,6 +78,7 @@ mod replay;
 mod retry;
 mod run;
 mod runtime;
+mod schedule;
 mod seat;
 mod shell;
 mod step;
@@ -105,6 +106,7 @@ pub use run::{ChildOptions, Run, StepFuture, Wait};
 #[cfg(feature = "tokio-runtime")]
 pub use runtime::TokioRuntime;
 pub use runtime::{Runtime, deterministic};
+pub use schedule::{CATCH_UP, MIN_PERIOD, Overlap, SCHEDULE_NAME_LIMIT, Schedule, ScheduleSpec, Timing};
 pub use step::{Matching, STEP_KEY_LIMIT, STEP_NAME_LIMIT, Step, StepAt, StepKey, StepKind};
 pub use worker::{Worker, WorkerOptions};
 pub use workflow::{DefinitionError, Overrides, Workflow};

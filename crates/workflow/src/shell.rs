@@ -7,6 +7,7 @@ use jiff::Timestamp;
 
 use crate::pipeline::Pipeline;
 use crate::runtime::Runtime;
+use crate::schedule::Declared;
 use crate::store::Store;
 use crate::workflow::Definition;
 
@@ -14,6 +15,8 @@ pub(crate) struct Shell {
     pub store: Arc<dyn Store>,
     pub runtime: Arc<dyn Runtime>,
     pub definitions: BTreeMap<&'static str, Arc<Definition>>,
+    /// By name.
+    pub schedules: BTreeMap<String, Declared>,
     pub pipeline: Pipeline,
     /// When the engine was built, in the store's time: newer code knows better than older.
     pub known_since: Timestamp,

@@ -24,11 +24,14 @@ pub mod control;
 mod hints;
 pub mod memory;
 mod rows;
+mod schedules;
 
 pub use hints::{Hint, Hints};
 pub use rows::{
-    CLAIMED_EVENTS, CLAIMED_RECORDS, Claim, Claimed, Inbox, InboxQuery, Page, RunQuery, RunRow, RunStatus, StoredRecord,
+    CLAIMED_EVENTS, CLAIMED_RECORDS, Claim, Claimed, Inbox, InboxQuery, Page, Purge, RunQuery, RunRow, RunStatus,
+    StoredRecord,
 };
+pub use schedules::{Declaration, ScheduleChange, ScheduleQuery, ScheduleRow, Tick, Wish};
 
 /// A group holds at most this many members, so that one commit stays short.
 pub const GROUP_MEMBERS: usize = 500;
@@ -105,17 +108,19 @@ pub trait Store: Send + Sync + 'static {
     /// Events that nobody has consumed, lowest sequence first.
     fn inbox(&self, query: InboxQuery) -> BoxFuture<'_, Result<Inbox, StoreError>>;
 
+    /// Schedules that fit, by name.
+    fn schedules(&self, query: ScheduleQuery) -> BoxFuture<'_, Result<Vec<ScheduleRow>, StoreError>>;
+
     /// The earliest time at which a parked run's timer, or a lease, is due. Runs that are
-    /// ready already count as due now.
+    /// ready already count as due now; schedules do not count, since no claim advances them.
     fn next_due(&self) -> BoxFuture<'_, Result<Option<Timestamp>, StoreError>>;
 
     /// The store's clock.
     fn now(&self) -> BoxFuture<'_, Result<Timestamp, StoreError>>;
 
-    /// Deletes finished runs with all that belongs to them that ended before `before`, and
-    /// unrouted events and answers of [`Change::Nothing`] whose time is over; at most `limit`
-    /// of each. Answers how many rows it deleted.
-    fn purge(&self, before: Timestamp, limit: usize) -> BoxFuture<'_, Result<usize, StoreError>>;
+    /// Deletes what is over, as [`Purge`] says, in one transaction. Answers how many rows it
+    /// deleted; a run counts as one, with all that belongs to it.
+    fn purge(&self, purge: Purge) -> BoxFuture<'_, Result<usize, StoreError>>;
 
     /// A stream that speaks up when something may have become ready, from this process or,
     /// where the database can tell, from another. Hints may be merged and may be wrong; they are never
@@ -154,6 +159,7 @@ impl Member {
                 let all = recorded.chain(started).chain(sent).chain(advance.next.output());
                 all.map(Payload::len).sum()
             }
+            Change::Schedule(change) => change.size(),
             Change::Nothing { .. } | Change::Command(_) | Change::Unrouted(_) => 0,
         }
     }
@@ -165,7 +171,8 @@ impl Member {
             Change::Start(new) => Some(new.id),
             Change::Advance(advance) => Some(advance.lease.run),
             Change::Command(command) => Some(command.run),
-            Change::Nothing { .. } | Change::Emit(_) | Change::Unrouted(_) => None,
+            Change::Schedule(ScheduleChange::Trigger { run, .. }) => Some(run.id),
+            Change::Nothing { .. } | Change::Emit(_) | Change::Unrouted(_) | Change::Schedule(_) => None,
         }
     }
 }
@@ -217,6 +224,8 @@ pub enum Change {
     Emit(NewEvent),
     /// Somebody wants something of a run. See [`CommandKind`].
     Command(Command),
+    /// Changes a schedule's row, and starts what is due. See [`ScheduleChange`].
+    Schedule(ScheduleChange),
     /// Somebody takes an unrouted event in hand.
     Unrouted(UnroutedCommand),
 }
@@ -499,6 +508,11 @@ pub enum Outcome {
         /// False when the run had been asked before or was failing already.
         effective: bool,
     },
+    /// [`Change::Schedule`]: whether it had an effect.
+    Scheduled {
+        /// False when the row was as it should be already.
+        effective: bool,
+    },
 }
 
 /// Where an event went.
@@ -577,6 +591,12 @@ pub enum Refusal {
     /// There is no such event among the unrouted ones.
     #[error("there is no unrouted event {0}: it was routed, or it has expired")]
     UnknownEvent(u64),
+    /// There is no such schedule, or it is declared no more.
+    #[error("there is no schedule {0}")]
+    UnknownSchedule(String),
+    /// The schedule is not as it was when this was decided.
+    #[error("the schedule {0} has changed meanwhile")]
+    ScheduleChanged(String),
     /// The attachment said no.
     #[error("{0}")]
     Attachment(StepError),

@@ -11,6 +11,7 @@ use tokio::sync::Notify;
 
 use crate::driver::execute;
 use crate::id::{DefinitionHash, RunId, WorkerId};
+use crate::schedule::Scheduler;
 use crate::seat::{Desk, Seat, Stopping};
 use crate::shell::Shell;
 use crate::store::{Claim, Claimed, Hint, Lease, StoreError};
@@ -89,6 +90,8 @@ struct Inner {
     early: Mutex<Option<BTreeSet<RunId>>>,
     /// Something may be ready, a seat is free, or the worker stops.
     look: Notify,
+    /// A schedule may have changed, or the worker stops.
+    schedules: Arc<Notify>,
     /// A run has left its seat, or the last claim is over.
     left: Notify,
     /// Nothing is claimed any more.
@@ -115,6 +118,7 @@ impl Worker {
             seats: Mutex::default(),
             early: Mutex::default(),
             look: Notify::new(),
+            schedules: Arc::default(),
             left: Notify::new(),
             claims_over: AtomicBool::new(false),
             definitions,
@@ -124,6 +128,7 @@ impl Worker {
         runtime.spawn(Box::pin(inner.clone().claim_runs()));
         runtime.spawn(Box::pin(inner.clone().renew_leases()));
         runtime.spawn(Box::pin(inner.clone().pass_on_hints()));
+        runtime.spawn(Box::pin(inner.scheduler().run()));
         Self { inner }
     }
 
@@ -167,9 +172,16 @@ impl Inner {
         self.desk.stopping.load(Ordering::Acquire) != Stopping::No as u8
     }
 
+    fn scheduler(self: &Arc<Self>) -> Scheduler {
+        let worker = self.clone();
+        let is_stopping = Box::new(move || worker.is_stopping());
+        Scheduler::new(self.shell.clone(), self.schedules.clone(), is_stopping)
+    }
+
     fn stop(&self, how: Stopping) {
         self.desk.stopping.fetch_max(how as u8, Ordering::AcqRel);
         self.look.notify_one();
+        self.schedules.notify_one();
         self.seats().values().for_each(|held| held.seat.nudge());
     }
 
@@ -333,6 +345,7 @@ impl Inner {
             match hint {
                 Hint::Ready => self.look.notify_one(),
                 Hint::Inbox(run) => self.pass_on_inbox(run),
+                Hint::Schedule => self.schedules.notify_one(),
             }
             if self.is_stopping() && self.seats().is_empty() {
                 return;

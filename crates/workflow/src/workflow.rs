@@ -186,6 +186,14 @@ pub enum DefinitionError {
         /// What is wrong, in words.
         problem: String,
     },
+    /// A schedule cannot work as declared.
+    #[error("schedule {schedule}: {problem}")]
+    Schedule {
+        /// The schedule.
+        schedule: String,
+        /// What is wrong, in words.
+        problem: String,
+    },
 }
 
 /// Durations from configuration, instead of the declared ones.

@@ -101,6 +101,10 @@ pub(super) fn settings(config: &Config) -> PipelineSettings {
             Budget::Unlimited => None,
         },
         refresh_after: wanted.refresh_after,
+        sweep_every: wanted.sweep,
+        batch_every: wanted.schedule,
+        raw_kept: config.retention.raw,
+        runs_kept: config.retention.runs,
     }
 }
 

@@ -21,6 +21,7 @@ use crate::app::App;
 use crate::config::{Config, ConfigFile, Sources};
 use crate::importing::{ImportOptions, import};
 use crate::records::{Census, LeadQuery};
+use crate::workflows::HOUSEKEEPING;
 
 /// The subscribers that come along: invented, all of them.
 const SUBSCRIBERS: &str = include_str!("../../data/demo-subscribers.csv");
@@ -204,6 +205,7 @@ async fn follow(app: &App, once: bool) -> anyhow::Result<()> {
     super::enrich::follow(app).await?;
     let open = vec![RunStatus::Pending, RunStatus::Running, RunStatus::Waiting];
     let query = RunQuery {
+        without: HOUSEKEEPING.map(str::to_owned).into(),
         statuses: open,
         limit: 1,
         ..RunQuery::default()
@@ -245,6 +247,7 @@ fn make_outcome(census: &Census, workflows: Runs) -> Outcome {
 
 async fn count_runs(app: &App, status: RunStatus) -> anyhow::Result<u64> {
     let mut query = RunQuery {
+        without: HOUSEKEEPING.map(str::to_owned).into(),
         statuses: vec![status],
         limit: 500,
         ..RunQuery::default()

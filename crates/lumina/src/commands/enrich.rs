@@ -12,7 +12,7 @@ use crate::app::App;
 use crate::config::Config;
 use crate::ingest::ROWS_PER_TRANSACTION;
 use crate::records::{JobId, Records};
-use crate::sweeper::sweep;
+use crate::workflows::sweep;
 
 #[derive(Args)]
 pub(super) struct EnrichArgs {
@@ -70,7 +70,7 @@ pub(super) async fn run(global: &Global, config: &Config, args: &EnrichArgs) -> 
     if estimate::agree(wanted, args.yes, "with --limit N only so many are")? {
         report.lookups_created = create(&app, wanted).await?;
     }
-    let swept = sweep(&app).await?;
+    let swept = sweep(&app.context).await?;
     (report.workflow_ids, report.jobs, report.paused) = (swept.started, swept.jobs, swept.paused);
     show(global, &report)?;
     if args.wait {

@@ -20,6 +20,7 @@ mod leads;
 mod metrics;
 mod output;
 mod sandbox;
+mod schedules;
 mod serve;
 mod shutdown;
 mod worker;
@@ -72,6 +73,8 @@ enum Command {
     Jobs(jobs::JobsArgs),
     /// Lists, shows, cancels and retries workflow runs.
     Workflows(workflows::WorkflowsArgs),
+    /// Lists, holds and triggers what starts by itself.
+    Schedules(schedules::SchedulesArgs),
     /// Prints the dashboard's numbers.
     Metrics,
     /// Checks or prints the configuration, makes keys.
@@ -119,6 +122,7 @@ async fn dispatch(global: &Global, config: &Config, command: Command) -> anyhow:
         Command::Export(args) => export::run(config, &args).await,
         Command::Jobs(args) => jobs::run(global, config, &args).await,
         Command::Workflows(args) => workflows::run(global, config, &args).await,
+        Command::Schedules(args) => schedules::run(global, config, &args).await,
         Command::Metrics => metrics::run(global, config).await,
         Command::Demo(_) | Command::Config(_) | Command::Sandbox(_) => {
             unreachable!("these are taken before the configuration is loaded")

@@ -17,7 +17,6 @@ use crate::app::App;
 use crate::config::{Budget, CallbackMode, Config, Severity};
 use crate::http::{self, HttpSettings, HttpState};
 use crate::records::{PauseReason, Records};
-use crate::sweeper::Sweeper;
 use crate::token;
 
 #[derive(Args)]
@@ -63,7 +62,7 @@ pub(super) async fn listen(address: SocketAddr) -> anyhow::Result<TcpListener> {
     bound.with_context(|| format!("cannot listen on {address}; choose another address (server.address, PORT)"))
 }
 
-/// Starts listeners, worker and timers.
+/// Starts listeners and worker, and with it the schedules.
 pub(super) async fn start(config: &Config, app: App, listener: TcpListener) -> anyhow::Result<Server> {
     let (token, made) = token::load_or_create(&config.server.token_file, &random_bytes)?;
     let address = listener.local_addr()?;
@@ -77,8 +76,6 @@ pub(super) async fn start(config: &Config, app: App, listener: TcpListener) -> a
         eprintln!("Webhooks alone at http://{webhooks}: that is the address to expose.");
     }
     let worker = app.engine.start_worker(worker::worker_options(config));
-    let times = &config.enrichment;
-    Sweeper::new(app.clone(), times.sweep, times.schedule, config.retention.raw).start();
     let note = if made { " (made just now)" } else { "" };
     eprintln!(
         "Listening on http://{address}; the token is in {}{note}.",

@@ -6,14 +6,11 @@ use lumina_workflow::WorkerOptions;
 
 use super::{composition, serve, shutdown};
 use crate::config::{CallbackMode, Config};
-use crate::sweeper::Sweeper;
 
 pub(super) async fn run(config: &Config) -> anyhow::Result<ExitCode> {
     let app = composition::open_executor(config, CallbackMode::Polling).await?;
     serve::greet(config, &app, &CallbackMode::Polling).await;
     let worker = app.engine.start_worker(worker_options(config));
-    let times = &config.enrichment;
-    Sweeper::new(app.clone(), times.sweep, times.schedule, config.retention.raw).start();
     shutdown::requested().await?;
     shutdown::drain(&app, &worker).await?;
     Ok(ExitCode::SUCCESS)

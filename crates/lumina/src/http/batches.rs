@@ -8,7 +8,7 @@ use uuid::Uuid;
 use super::error::ApiError;
 use super::patience::commit;
 use super::state::HttpState;
-use crate::sweeper::sweep;
+use crate::workflows::sweep;
 
 #[derive(Serialize)]
 #[serde(rename_all = "camelCase")]
@@ -22,7 +22,7 @@ pub(super) struct Started {
 
 /// Starts workflows for the pending jobs that none works off. Creates no job: what somebody declined stays so.
 pub(super) async fn start(State(state): State<HttpState>) -> Result<Json<Started>, ApiError> {
-    let swept = commit(&state, sweep(&state.app)).await?;
+    let swept = commit(&state, sweep(&state.app.context)).await?;
     Ok(Json(Started {
         workflow_ids: swept.started,
         jobs: swept.jobs,

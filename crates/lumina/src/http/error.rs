@@ -209,6 +209,11 @@ impl From<&EngineError> for ApiError {
         match error {
             EngineError::Store(error) => error.into(),
             EngineError::Refused(Refusal::UnknownRun(run)) => Self::no_workflow(&run.to_string()),
+            EngineError::Refused(Refusal::UnknownSchedule(name)) => {
+                let shown: String = name.chars().take(64).collect();
+                Self::new(ErrorCode::NotFound, format!("there is no schedule {shown}"))
+            }
+            EngineError::Refused(Refusal::ScheduleChanged(_)) => Self::unavailable(error),
             EngineError::Refused(Refusal::WrongStatus { run, status, problem }) => {
                 Self::new(ErrorCode::Conflict, format!("workflow {run} is {status}: {problem}"))
             }

@@ -21,6 +21,7 @@ mod query;
 mod readiness;
 mod rejections;
 mod router;
+mod schedules;
 mod serve;
 mod settings;
 mod state;

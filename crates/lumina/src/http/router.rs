@@ -12,7 +12,7 @@ use tracing::Level;
 use super::auth::require_token;
 use super::error::{answer_panic, method_not_allowed, not_found, write_error};
 use super::state::HttpState;
-use super::{batches, health, leads, metrics, readiness, upload, webhooks, workflows};
+use super::{batches, health, leads, metrics, readiness, schedules, upload, webhooks, workflows};
 
 /// Serves everything.
 pub fn router(state: HttpState) -> Router {
@@ -72,6 +72,10 @@ fn api(state: &HttpState) -> Router<HttpState> {
         .route("/api/events/unrouted", get(workflows::events::list))
         .route("/api/events/unrouted/{number}", delete(workflows::events::discard))
         .route("/api/events/unrouted/{number}/route", post(workflows::events::route))
+        .route("/api/schedules", get(schedules::list::list))
+        .route("/api/schedules/{name}/pause", post(schedules::command::pause))
+        .route("/api/schedules/{name}/resume", post(schedules::command::resume))
+        .route("/api/schedules/{name}/trigger", post(schedules::command::trigger))
         .route_layer(from_fn_with_state(state.clone(), require_token))
 }
 

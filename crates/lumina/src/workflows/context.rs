@@ -6,8 +6,8 @@ use std::time::Duration;
 use bytes::Bytes;
 use lumina_enrichment::icp::IcpProfile;
 use lumina_fullenrich::{Answer, Client, Permit};
-use lumina_workflow::store::NewRun;
-use lumina_workflow::{Engine, EngineError, RunId, Runtime, StartOptions, StepError, WeakEngine, Workflow};
+use lumina_workflow::store::{Attachment, NewRun};
+use lumina_workflow::{Engine, EngineError, Payload, RunId, Runtime, StartOptions, StepError, WeakEngine, Workflow};
 use uuid::Uuid;
 
 use super::LateAnswer;
@@ -39,6 +39,14 @@ pub struct PipelineSettings {
     pub per_day: Option<u64>,
     /// A lookup that is older may be made again.
     pub refresh_after: Duration,
+    /// Between two sweeps.
+    pub sweep_every: Duration,
+    /// Between two scheduled batches.
+    pub batch_every: Duration,
+    /// How long raw deliveries and answers are kept.
+    pub raw_kept: Duration,
+    /// How long finished runs are kept.
+    pub runs_kept: Duration,
 }
 
 /// The provider, and how it reaches us.
@@ -102,6 +110,16 @@ impl Context {
     pub fn engine(&self) -> Result<Engine, StepError> {
         let engine = self.engine.get().and_then(WeakEngine::upgrade);
         engine.ok_or_else(|| StepError::retry("the engine is being shut down"))
+    }
+
+    /// Commits writes of the application, once.
+    ///
+    /// # Errors
+    /// As [`Engine::transact`], or when the engine has been shut down.
+    pub async fn transact(&self, writes: Attachment) -> Result<Payload, EngineError> {
+        let gone = |error: StepError| EngineError::Invalid(error.message);
+        let engine = self.engine().map_err(gone)?;
+        engine.transact(self.runtime.new_id(), writes).await
     }
 
     /// Makes runs without starting them, for a transaction.

@@ -3,15 +3,23 @@
 use lumina_workflow::{DefinitionError, EngineBuilder, Overrides};
 
 mod context;
+mod housekeeping;
 mod late_answer;
+mod probe;
 mod results;
+mod retention;
 mod submission;
 mod subscriber_enrichment;
+mod sweep;
 mod waiting;
 
 pub use context::{Context, PipelineSettings, Provider, RuntimeClock, answer_of};
+pub use housekeeping::{HOUSEKEEPING, PROBE, RETENTION, SCHEDULED_BATCH, SWEEP};
 pub use late_answer::LateAnswer;
+pub use probe::{PauseProbe, ProbeReport};
+pub use retention::{Retention, RetentionReport};
 pub use subscriber_enrichment::{SubscriberEnrichment, Summary, Trigger, WAIT};
+pub use sweep::{PendingJobSweep, SweepReport, sweep};
 
 /// The event that ends the wait for a batch's results.
 pub const COMPLETE_EVENT: &str = "enrichment-complete";
@@ -22,13 +30,17 @@ pub const ACCEPTED_EVENT: &str = "submission-accepted";
 /// The namespace of the provider's batch ids among correlation keys.
 pub const ENRICHMENT_NAMESPACE: &str = "fullenrich";
 
-/// Registers every workflow there is.
+/// Registers every workflow there is, and declares every schedule.
 ///
 /// # Errors
 /// When a declaration does not work with the configured durations.
 pub fn register(builder: EngineBuilder, context: &std::sync::Arc<Context>) -> Result<EngineBuilder, DefinitionError> {
     let overrides = Overrides::default().timeout(&WAIT, context.settings.deadline);
-    builder
+    let builder = builder
         .register_with(SubscriberEnrichment::new(context.clone()), &overrides)?
-        .register(LateAnswer::new(context.clone()))
+        .register(LateAnswer::new(context.clone()))?
+        .register(PendingJobSweep::new(context.clone()))?
+        .register(PauseProbe::new(context.clone()))?
+        .register(Retention::new(context.clone()))?;
+    housekeeping::declare(builder, &context.settings)
 }

@@ -4,4 +4,5 @@ mod control;
 mod encryption;
 mod intake;
 mod provider;
+mod schedules;
 mod stopping;

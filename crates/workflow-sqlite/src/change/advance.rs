@@ -17,6 +17,8 @@ pub(super) struct Held {
     pub answered: i64,
     pub status: RunStatus,
     pub keys: Option<String>,
+    /// A schedule has started it.
+    pub scheduled: bool,
 }
 
 pub(super) fn apply(group: &Group<'_>, step: &Advance, attach: Option<&Attachment>) -> Result<MemberResult, Fault> {
@@ -51,7 +53,8 @@ pub(super) fn apply(group: &Group<'_>, step: &Advance, attach: Option<&Attachmen
 }
 
 fn load(group: &Group<'_>, step: &Advance) -> Result<Option<Held>, Fault> {
-    const SQL: &str = "SELECT epoch, seq, inbox, status, answered, keys FROM workflow_run WHERE id = ?1";
+    const SQL: &str = "SELECT epoch, seq, inbox, status, answered, keys, \
+         coalesce(substr(start_key, 1, 9) = 'schedule:', 0) FROM workflow_run WHERE id = ?1";
     let mut statement = group.conn.prepare_cached(SQL)?;
     let mut rows = statement.query([step.lease.run.0])?;
     let Some(row) = rows.next()? else { return Ok(None) };
@@ -62,6 +65,7 @@ fn load(group: &Group<'_>, step: &Advance) -> Result<Option<Held>, Fault> {
         status: status(row, 3)?,
         answered: row.get(4)?,
         keys: row.get(5)?,
+        scheduled: row.get(6)?,
     }))
 }
 
@@ -163,6 +167,7 @@ fn write(
         consumed,
         // Whatever came in within this very transaction was not seen by who decided to park.
         must_run: arrived + moved + sent > 0,
+        scheduled: held.scheduled,
     };
     next::go(group, step, &goal)?;
     Ok(goal.inbox)

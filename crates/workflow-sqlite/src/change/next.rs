@@ -18,6 +18,8 @@ pub(super) struct Goal<'k> {
     pub consumed: i64,
     /// A park would overlook something: the run is ready instead.
     pub must_run: bool,
+    /// A schedule has started it, which may wait for its end.
+    pub scheduled: bool,
 }
 
 pub(super) fn go(group: &Group<'_>, step: &Advance, goal: &Goal<'_>) -> Result<(), Fault> {
@@ -119,6 +121,9 @@ fn fail(group: &Group<'_>, step: &Advance, goal: &Goal<'_>, cause: &Failure) -> 
 
 fn finish(group: &Group<'_>, step: &Advance, goal: &Goal<'_>, ending: &Ending) -> Result<(), Fault> {
     let id = step.lease.run;
+    if goal.scheduled {
+        group.note_schedule();
+    }
     if goal.inbox > 0 {
         event::leave_behind(group, id)?;
     }

@@ -32,7 +32,7 @@ pub(crate) fn start(group: &Group<'_>, new: &NewRun) -> Result<Outcome, Fault> {
 
 /// The run of this start key, or of this very id. A start that is applied again cannot be told
 /// from a second one with the same id: both find the run.
-fn existing(group: &Group<'_>, new: &NewRun) -> Result<Option<Outcome>, Fault> {
+pub(super) fn existing(group: &Group<'_>, new: &NewRun) -> Result<Option<Outcome>, Fault> {
     const BY_KEY: &str = "SELECT id, input FROM workflow_run INDEXED BY workflow_run_start_key \
          WHERE workflow = ?1 AND start_key = ?2 AND start_key IS NOT NULL";
     const BY_ID: &str = "SELECT id, input FROM workflow_run WHERE id = ?1";

@@ -45,6 +45,9 @@ fn statement(query: &RunQuery) -> (String, Vec<Value>) {
     if let Some(workflow) = &query.workflow {
         add("workflow = ?", vec![workflow.clone().into()]);
     }
+    for workflow in &query.without {
+        add("workflow <> ?", vec![workflow.clone().into()]);
+    }
     if let Some(before) = query.before {
         add("id < ?", vec![blob(before)]);
     }

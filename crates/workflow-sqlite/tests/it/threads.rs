@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use futures_util::FutureExt;
 use lumina_workflow::Payload;
-use lumina_workflow::store::{Change, Store, StoreError};
+use lumina_workflow::store::{Change, Purge, Store, StoreError};
 use lumina_workflow_sqlite::{Mode, attach};
 
 use crate::opened::*;
@@ -37,7 +37,11 @@ fn inline_calls_are_complete_when_first_polled() {
     );
     store.read(|_| ()).now_or_never().expect("a read is complete").unwrap();
     store
-        .purge(moment(), 10)
+        .purge(Purge {
+            before: moment(),
+            workflow: None,
+            limit: 10,
+        })
         .now_or_never()
         .expect("a purge is complete")
         .unwrap();

@@ -33,9 +33,11 @@ pub mod outages;
 pub mod parking;
 pub mod registrations;
 pub mod replays;
+pub mod schedules;
 pub mod shutdowns;
 pub mod starts;
 pub mod steps;
+pub mod ticks;
 pub mod times;
 
 mod everywhere;

@@ -6,10 +6,12 @@
 use futures_util::StreamExt;
 use futures_util::stream::BoxStream;
 
-use super::samples::{HASH, HOUR, ToMember, bare, block, cancel, claim, event, key, nothing, park, resume};
+use super::endings::completing;
+use super::samples::{HASH, HOUR, ToMember, bare, block, cancel, claim, declare, event, key, nothing, park, resume};
 use super::stage::holds;
 use super::{Act, Stage, block_on};
-use crate::store::{Advance, Hint, Member, NewRun, Next};
+use crate::schedule::trigger_key;
+use crate::store::{Advance, Hint, Member, NewRun, Next, ScheduleChange};
 
 fn listen(stage: &Stage<'_>) -> BoxStream<'static, Hint> {
     stage.store().hints()
@@ -134,4 +136,27 @@ pub fn every_listener_hears(stage: &Stage<'_>) {
     for hints in listeners {
         holds("each listener hears of it", heard(hints, Hint::Ready));
     }
+}
+
+/// What a scheduler may be waiting for is hinted: a row that changed, and the end of a run that a
+/// schedule has started. A run of a schedule that became ready is hinted as such, too.
+pub fn what_schedules_wait_for_is_hinted(stage: &Stage<'_>) {
+    let declaration = declare("bell", stage.now() + HOUR);
+    let declared = ScheduleChange::Declare(declaration);
+    speaks_up(stage, "a declaration", declared, Hint::Schedule);
+    let name = || "bell".to_owned();
+    let trigger = || {
+        let run = stage.new_run();
+        let start_key = Some(trigger_key("bell", run.id));
+        let run = NewRun { start_key, ..run };
+        let (name, by) = (name(), "ada".to_owned());
+        ScheduleChange::Trigger { name, by, run }
+    };
+    speaks_up(stage, "a run by hand", trigger(), Hint::Schedule);
+    speaks_up(stage, "a run by hand", trigger(), Hint::Ready);
+    stage.apply(trigger()).expect("it is started");
+    let lease = stage.claim_as(claim()).remove(0).lease;
+    speaks_up(stage, "its end", completing(lease, 0), Hint::Schedule);
+    let (name, by) = (name(), "ada".to_owned());
+    speaks_up(stage, "a pause", ScheduleChange::Pause { name, by }, Hint::Schedule);
 }

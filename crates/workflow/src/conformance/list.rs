@@ -156,10 +156,25 @@ macro_rules! conformance_suite {
                 left_events_outlive_their_run,
                 answers_are_forgotten_after_a_day,
                 a_purge_leaves_the_living_alone;
+            schedules:
+                a_declared_schedule_is_shown,
+                only_another_spec_moves_the_next_time,
+                a_tick_starts_its_runs,
+                a_tick_is_taken_once,
+                a_decision_about_an_older_row_is_refused,
+                a_known_tick_starts_nothing,
+                a_paused_schedule_does_not_tick,
+                a_trigger_starts_one_run,
+                a_removed_schedule_rests,
+                a_schedules_open_run_is_shown,
+                schedules_are_paged_by_name,
+                writes_are_committed_with_a_tick,
+                removed_schedules_are_forgotten;
             hints:
                 what_is_ready_is_hinted,
                 what_comes_in_for_a_running_run_is_hinted,
                 what_attachments_do_is_hinted,
+                what_schedules_wait_for_is_hinted,
                 every_listener_hears;
             walks:
                 walk_1_agrees_with_the_model,

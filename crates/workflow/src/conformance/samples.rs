@@ -10,8 +10,11 @@ use crate::event::{CorrelationKey, NewEvent, Target};
 use crate::history::{Phase, Record, StepRef, What};
 use crate::id::{DefinitionHash, RunId, Seq, WorkerId};
 use crate::payload::Payload;
+use crate::schedule::{Overlap, ScheduleSpec, Timing};
 use crate::step::{StepKey, StepKind};
-use crate::store::{Advance, Change, Claim, Command, CommandKind, Lease, Member, NewRun, Next};
+use crate::store::{
+    Advance, Change, Claim, Command, CommandKind, Declaration, Lease, Member, NewRun, Next, ScheduleChange,
+};
 
 pub(super) const WORKFLOW: &str = "order";
 pub(super) const HASH: DefinitionHash = DefinitionHash(0x0aaa);
@@ -154,6 +157,18 @@ pub(super) fn block(lease: Lease, seq: u64, hash: DefinitionHash) -> Advance {
     }
 }
 
+/// A spec that ticks every period.
+pub(super) fn every(period: Duration) -> ScheduleSpec {
+    ScheduleSpec {
+        timing: Timing::Every { period },
+        start: None,
+        end: None,
+        overlap: Overlap::Skip,
+        catch_up: HOUR,
+        priority: 0,
+    }
+}
+
 pub(super) fn nothing(id: u128) -> Change {
     Change::Nothing {
         id: Uuid::from_u128(id),
@@ -174,6 +189,17 @@ pub(super) fn resume(run: RunId) -> Change {
         what: CommandKind::Resume,
         by: "ada".to_owned(),
     })
+}
+
+/// Declares a schedule of the sample workflow that ticks every minute, and next at this time.
+pub(super) fn declare(name: &str, next_at: Timestamp) -> Declaration {
+    Declaration {
+        name: name.to_owned(),
+        workflow: WORKFLOW.to_owned(),
+        spec: every(60 * SECOND),
+        input: json(7),
+        next_at: Some(next_at),
+    }
 }
 
 /// What can be a member of a group.
@@ -202,6 +228,12 @@ impl ToMember for Advance {
 impl ToMember for NewEvent {
     fn member(self) -> Member {
         Change::Emit(self).into()
+    }
+}
+
+impl ToMember for ScheduleChange {
+    fn member(self) -> Member {
+        Change::Schedule(self).into()
     }
 }
 

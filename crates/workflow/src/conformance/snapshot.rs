@@ -2,13 +2,14 @@
 
 use super::{Stage, block_on};
 use crate::id::RunId;
-use crate::store::{Inbox, RunQuery, RunRow, StoredRecord};
+use crate::store::{Inbox, RunQuery, RunRow, ScheduleRow, StoredRecord};
 
 /// The visible state at one moment.
 #[derive(Debug, Clone, PartialEq)]
 pub(super) struct Snapshot {
     pub runs: Vec<Shown>,
     pub unrouted: Inbox,
+    pub schedules: Vec<ScheduleRow>,
 }
 
 /// All of one run.
@@ -30,6 +31,7 @@ impl Stage<'_> {
         Snapshot {
             runs: runs.collect(),
             unrouted: self.inbox(None),
+            schedules: self.schedules(),
         }
     }
 

@@ -15,7 +15,7 @@ use crate::id::{RunId, Seq};
 use crate::payload::Payload;
 use crate::store::{
     Advance, Attachment, Claim, Claimed, Delivery, Inbox, InboxQuery, Lease, Member, MemberResult, NewRun, Outcome,
-    RunQuery, RunRow, Store, StoredRecord,
+    Purge, RunQuery, RunRow, ScheduleQuery, ScheduleRow, Store, StoredRecord,
 };
 
 /// Where a case plays: a backend, and ids that grow.
@@ -239,12 +239,31 @@ impl<'a> Stage<'a> {
         found.expect("an event that came in is in the inbox").seq
     }
 
+    pub(super) fn schedules(&self) -> Vec<ScheduleRow> {
+        self.schedules_as(ScheduleQuery {
+            limit: 1_000,
+            ..ScheduleQuery::default()
+        })
+    }
+
+    pub(super) fn schedules_as(&self, query: ScheduleQuery) -> Vec<ScheduleRow> {
+        block_on(self.store.schedules(query)).expect("the store shows schedules")
+    }
+
     pub(super) fn next_due(&self) -> Option<Timestamp> {
         block_on(self.store.next_due()).expect("the store knows what is due")
     }
 
     pub(super) fn purge(&self, before: Timestamp, limit: usize) -> usize {
-        block_on(self.store.purge(before, limit)).expect("the store forgets")
+        self.purge_as(Purge {
+            before,
+            workflow: None,
+            limit,
+        })
+    }
+
+    pub(super) fn purge_as(&self, purge: Purge) -> usize {
+        block_on(self.store.purge(purge)).expect("the store forgets")
     }
 
     pub(super) fn renew(&self, held: &[Lease], lease: Duration) -> Vec<RunId> {

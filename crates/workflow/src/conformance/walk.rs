@@ -181,7 +181,8 @@ impl Walk<'_> {
 
     fn purge(&mut self) {
         let before = self.subject.now() - Duration::from_secs(self.planner.random.below(60) as u64);
-        let (subject, model) = (self.subject.purge(before, 1_000), self.model.purge(before, 1_000));
+        let purge = self.planner.purge(before);
+        let (subject, model) = (self.subject.purge_as(purge.clone()), self.model.purge_as(purge));
         self.agree("the number of purged rows", subject, model);
     }
 

@@ -18,6 +18,8 @@ pub enum Hint {
     Ready,
     /// Something came into the inbox of a run that is being executed.
     Inbox(RunId),
+    /// A schedule's row has changed, or a run of a schedule has ended.
+    Schedule,
 }
 
 /// Where a store drops its hints and workers pick them up. Hints of the same kind merge, so
@@ -42,6 +44,7 @@ pub struct Hints {
 #[derive(Default)]
 struct Waiting {
     ready: bool,
+    schedule: bool,
     inbox: BTreeSet<RunId>,
     waker: Option<Waker>,
 }
@@ -82,6 +85,7 @@ fn note(waiting: &Mutex<Waiting>, hint: Hint) {
     let mut waiting = lock(waiting);
     match hint {
         Hint::Ready => waiting.ready = true,
+        Hint::Schedule => waiting.schedule = true,
         Hint::Inbox(run) => {
             waiting.inbox.insert(run);
         }
@@ -102,6 +106,9 @@ impl Stream for Listener {
         let mut waiting = lock(&self.waiting);
         if std::mem::take(&mut waiting.ready) {
             return Poll::Ready(Some(Hint::Ready));
+        }
+        if std::mem::take(&mut waiting.schedule) {
+            return Poll::Ready(Some(Hint::Schedule));
         }
         if let Some(run) = waiting.inbox.pop_first() {
             return Poll::Ready(Some(Hint::Inbox(run)));

@@ -34,7 +34,7 @@ use jiff::Timestamp;
 
 use super::{
     Attachment, Claim, Claimed, GROUP_MEMBERS, Hint, Hints, Inbox, InboxQuery, Lease, Member, MemberResult, Page,
-    RunQuery, RunRow, Store, StoreError, StoredRecord,
+    Purge, RunQuery, RunRow, ScheduleQuery, ScheduleRow, Store, StoreError, StoredRecord,
 };
 use crate::clock::StoreClock;
 use crate::error::StepError;
@@ -49,6 +49,7 @@ mod events;
 mod member;
 mod purge;
 mod runs;
+mod schedules;
 mod state;
 mod table;
 mod tx;
@@ -180,6 +181,10 @@ impl Store for MemoryStore {
         Box::pin(async move { Ok(self.call(|state, _| state.inbox(&query))) })
     }
 
+    fn schedules(&self, query: ScheduleQuery) -> BoxFuture<'_, Result<Vec<ScheduleRow>, StoreError>> {
+        Box::pin(async move { Ok(self.call(|state, _| state.schedules_page(&query))) })
+    }
+
     fn next_due(&self) -> BoxFuture<'_, Result<Option<Timestamp>, StoreError>> {
         Box::pin(async move { Ok(self.call(|state, now| state.next_due(now))) })
     }
@@ -188,8 +193,8 @@ impl Store for MemoryStore {
         Box::pin(async move { Ok(self.clock.now()) })
     }
 
-    fn purge(&self, before: Timestamp, limit: usize) -> BoxFuture<'_, Result<usize, StoreError>> {
-        Box::pin(async move { Ok(self.call(|state, now| state.purge(before, limit, now))) })
+    fn purge(&self, purge: Purge) -> BoxFuture<'_, Result<usize, StoreError>> {
+        Box::pin(async move { Ok(self.call(|state, now| state.purge(&purge, now))) })
     }
 
     fn hints(&self) -> BoxStream<'static, Hint> {

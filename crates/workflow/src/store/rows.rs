@@ -239,6 +239,8 @@ pub struct RunQuery {
     pub parent: Option<RunId>,
     /// Runs of this workflow.
     pub workflow: Option<String>,
+    /// No runs of these workflows.
+    pub without: Vec<String>,
     /// Runs with one of these statuses; empty means any.
     pub statuses: Vec<RunStatus>,
     /// Runs older than this one: where the last page ended.
@@ -256,6 +258,19 @@ pub struct Page<T> {
     pub items: Vec<T>,
     /// Where to go on, if there is more.
     pub next: Option<RunId>,
+}
+
+/// What is over, and may be deleted.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Purge {
+    /// Finished runs that ended before this time, with all that belongs to them; oldest first.
+    pub before: Timestamp,
+    /// Only runs of this workflow. For `None` runs of all of them, and also: unrouted events and
+    /// answers of [`Change::Nothing`](super::Change) whose time is over, and schedules that were
+    /// removed before `before`.
+    pub workflow: Option<String>,
+    /// At most this many of each, so that the transaction stays short.
+    pub limit: usize,
 }
 
 /// Which events are asked for.

@@ -9,6 +9,7 @@ use lumina_workflow::{MayRepeat, RestartFrom, RunId, StepKey};
 use super::{Global, composition};
 use crate::app::App;
 use crate::config::Config;
+use crate::workflows::HOUSEKEEPING;
 
 mod check;
 mod control;
@@ -26,7 +27,7 @@ pub(super) struct WorkflowsArgs {
 
 #[derive(Subcommand)]
 enum WorkflowsCommand {
-    /// Lists runs, newest first.
+    /// Lists runs, newest first; those of housekeeping only with --all.
     List(ListArgs),
     /// Shows a run and its timeline.
     Show {
@@ -94,6 +95,9 @@ struct ListArgs {
     /// At most this many.
     #[arg(long, value_name = "N", default_value_t = 50)]
     limit: usize,
+    /// Also the runs of housekeeping: sweeps, probes, retention.
+    #[arg(long)]
+    all: bool,
 }
 
 fn parse_status(word: &str) -> Result<RunStatus, String> {
@@ -149,7 +153,14 @@ async fn obey(global: &Global, app: &App, command: &WorkflowsCommand) -> anyhow:
 
 impl ListArgs {
     fn query(&self) -> RunQuery {
+        // Whoever names a workflow wants to see it.
+        let all = self.all || self.workflow.is_some();
         RunQuery {
+            without: if all {
+                Vec::new()
+            } else {
+                HOUSEKEEPING.map(str::to_owned).into()
+            },
             statuses: self.status.into_iter().collect(),
             workflow: self.workflow.clone(),
             parent: self.parent,
@@ -176,8 +187,8 @@ fn restart_from(step: Option<&str>, key: Option<&StepKey>) -> RestartFrom {
     }
 }
 
-/// Who gives the command, for the run's history.
-fn who() -> String {
+/// Who gives the command, for the history of what it is about.
+pub(super) fn who() -> String {
     let user = std::env::vars().find(|(name, _)| name == "USER").map(|(_, user)| user);
     format!("cli:{}", user.unwrap_or_else(|| "unknown".to_owned()))
 }

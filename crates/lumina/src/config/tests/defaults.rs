@@ -26,6 +26,7 @@ fn nothing_set_is_the_documented_configuration() {
         (e.refresh_after, 90 * 24 * HOUR),
         (e.sweep, MINUTE),
         (config.retention.raw, 30 * 24 * HOUR),
+        (config.retention.runs, 30 * 24 * HOUR),
     ];
     for (row, (given, expected)) in durations.into_iter().enumerate() {
         assert_eq!(given, expected, "row {row}");

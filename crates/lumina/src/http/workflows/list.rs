@@ -12,6 +12,7 @@ use crate::http::cursor;
 use crate::http::error::ApiError;
 use crate::http::query::Parameters;
 use crate::http::state::HttpState;
+use crate::workflows::HOUSEKEEPING;
 
 /// How many workflows a page has unless another number is asked for.
 const PAGE: usize = 50;
@@ -27,11 +28,19 @@ pub(in crate::http) struct Workflows {
 }
 
 /// Workflows with one of the statuses in `status` (separated by commas), of the definition `workflow`, at most `limit`,
-/// after `cursor`. `nextCursor` is null on the last page.
+/// after `cursor`. `nextCursor` is null on the last page. Those of housekeeping are left out unless `housekeeping` is
+/// `true`, or `workflow` names one of theirs.
 pub(in crate::http) async fn list(State(state): State<HttpState>, uri: Uri) -> Result<Json<Workflows>, ApiError> {
-    let parameters = Parameters::read(&uri, &["status", "workflow", "limit", "cursor"])?;
+    let parameters = Parameters::read(&uri, &["status", "workflow", "housekeeping", "limit", "cursor"])?;
+    let workflow = parameters.get("workflow").map(str::to_owned);
+    let housekeeping = workflow.is_some() || read_flag(&parameters, "housekeeping")?;
     let query = RunQuery {
-        workflow: parameters.get("workflow").map(str::to_owned),
+        workflow,
+        without: if housekeeping {
+            Vec::new()
+        } else {
+            HOUSEKEEPING.map(str::to_owned).into()
+        },
         statuses: parameters.get("status").map_or(Ok(Vec::new()), read_statuses)?,
         before: parameters
             .get("cursor")
@@ -46,6 +55,14 @@ pub(in crate::http) async fn list(State(state): State<HttpState>, uri: Uri) -> R
         workflows: page.items.iter().map(WorkflowLine::of).collect(),
         next_cursor: page.next.map(|run| cursor::of_workflow(run.0)),
     }))
+}
+
+fn read_flag(parameters: &Parameters, name: &str) -> Result<bool, ApiError> {
+    match parameters.get(name) {
+        None | Some("false") => Ok(false),
+        Some("true") => Ok(true),
+        Some(_) => Err(ApiError::invalid_query(name, "it must be true or false")),
+    }
 }
 
 fn read_statuses(text: &str) -> Result<Vec<RunStatus>, ApiError> {

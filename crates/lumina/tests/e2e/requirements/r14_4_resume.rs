@@ -1,7 +1,7 @@
 //! 14.4: the provider's callback resumes the workflow.
 
 use super::workflow_id;
-use crate::support::{Call, FAST, World, post, until_true};
+use crate::support::{Call, FAST, LOOKUP_RUNS, World, post, until_true};
 
 const IN_A_SECOND: &str = r#"
 calls_per_minute = 100000
@@ -73,7 +73,7 @@ fn requirement_14_4_callbacks_that_come_early_and_twice_resume_it_once() {
         ["received"],
         "the results were there before the wait"
     );
-    assert_eq!(database.count("workflow_run"), 1, "no other run had anything to do");
+    assert_eq!(database.count(LOOKUP_RUNS), 1, "no other run had anything to do");
     world.assert_truth(1);
 }
 

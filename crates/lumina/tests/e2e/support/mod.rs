@@ -12,7 +12,7 @@ mod serve;
 mod wait;
 mod world;
 
-pub use database::Database;
+pub use database::{Database, LOOKUP_RUNS};
 pub use gateway::{Call, Fault, Gateway};
 pub use http::{Request, get, post};
 pub use ledger::LedgerFile;

@@ -11,6 +11,7 @@ mod limits;
 mod logs;
 mod metrics;
 mod newsletters;
+mod schedules;
 mod serving;
 mod settings;
 mod subscribe;

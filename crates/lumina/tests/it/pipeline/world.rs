@@ -12,8 +12,7 @@ use http::{Request, Response, StatusCode};
 use lumina::app::{App, Parts, ProviderParts};
 use lumina::http::{BodyLimits, HttpSettings, HttpState};
 use lumina::records::{Census, Channel, People};
-use lumina::sweeper::Sweeper;
-use lumina::workflows::PipelineSettings;
+use lumina::workflows::{HOUSEKEEPING, PipelineSettings};
 use lumina_enrichment::email::{Classifier, EmailAddress};
 use lumina_enrichment::icp::IcpProfile;
 use lumina_enrichment::subscriber::NewSubscriber;
@@ -48,6 +47,10 @@ pub fn settings() -> PipelineSettings {
         poll_every: Duration::from_secs(900),
         per_day: None,
         refresh_after: Duration::from_secs(90 * 24 * 3_600),
+        sweep_every: Duration::from_secs(60),
+        batch_every: Duration::from_secs(900),
+        raw_kept: Duration::from_secs(86_400),
+        runs_kept: Duration::from_secs(30 * 86_400),
     }
 }
 
@@ -69,9 +72,6 @@ impl World {
                     takeover: true,
                     ..WorkerOptions::default()
                 });
-                let (minute, quarter, day) = (60, 15 * 60, 86_400);
-                let times = [minute, quarter, day].map(Duration::from_secs);
-                Sweeper::new(app.clone(), times[0], times[1], times[2]).start();
                 (app, worker)
             })
             .unwrap();
@@ -117,9 +117,10 @@ impl World {
         }
     }
 
-    /// Runs with this status, all of them.
+    /// Runs of the pipeline with this status, all of them.
     pub fn runs(&self, status: RunStatus) -> Vec<RunRow> {
         let mut query = RunQuery {
+            without: HOUSEKEEPING.map(str::to_owned).into(),
             statuses: vec![status],
             limit: 500,
             ..RunQuery::default()

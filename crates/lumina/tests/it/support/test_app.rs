@@ -133,6 +133,12 @@ impl TestApp {
         .await
     }
 
+    /// Waits until a run has ended.
+    pub async fn wait_for_end(&self, id: RunId) -> RunRow {
+        let ended = || async { Some(self.run(id).await).filter(|run| run.status.is_end()) };
+        until("a run to end", ended).await
+    }
+
     pub async fn run(&self, id: RunId) -> RunRow {
         self.app.engine.run(id).await.unwrap().unwrap()
     }
@@ -216,6 +222,10 @@ fn parts(folder: &Path, runtime: &Arc<TestRuntime>, provider: &Arc<CannedProvide
             poll_every: Duration::from_secs(900),
             per_day: None,
             refresh_after: Duration::from_secs(90 * 24 * 3_600),
+            sweep_every: Duration::from_secs(60),
+            batch_every: Duration::from_secs(900),
+            raw_kept: Duration::from_secs(30 * 24 * 3_600),
+            runs_kept: Duration::from_secs(30 * 24 * 3_600),
         },
         profile: IcpProfile::default(),
         classifier: Classifier::new(),

@@ -145,8 +145,7 @@ impl Scenario<'_> {
 
     /// A second process, if its first call succeeds.
     fn try_beside(&self, world: &World) -> Option<Engine> {
-        let builder = Engine::builder(world.wire.clone(), world.shared_runtime());
-        let builder = builder.register((self.script)(world)).expect("the steps are sound");
+        let builder = world.builder((self.script)(world), world.wire.clone());
         let engine = world.run(async {
             let (build, death) = (std::pin::pin!(builder.build()), std::pin::pin!(world.wire.died()));
             match select(build, death).await {
@@ -217,13 +216,8 @@ impl Scenario<'_> {
 
     async fn life(&self, world: &World, takeover: bool) {
         let engine = loop {
-            let builder = Engine::builder(world.wire.clone(), world.shared_runtime());
-            match builder
-                .register((self.script)(world))
-                .expect("the steps are sound")
-                .build()
-                .await
-            {
+            let builder = world.builder((self.script)(world), world.wire.clone());
+            match builder.build().await {
                 Ok(engine) => break engine,
                 Err(_) => world.runtime.sleep(super::world::SECOND).await,
             }

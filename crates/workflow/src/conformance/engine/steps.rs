@@ -80,9 +80,10 @@ pub fn failing_store_calls_lose_and_repeat_nothing(make: Make<'_>) {
     play_one_of_each(|scenario| scenario.play_with(make, &ALL_FAULTS[2..]));
 }
 
-/// Processes that each die after a few store calls finish the work together, and nothing is done twice.
+/// Processes that each die after a few store calls finish the work together, and nothing is done
+/// twice. To be born takes a look at the clock and one at the schedules.
 pub fn short_lived_processes_finish_together(make: Make<'_>) {
-    play_one_of_each(|scenario| scenario.play_with_short_lives(make, 8));
+    play_one_of_each(|scenario| scenario.play_with_short_lives(make, 9));
 }
 
 /// Two processes side by side, with faults of all kinds as the dice fall: nothing is lost or done twice.

@@ -10,8 +10,8 @@ use tokio::sync::Notify;
 
 use crate::id::{RunId, Seq};
 use crate::store::{
-    Claim, Claimed, Hint, Inbox, InboxQuery, Lease, Member, MemberResult, Page, RunQuery, RunRow, Store, StoreError,
-    StoredRecord,
+    Claim, Claimed, Hint, Inbox, InboxQuery, Lease, Member, MemberResult, Page, Purge, RunQuery, RunRow, ScheduleQuery,
+    ScheduleRow, Store, StoreError, StoredRecord,
 };
 
 /// Which call it is.
@@ -185,6 +185,10 @@ impl Store for Wire {
         Box::pin(self.call(Method::Read, &[], self.store.inbox(query)))
     }
 
+    fn schedules(&self, query: ScheduleQuery) -> BoxFuture<'_, Result<Vec<ScheduleRow>, StoreError>> {
+        Box::pin(self.call(Method::Read, &[], self.store.schedules(query)))
+    }
+
     fn next_due(&self) -> BoxFuture<'_, Result<Option<Timestamp>, StoreError>> {
         Box::pin(self.call(Method::Read, &[], self.store.next_due()))
     }
@@ -193,8 +197,8 @@ impl Store for Wire {
         Box::pin(self.call(Method::Read, &[], self.store.now()))
     }
 
-    fn purge(&self, before: Timestamp, limit: usize) -> BoxFuture<'_, Result<usize, StoreError>> {
-        Box::pin(self.call(Method::Read, &[], self.store.purge(before, limit)))
+    fn purge(&self, purge: Purge) -> BoxFuture<'_, Result<usize, StoreError>> {
+        Box::pin(self.call(Method::Read, &[], self.store.purge(purge)))
     }
 
     fn hints(&self) -> BoxStream<'static, Hint> {

@@ -1,6 +1,6 @@
 //! A backend, a runtime, and the processes that live and die on them.
 
-use std::sync::{Arc, Mutex};
+use std::sync::{Arc, Mutex, MutexGuard};
 use std::time::Duration;
 
 use futures_util::future::{Either, select};
@@ -11,14 +11,15 @@ use super::wire::Wire;
 use super::{Make, SharedBackend};
 use crate::conformance::Act;
 use crate::deterministic::DeterministicRuntime;
-use crate::engine::{Engine, EngineError, StartOptions, Started};
+use crate::engine::{Engine, EngineBuilder, EngineError, StartOptions, Started};
 use crate::error::Failure;
 use crate::event::{NewEvent, StoredEvent, Target};
 use crate::history::Record;
 use crate::id::{RunId, Seq};
 use crate::payload::Payload;
 use crate::runtime::Runtime;
-use crate::store::{Attachment, Delivery, InboxQuery, RunQuery, RunRow, RunStatus, Store};
+use crate::schedule::Schedule;
+use crate::store::{Attachment, Delivery, InboxQuery, RunQuery, RunRow, RunStatus, ScheduleQuery, ScheduleRow, Store};
 use crate::told::tell;
 use crate::worker::{Worker, WorkerOptions};
 use crate::workflow::Workflow;
@@ -26,6 +27,9 @@ use crate::workflow::Workflow;
 pub(super) const SECOND: Duration = Duration::from_secs(1);
 pub(super) const MINUTE: Duration = Duration::from_secs(60);
 pub(super) const HOUR: Duration = Duration::from_secs(3_600);
+
+/// What schedules start runs with.
+pub(super) const TICKED: u64 = 7;
 
 /// No case takes longer; what does has come to a standstill.
 const PATIENCE: Duration = Duration::from_secs(72 * 3_600);
@@ -37,6 +41,7 @@ pub(super) struct World {
     pub ledger: Ledger,
     pub wire: Arc<Wire>,
     alive: Mutex<Option<Arc<Process>>>,
+    schedules: Mutex<Vec<Schedule>>,
 }
 
 /// A process: an engine, and a worker on it.
@@ -71,6 +76,7 @@ impl World {
             ledger,
             wire,
             alive: Mutex::new(None),
+            schedules: Mutex::default(),
         }
     }
 
@@ -137,10 +143,41 @@ impl World {
     }
 
     fn engine<W: Workflow>(&self, workflow: W, store: Arc<dyn Store>) -> Engine {
+        self.run(self.builder(workflow, store).build())
+            .expect("the store answers")
+    }
+
+    /// An engine of this workflow that declares the world's schedules, which start it with
+    /// [`TICKED`].
+    pub fn builder<W: Workflow>(&self, workflow: W, store: Arc<dyn Store>) -> EngineBuilder {
         let builder = Engine::builder(store, self.shared_runtime())
             .register(workflow)
             .expect("the steps are sound");
-        self.run(builder.build()).expect("the store answers")
+        let input = serde_json::from_value(TICKED.into()).ok();
+        self.schedules().iter().fold(builder, |builder, schedule| {
+            let input = input.as_ref().expect("workflows with a schedule take a number");
+            let declared = builder.schedule::<W>(schedule.clone(), input);
+            declared.expect("the schedule is sound")
+        })
+    }
+
+    fn schedules(&self) -> MutexGuard<'_, Vec<Schedule>> {
+        self.schedules.lock().expect("nobody panics while holding it")
+    }
+
+    /// What the engines that are built from now on declare.
+    pub fn declare(&self, schedules: impl Into<Vec<Schedule>>) {
+        *self.schedules() = schedules.into();
+    }
+
+    pub fn schedule(&self, name: &str) -> ScheduleRow {
+        let query = ScheduleQuery {
+            name: Some(name.to_owned()),
+            limit: 1,
+            ..ScheduleQuery::default()
+        };
+        let rows = self.run(self.store().schedules(query)).expect("the store answers");
+        rows.into_iter().next().expect("the schedule is there")
     }
 
     fn set_alive(&self, process: Option<Arc<Process>>) {

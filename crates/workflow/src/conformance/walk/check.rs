@@ -8,7 +8,7 @@ use crate::conformance::samples::key;
 use crate::conformance::snapshot::{Shown, Snapshot};
 use crate::conformance::stage::holds;
 use crate::history::What;
-use crate::store::{RunQuery, RunStatus};
+use crate::store::{RunQuery, RunStatus, ScheduleRow};
 
 impl Walk<'_> {
     pub(super) fn check(&self, shown: &Snapshot) {
@@ -27,6 +27,7 @@ impl Walk<'_> {
             }
         }
         holds("an event is in one place", no_event_twice(shown));
+        holds("a schedule's numbers only grow", have_grown(self, shown));
         for text in KEYS {
             let query = RunQuery {
                 key: Some(key(text)),
@@ -76,6 +77,19 @@ fn has_grown(before: &Shown, after: &Shown) -> bool {
             .iter()
             .zip(&after.history)
             .all(|(old, new)| old.record == new.record && old.superseded <= new.superseded)
+}
+
+/// Those that were removed and purged begin anew.
+fn have_grown(walk: &Walk<'_>, shown: &Snapshot) -> bool {
+    let grown = |old: &ScheduleRow, new: &ScheduleRow| {
+        let counted = |row: &ScheduleRow| [row.revision, row.started, row.skipped, row.missed, row.triggers];
+        old.created_at < new.created_at || counted(old).iter().zip(counted(new)).all(|(old, new)| *old <= new)
+    };
+    let before = |new: &ScheduleRow| walk.shown.schedules.iter().find(|old| old.name == new.name).cloned();
+    shown
+        .schedules
+        .iter()
+        .all(|new| before(new).is_none_or(|old| grown(&old, new)))
 }
 
 fn no_event_twice(shown: &Snapshot) -> bool {

@@ -8,15 +8,17 @@ use jiff::Timestamp;
 use uuid::Uuid;
 
 use super::random::Random;
-use crate::conformance::samples::{claim_with, failure, json, key, moment, record, worker};
+use crate::conformance::samples::{claim_with, every, failure, json, key, moment, record, worker};
 use crate::conformance::snapshot::{Shown, Snapshot};
 use crate::conformance::{Act, Stage};
 use crate::error::StepError;
 use crate::event::{NewEvent, Target};
 use crate::history::{Phase, Record, What};
 use crate::id::{DefinitionHash, Epoch, RunId, Seq};
+use crate::schedule::{tick_key, trigger_key};
 use crate::store::{
-    Advance, Change, Claim, Command, CommandKind, Ending, Lease, Member, NewRun, Next, RunStatus, UnroutedCommand,
+    Advance, Change, Claim, Command, CommandKind, Declaration, Ending, Lease, Member, NewRun, Next, Purge, RunStatus,
+    ScheduleChange, ScheduleRow, Tick, UnroutedCommand,
 };
 
 pub(super) const CELLS: [&str; 3] = ["c0", "c1", "c2"];
@@ -115,7 +117,8 @@ impl Planner {
                 consumes = self.random.below(shown.unrouted.events.len() + 1);
                 Change::Unrouted(self.unrouted(shown, stage))
             }
-            53..57 => Change::Nothing {
+            53..62 => Change::Schedule(self.schedule(shown, stage)),
+            62..66 => Change::Nothing {
                 id: Uuid::from_u128(self.random.below(8) as u128),
             },
             _ => match self.advanced_run(shown) {
@@ -240,6 +243,84 @@ impl Planner {
                 false => Some(self.any_run(shown, stage)),
             },
             by: "eve".to_owned(),
+        }
+    }
+
+    /// Mostly about a row as it is; now and then as it was.
+    fn schedule(&mut self, shown: &Snapshot, stage: &Stage<'_>) -> ScheduleChange {
+        let by = "ada".to_owned();
+        let Some(row) = self.random.pick(&shown.schedules).filter(|_| !self.random.one_in(5)) else {
+            return ScheduleChange::Declare(self.declaration(stage));
+        };
+        let (name, revision) = (row.name.clone(), row.revision - u64::from(self.random.one_in(10)));
+        let next_at = (!self.random.one_in(6)).then(|| self.time(stage));
+        match self.random.below(10) {
+            0 => ScheduleChange::Remove { name },
+            1 | 2 => ScheduleChange::Pause { name, by },
+            3 | 4 => ScheduleChange::Resume {
+                name,
+                by,
+                revision,
+                next_at,
+            },
+            5 => ScheduleChange::Trigger {
+                run: self.scheduled_run(row, None, stage),
+                name,
+                by,
+            },
+            _ => {
+                let count = if shown.runs.len() < RUNS {
+                    self.random.below(3)
+                } else {
+                    0
+                };
+                let starts = (0..count).map(|_| {
+                    let tick = moment(self.random.below(10) as i64);
+                    (tick, self.scheduled_run(row, Some(tick), stage))
+                });
+                ScheduleChange::Tick(Tick {
+                    starts: starts.collect(),
+                    skipped: self.random.below(3) as u64,
+                    missed: self.random.below(3) as u64,
+                    name,
+                    revision,
+                    next_at,
+                })
+            }
+        }
+    }
+
+    fn declaration(&mut self, stage: &Stage<'_>) -> Declaration {
+        let period = Duration::from_secs(1 + self.random.below(2) as u64);
+        Declaration {
+            name: ["beat", "bell", "bell2"][self.random.below(3)].to_owned(),
+            workflow: WORKFLOWS[self.random.below(2)].to_owned(),
+            spec: every(period),
+            input: json(self.random.below(2) as u64),
+            next_at: Some(self.time(stage)),
+        }
+    }
+
+    fn scheduled_run(&mut self, row: &ScheduleRow, tick: Option<Timestamp>, stage: &Stage<'_>) -> NewRun {
+        let run = self.new_run(stage);
+        let other = self.random.one_in(8);
+        NewRun {
+            workflow: if other { "mail".to_owned() } else { row.workflow.clone() },
+            start_key: Some(tick.map_or_else(|| trigger_key(&row.name, run.id), |tick| tick_key(&row.name, tick))),
+            ..run
+        }
+    }
+
+    /// Mostly runs of all workflows.
+    pub fn purge(&mut self, before: Timestamp) -> Purge {
+        let one = self
+            .random
+            .one_in(3)
+            .then(|| WORKFLOWS[self.random.below(2)].to_owned());
+        Purge {
+            before,
+            workflow: one,
+            limit: 1_000,
         }
     }
 

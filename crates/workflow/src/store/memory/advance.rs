@@ -2,6 +2,7 @@
 
 use jiff::Timestamp;
 
+use super::schedules::is_scheduled;
 use super::state::{Place, Run, State};
 use crate::clock::truncate;
 use crate::event::{CorrelationKey, Target};
@@ -204,6 +205,9 @@ impl State {
             }
         }
         self.ended.put((now, id), ());
+        if is_scheduled(&run.row) {
+            self.hints.push(Hint::Schedule);
+        }
         self.empty_inbox(id);
         for key in self.keys_known(id) {
             self.keys.remove(&key);

@@ -46,6 +46,7 @@ impl State {
             && query.key.as_ref().is_none_or(holds)
             && query.parent.is_none_or(|parent| row.parent == Some(parent))
             && query.workflow.as_ref().is_none_or(|workflow| *workflow == row.workflow)
+            && !query.without.contains(&row.workflow)
             && (query.statuses.is_empty() || query.statuses.contains(&row.status))
     }
 }

@@ -26,6 +26,7 @@ impl State {
             Change::Emit(event) => self.emit_with(event, attach, now),
             Change::Command(command) => self.command(command, attach, now),
             Change::Unrouted(command) => self.unrouted_command(command, attach, now),
+            Change::Schedule(change) => self.change_schedule(change, attach, now),
         };
         match answer {
             Ok(_) => self.keep(),

@@ -8,21 +8,43 @@ use uuid::Uuid;
 use super::state::State;
 use crate::clock::truncate;
 use crate::id::{RunId, Seq};
+use crate::store::{Purge, ScheduleRow};
 
 /// How long the answer to a change without a subject is kept at least.
 const ANSWER_KEPT: Duration = Duration::from_secs(24 * 3_600);
 
 impl State {
     /// A run counts as one row, with all that belongs to it.
-    pub fn purge(&mut self, before: Timestamp, limit: usize, now: Timestamp) -> usize {
-        self.purge_runs(before, limit) + self.purge_events(limit, now) + self.purge_answers(limit, now)
+    pub fn purge(&mut self, purge: &Purge, now: Timestamp) -> usize {
+        let runs = self.purge_runs(purge);
+        match purge.workflow {
+            Some(_) => runs,
+            None => {
+                runs + self.purge_events(purge.limit, now)
+                    + self.purge_answers(purge.limit, now)
+                    + self.purge_schedules(purge)
+            }
+        }
     }
 
-    fn purge_runs(&mut self, before: Timestamp, limit: usize) -> usize {
-        let old = self.ended.range(..(before, RunId(Uuid::nil())));
-        let old: Vec<_> = old.take(limit).map(|(key, ())| *key).collect();
+    fn purge_runs(&mut self, purge: &Purge) -> usize {
+        let old = self.ended.range(..(purge.before, RunId(Uuid::nil())));
+        let of_workflow = |id: &RunId| {
+            let run = self.runs.get(id);
+            purge.workflow.is_none() || run.map(|run| &run.row.workflow) == purge.workflow.as_ref()
+        };
+        let old = old.map(|(key, ())| *key).filter(|(_, id)| of_workflow(id));
+        let old: Vec<_> = old.take(purge.limit).collect();
         old.iter().for_each(|key| self.delete_run(*key));
         old.len()
+    }
+
+    fn purge_schedules(&mut self, purge: &Purge) -> usize {
+        let old = |row: &ScheduleRow| row.removed_at.is_some_and(|at| at < purge.before);
+        let over = self.schedules.iter().filter(|(_, row)| old(row));
+        let over: Vec<_> = over.take(purge.limit).map(|(name, _)| name.clone()).collect();
+        over.iter().for_each(|name| drop(self.schedules.remove(name)));
+        over.len()
     }
 
     fn delete_run(&mut self, ended: (Timestamp, RunId)) {

@@ -13,7 +13,7 @@ use crate::event::{CorrelationKey, StoredEvent, Target};
 use crate::history::{Phase, Record};
 use crate::id::{DefinitionHash, RunId, Seq};
 use crate::payload::Payload;
-use crate::store::{Hint, RunRow, RunStatus};
+use crate::store::{Hint, RunRow, RunStatus, ScheduleRow};
 
 /// A run, with what its row does not show.
 #[derive(Clone)]
@@ -96,6 +96,9 @@ pub(super) struct State {
     pub answers_by_age: Table<(Timestamp, Uuid), ()>,
     pub app: Table<String, Payload>,
 
+    /// By name. Whether one has a run that has not ended is looked up when it is asked for.
+    pub schedules: Table<String, ScheduleRow>,
+
     pub hints: Vec<Hint>,
     kept_hints: usize,
     /// Numbers that a refused member has used are left out; nobody counts on their being dense.
@@ -103,7 +106,7 @@ pub(super) struct State {
 }
 
 impl State {
-    fn tables(&mut self) -> [&mut dyn Undo; 19] {
+    fn tables(&mut self) -> [&mut dyn Undo; 20] {
         [
             &mut self.runs,
             &mut self.records,
@@ -124,6 +127,7 @@ impl State {
             &mut self.answers,
             &mut self.answers_by_age,
             &mut self.app,
+            &mut self.schedules,
         ]
     }
 
