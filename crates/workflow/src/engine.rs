@@ -8,6 +8,7 @@ use uuid::Uuid;
 
 use crate::error::Failure;
 use crate::event::NewEvent;
+use crate::flow::FlowLimits;
 use crate::id::{DefinitionHash, RunId, Seq};
 use crate::payload::{Payload, PayloadError};
 use crate::pipeline::Pipeline;
@@ -15,8 +16,8 @@ use crate::runtime::Runtime;
 use crate::shell::Shell;
 use crate::step::Step;
 use crate::store::{
-    Attachment, Change, Command, CommandKind, Delivery, Inbox, InboxQuery, Member, NewRun, Outcome, Page, Refusal,
-    RunQuery, RunRow, RunStatus, Store, StoreError, StoredRecord,
+    Attachment, Change, Command, CommandKind, Delivery, FlowCommand, FlowCommandKind, FlowQuery, FlowRow, Inbox,
+    InboxQuery, Member, NewRun, Outcome, Page, Refusal, RunQuery, RunRow, RunStatus, Store, StoreError, StoredRecord,
 };
 use crate::worker::{Worker, WorkerOptions};
 use crate::workflow::{Definition, DefinitionError, Overrides, Workflow};
@@ -122,6 +123,8 @@ pub struct DefinitionInfo {
     pub hash: DefinitionHash,
     /// Its steps in the order of their declaration, with the durations that are in force.
     pub steps: Vec<(Step, Option<Duration>)>,
+    /// Its limits that are in force.
+    pub flow: FlowLimits,
 }
 
 /// Collects workflows for an [`Engine`].
@@ -140,7 +143,7 @@ impl EngineBuilder {
         self.register_with(workflow, &Overrides::default())
     }
 
-    /// Registers a workflow with durations from configuration.
+    /// Registers a workflow with durations and limits from configuration.
     ///
     /// # Errors
     /// As [`register`](Self::register).
@@ -308,6 +311,37 @@ impl Engine {
         self.command(run, CommandKind::Retry, by).await
     }
 
+    /// Stops a whole workflow: none of its runs is claimed any more until it is resumed, except
+    /// to be cancelled. What is being executed goes on until it waits or ends. False when it was paused already.
+    ///
+    /// # Errors
+    /// When the name or `by` is empty or too long, or the database does not take it.
+    pub async fn pause_workflow(&self, name: &str, by: &str) -> Result<bool, EngineError> {
+        self.steer(name, FlowCommandKind::Pause, by).await
+    }
+
+    /// Lets a paused workflow go on. False when it was not paused.
+    ///
+    /// # Errors
+    /// As [`pause_workflow`](Self::pause_workflow).
+    pub async fn resume_workflow(&self, name: &str, by: &str) -> Result<bool, EngineError> {
+        self.steer(name, FlowCommandKind::Resume, by).await
+    }
+
+    async fn steer(&self, workflow: &str, what: FlowCommandKind, by: &str) -> Result<bool, EngineError> {
+        check_key("a workflow's name", Some(workflow))?;
+        check_key("a name", Some(by))?;
+        let command = FlowCommand {
+            workflow: workflow.to_owned(),
+            what,
+            by: by.to_owned(),
+        };
+        match self.submit(Change::Flow(command).into()).await? {
+            Outcome::Commanded { effective } => Ok(effective),
+            other => unreachable!("a command is answered as one, not with {other:?}"),
+        }
+    }
+
     async fn command(&self, run: RunId, what: CommandKind, by: &str) -> Result<bool, EngineError> {
         match self
             .submit(
@@ -366,12 +400,21 @@ impl Engine {
         self.shell.store.inbox(query).await
     }
 
+    /// What is counted for flow control: of all workflows, or of one with its keys.
+    ///
+    /// # Errors
+    /// When the database does not answer.
+    pub async fn flows(&self, query: FlowQuery) -> Result<Vec<FlowRow>, StoreError> {
+        self.shell.store.flows(query).await
+    }
+
     /// The workflows that are registered here.
     #[must_use]
     pub fn definitions(&self) -> Vec<DefinitionInfo> {
         let tell = |d: &Arc<Definition>| DefinitionInfo {
             name: d.name,
             hash: d.hash,
+            flow: d.flow,
             steps: d.order.iter().map(|step| (*step, d.steps[step.name].timeout)).collect(),
         };
         self.shell.definitions.values().map(tell).collect()

@@ -61,6 +61,7 @@ mod duration;
 mod engine;
 mod error;
 mod event;
+mod flow;
 mod history;
 mod id;
 mod payload;
@@ -83,6 +84,7 @@ pub use engine::{
 };
 pub use error::{Decision, Failure, FailureKind, StepError};
 pub use event::{CorrelationKey, EVENT_NAME_LIMIT, NewEvent, StoredEvent, Target, UNROUTED_KEPT};
+pub use flow::{Flow, FlowLimits, Rate};
 pub use history::{HistoryError, Phase, Record, StepRef, What, WhatRow};
 pub use id::{DefinitionHash, Epoch, RunId, Seq, WorkerId};
 pub use payload::{PAYLOAD_HARD_LIMIT, PAYLOAD_SOFT_LIMIT, Payload, PayloadError};

@@ -20,10 +20,12 @@ use crate::history::Record;
 use crate::id::{DefinitionHash, Epoch, RunId, Seq};
 use crate::payload::Payload;
 
+pub mod flow;
 mod hints;
 pub mod memory;
 mod rows;
 
+pub use flow::{FlowCommand, FlowCommandKind, FlowQuery, FlowRow, Limit, Stamp, Throttled, Window};
 pub use hints::{Hint, Hints};
 pub use rows::{
     CLAIMED_EVENTS, CLAIMED_RECORDS, Claim, Claimed, Inbox, InboxQuery, Page, RunQuery, RunRow, RunStatus, StoredRecord,
@@ -55,6 +57,18 @@ pub trait Store: Send + Sync + 'static {
     /// expired: status `running`, epoch one higher, lease from now on. Higher priority first,
     /// then who became ready first. Only such as [`Claim`] describes. The run's `known_since`
     /// becomes the later of its own and the claimer's, and its hash that of the claimer's definition of the workflow, if it has one.
+    ///
+    /// A run with a flow key becomes ready with the first place in the queue of its priority
+    /// that is behind the last place of its key, so that keys take turns; its timer as well
+    /// only makes it ready. Places are not moved afterwards.
+    ///
+    /// A run that is claimed for the first time is counted in the counters of its workflow and
+    /// its key, if the claimer has limits for the workflow, until it ends. One that finds no
+    /// place there, or whose workflow is paused, is not claimed: it is held, and keeps its
+    /// place in the queue. Whatever is held while its counters have places for it, by the limits of the claimer, is
+    /// claimed like what is ready. A run that was asked to end is neither held nor counted.
+    /// One that began uncounted is counted at its next claim, and not held. An expired
+    /// lease of a paused workflow is taken away: the run waits, one epoch higher.
     fn claim(&self, claim: Claim) -> BoxFuture<'_, Result<Vec<Claimed>, StoreError>>;
 
     /// Extends the leases by `lease` from now, and names those that are lost: whose epoch is no
@@ -70,16 +84,20 @@ pub trait Store: Send + Sync + 'static {
     /// Events that nobody has consumed, lowest sequence first.
     fn inbox(&self, query: InboxQuery) -> BoxFuture<'_, Result<Inbox, StoreError>>;
 
-    /// The earliest time at which a parked run's timer, or a lease, is due. Runs that are
-    /// ready already count as due now.
+    /// The earliest time at which a parked run's timer, or a lease, is due, or a held run worth
+    /// another look. Runs that are ready already count as due now.
     fn next_due(&self) -> BoxFuture<'_, Result<Option<Timestamp>, StoreError>>;
 
     /// The store's clock.
     fn now(&self) -> BoxFuture<'_, Result<Timestamp, StoreError>>;
 
-    /// Deletes finished runs with all that belongs to them that ended before `before`, and
-    /// unrouted events and answers of [`Change::Nothing`] whose time is over; at most `limit`
-    /// of each. Answers how many rows it deleted.
+    /// Counters, by workflow and key, in the order of their texts.
+    fn flows(&self, query: FlowQuery) -> BoxFuture<'_, Result<Vec<FlowRow>, StoreError>>;
+
+    /// Deletes finished runs with all that belongs to them that ended before `before`,
+    /// unrouted events and answers of [`Change::Nothing`] whose time is over, and counters of
+    /// keys that count nothing now and whose last run became ready before `before`; at most
+    /// `limit` of each. Answers how many rows it deleted.
     fn purge(&self, before: Timestamp, limit: usize) -> BoxFuture<'_, Result<usize, StoreError>>;
 
     /// A stream that speaks up when something may have become ready, from this process or,
@@ -114,7 +132,7 @@ impl Member {
                 let recorded = advance.records.iter().filter_map(|record| record.what.payload());
                 recorded.chain(advance.next.output()).map(Payload::len).sum()
             }
-            Change::Nothing { .. } | Change::Command(_) => 0,
+            Change::Nothing { .. } | Change::Command(_) | Change::Flow(_) => 0,
         }
     }
 
@@ -125,7 +143,7 @@ impl Member {
             Change::Start(new) => Some(new.id),
             Change::Advance(advance) => Some(advance.lease.run),
             Change::Command(command) => Some(command.run),
-            Change::Nothing { .. } | Change::Emit(_) => None,
+            Change::Nothing { .. } | Change::Emit(_) | Change::Flow(_) => None,
         }
     }
 }
@@ -150,6 +168,8 @@ pub enum Change {
     Emit(NewEvent),
     /// Somebody wants something of a run. See [`CommandKind`].
     Command(Command),
+    /// Somebody wants something of a whole workflow. See [`FlowCommandKind`].
+    Flow(FlowCommand),
 }
 
 /// A run to be made.
@@ -343,9 +363,10 @@ pub enum Outcome {
     },
     /// [`Change::Emit`].
     Emitted(Delivery),
-    /// [`Change::Command`]: whether it changed anything.
+    /// [`Change::Command`] and [`Change::Flow`]: whether it changed anything.
     Commanded {
-        /// False when the run had been asked before or was failing already.
+        /// False when the run had been asked before or was failing already, or the workflow
+        /// was what is wished already.
         effective: bool,
     },
 }

@@ -11,6 +11,7 @@ use serde::de::DeserializeOwned;
 
 use crate::error::Failure;
 use crate::event::EVENT_NAME_LIMIT;
+use crate::flow::{Flow, FlowLimits};
 use crate::id::DefinitionHash;
 use crate::payload::{Payload, PayloadError};
 use crate::run::Run;
@@ -27,6 +28,8 @@ pub trait Workflow: Send + Sync + 'static {
     const NAME: &'static str;
     /// Every step that [`run`](Self::run) or [`on_failure`](Self::on_failure) can reach.
     const STEPS: &'static [Step];
+    /// How many of its runs are in flight at once, and how many begin in a period of time.
+    const FLOW: Flow = Flow::none();
     /// What a run is started with.
     type Input: Serialize + DeserializeOwned + Send + 'static;
     /// What it ends with.
@@ -95,6 +98,7 @@ pub(crate) struct Definition {
     pub hash: DefinitionHash,
     pub steps: BTreeMap<&'static str, StepPlan>,
     pub order: &'static [Step],
+    pub flow: FlowLimits,
     pub code: Arc<dyn AnyWorkflow>,
 }
 
@@ -106,6 +110,14 @@ pub enum DefinitionError {
     DuplicateWorkflow {
         /// Its name.
         workflow: String,
+    },
+    /// Its limits cannot work as declared or configured.
+    #[error("workflow {workflow}, its flow control: {problem}")]
+    Flow {
+        /// The workflow.
+        workflow: String,
+        /// What is wrong, in words.
+        problem: String,
     },
     /// A step cannot work as declared.
     #[error("workflow {workflow}, step {step}: {problem}")]
@@ -119,10 +131,11 @@ pub enum DefinitionError {
     },
 }
 
-/// Durations from configuration, instead of the declared ones.
+/// Durations and limits from configuration, instead of the declared ones.
 #[derive(Debug, Clone, Default)]
 pub struct Overrides {
     timeouts: BTreeMap<String, Duration>,
+    flow: Option<FlowLimits>,
 }
 
 impl Overrides {
@@ -130,6 +143,13 @@ impl Overrides {
     #[must_use]
     pub fn timeout(mut self, step: &Step, duration: Duration) -> Self {
         self.timeouts.insert(step.name.to_owned(), duration);
+        self
+    }
+
+    /// Sets all limits of the workflow; those that are `None` are lifted.
+    #[must_use]
+    pub fn flow(mut self, limits: FlowLimits) -> Self {
+        self.flow = Some(limits);
         self
     }
 }
@@ -163,14 +183,29 @@ impl Definition {
                 problem: "has a configured duration but is not declared".to_owned(),
             });
         }
+        let flow = read_flow::<W>(overrides.flow)?;
         let code = Arc::new(workflow);
         Ok(Self {
             name: W::NAME,
             hash: hash(W::NAME, W::STEPS),
             steps,
             order: W::STEPS,
+            flow,
             code,
         })
+    }
+}
+
+fn read_flow<W: Workflow>(configured: Option<FlowLimits>) -> Result<FlowLimits, DefinitionError> {
+    let wrong = |problem| DefinitionError::Flow {
+        workflow: W::NAME.to_owned(),
+        problem,
+    };
+    let declared = W::FLOW.read().map_err(wrong)?;
+    let limits = configured.unwrap_or(declared);
+    match limits.problem() {
+        Some(problem) => Err(wrong(problem)),
+        None => Ok(limits),
     }
 }
 

@@ -1,5 +1,6 @@
 //! Runs, records, events and changes to put into a store.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use jiff::Timestamp;
@@ -65,6 +66,7 @@ pub(super) fn claim_with(definitions: &[(&str, DefinitionHash)], built: i64) -> 
             .iter()
             .map(|(name, hash)| ((*name).to_owned(), *hash))
             .collect(),
+        flows: Arc::new([]),
         known_since: moment(built),
         takeover: false,
     }

@@ -33,8 +33,8 @@ use futures_util::stream::BoxStream;
 use jiff::Timestamp;
 
 use super::{
-    Attachment, Claim, Claimed, GROUP_MEMBERS, Hint, Hints, Inbox, InboxQuery, Lease, Member, MemberResult, Page,
-    RunQuery, RunRow, Store, StoreError, StoredRecord,
+    Attachment, Claim, Claimed, FlowQuery, FlowRow, GROUP_MEMBERS, Hint, Hints, Inbox, InboxQuery, Lease, Member,
+    MemberResult, Page, RunQuery, RunRow, Store, StoreError, StoredRecord,
 };
 use crate::clock::StoreClock;
 use crate::error::StepError;
@@ -45,6 +45,7 @@ mod advance;
 mod answers;
 mod claim;
 mod events;
+mod flow;
 mod member;
 mod purge;
 mod runs;
@@ -95,9 +96,9 @@ impl MemoryStore {
     pub(crate) fn turns(&self, claim: &Claim) -> Vec<(i16, Timestamp, RunId)> {
         self.call(|state, now| {
             state
-                .turns(claim, now)
+                .turns(claim, now, claim.limit)
                 .into_iter()
-                .map(|(rank, since, _, id)| (rank.0, since, id))
+                .map(|(priority, _, id)| (priority.0, state.since(id, now), id))
                 .collect()
         })
     }
@@ -160,6 +161,10 @@ impl Store for MemoryStore {
 
     fn now(&self) -> BoxFuture<'_, Result<Timestamp, StoreError>> {
         Box::pin(async move { Ok(self.clock.now()) })
+    }
+
+    fn flows(&self, query: FlowQuery) -> BoxFuture<'_, Result<Vec<FlowRow>, StoreError>> {
+        Box::pin(async move { Ok(self.call(|state, _| state.flow_rows(&query))) })
     }
 
     fn purge(&self, before: Timestamp, limit: usize) -> BoxFuture<'_, Result<usize, StoreError>> {

@@ -139,7 +139,7 @@ impl State {
                 run.row.blocked = Some(reason.clone());
                 run.row.due_at = None;
                 run.misfits.insert(*hash);
-                run.place = Place::Blocked { since: now };
+                run.place = Place::Blocked;
                 self.hints.push(Hint::Ready);
             }
         }
@@ -189,6 +189,7 @@ impl State {
                 run.row.failure = Some(failure.clone());
             }
         }
+        self.give_back(run, now);
         self.ended.put((now, id), ());
         self.empty_inbox(id);
         for (_, key) in self.keys_held(id) {

@@ -2,7 +2,7 @@
 
 use std::ops::Bound;
 
-use super::state::{Run, State};
+use super::state::{Place, Run, State};
 use crate::id::{RunId, Seq};
 use crate::store::{Page, RunQuery, RunRow, StoredRecord};
 
@@ -23,9 +23,16 @@ impl State {
         let end = query.before.map_or(Bound::Unbounded, Bound::Excluded);
         let fitting = self.runs.range((Bound::Unbounded, end)).rev().map(|(_, run)| run);
         let mut fitting = fitting.filter(|run| self.is_asked_for(run, query));
-        let items: Vec<_> = fitting.by_ref().take(query.limit).map(Run::view).collect();
+        let items: Vec<_> = fitting.by_ref().take(query.limit).map(|run| self.shown(run)).collect();
         let next = items.last().map(|run| run.id).filter(|_| fitting.next().is_some());
         Page { items, next }
+    }
+
+    fn shown(&self, run: &Run) -> RunRow {
+        RunRow {
+            throttled: self.throttled(run),
+            ..run.view()
+        }
     }
 
     fn is_asked_for(&self, run: &Run, query: &RunQuery) -> bool {
@@ -34,6 +41,7 @@ impl State {
         query.id.is_none_or(|id| id == row.id)
             && query.key.as_ref().is_none_or(holds)
             && query.workflow.as_ref().is_none_or(|workflow| *workflow == row.workflow)
+            && (!query.throttled || matches!(run.place, Place::Held { .. }))
             && (query.statuses.is_empty() || query.statuses.contains(&row.status))
     }
 }

@@ -10,8 +10,8 @@ use super::{Tx, Writes};
 use crate::error::StepError;
 use crate::payload::Payload;
 use crate::store::{
-    Attachment, Change, Command, CommandKind, Delivery, Hint, Member, MemberResult, NewEvent, NewRun, Outcome, Refusal,
-    RunStatus,
+    Attachment, Change, Command, CommandKind, Delivery, FlowCommand, Hint, Member, MemberResult, NewEvent, NewRun,
+    Outcome, Refusal, RunStatus,
 };
 use crate::{Phase, RunId};
 
@@ -28,6 +28,7 @@ impl State {
             Change::Advance(advance) => self.advance(advance, attach, now),
             Change::Emit(event) => self.emit_with(event, attach, now),
             Change::Command(command) => self.command(command, attach, now),
+            Change::Flow(command) => self.steer_with(command, attach, now),
         };
         match answer {
             Ok(_) => self.keep(),
@@ -98,12 +99,24 @@ impl State {
         run.row.inbox += 1;
         run.row.updated_at = now;
         match run.row.status {
+            RunStatus::Pending | RunStatus::Waiting if matches!(run.place, Place::Held { .. }) => {
+                self.let_go(&mut run, now);
+            }
             RunStatus::Pending | RunStatus::Waiting => self.make_ready(&mut run, now),
             RunStatus::Blocked => self.unblock(&mut run, now),
             RunStatus::Running => self.hints.push(Hint::Inbox(command.run)),
             _ => {}
         }
         self.save(run);
+    }
+
+    fn steer_with(&mut self, command: &FlowCommand, attach: Attach<'_>, now: Timestamp) -> MemberResult {
+        let effective = self.can_steer(command);
+        if effective {
+            self.run_attachment(attach, now)?;
+            self.steer(command, now);
+        }
+        Ok(Outcome::Commanded { effective })
     }
 
     fn unblock(&mut self, run: &mut Run, now: Timestamp) {
@@ -118,7 +131,7 @@ impl State {
     pub fn make_due(&mut self, id: RunId, now: Timestamp) -> bool {
         let Some(mut run) = self.run(id) else { return false };
         let early = matches!(run.row.status, RunStatus::Pending | RunStatus::Waiting);
-        if !early || matches!(run.place, Place::Ready { .. }) {
+        if !early || matches!(run.place, Place::Ready { .. } | Place::Held { .. }) {
             return false;
         }
         run.row.updated_at = now;

@@ -15,7 +15,8 @@ const ANSWER_KEPT: Duration = Duration::from_secs(24 * 3_600);
 impl State {
     /// A run counts as one row, with all that belongs to it.
     pub fn purge(&mut self, before: Timestamp, limit: usize, now: Timestamp) -> usize {
-        self.purge_runs(before, limit) + self.purge_events(limit, now) + self.purge_answers(limit, now)
+        let counters = self.purge_flows(before, limit, now);
+        counters + self.purge_runs(before, limit) + self.purge_events(limit, now) + self.purge_answers(limit, now)
     }
 
     fn purge_runs(&mut self, before: Timestamp, limit: usize) -> usize {

@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 
 use jiff::Timestamp;
 
-use super::state::{Place, Run, State, later};
+use super::state::{Admitted, Place, Run, State, later};
 use crate::event::Target;
 use crate::history::Phase;
 use crate::id::{Epoch, Seq};
@@ -60,6 +60,7 @@ fn fresh(new: &NewRun, now: Timestamp) -> Run {
         priority: new.priority,
         parent: new.parent,
         flow_key: new.flow_key.clone(),
+        throttled: None,
         seq: Seq(0),
         inbox: 0,
         epoch: Epoch(0),
@@ -77,5 +78,6 @@ fn fresh(new: &NewRun, now: Timestamp) -> Run {
         misfits: BTreeSet::new(),
         any_hash: false,
         answered: 0,
+        admitted: Admitted::No,
     }
 }
