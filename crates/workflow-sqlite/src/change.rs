@@ -3,6 +3,7 @@
 use lumina_workflow::store::{Attachment, Change, MemberResult};
 
 use crate::fault::Fault;
+use crate::flow;
 use crate::group::Group;
 
 mod advance;
@@ -27,5 +28,6 @@ pub(crate) fn apply(group: &Group<'_>, change: &Change, attach: Option<&Attachme
         Change::Advance(step) => advance::apply(group, step, attach),
         Change::Emit(event) => event::apply(group, event, attach),
         Change::Command(command) => command::apply(group, command, attach),
+        Change::Flow(command) => flow::apply(group, command, attach),
     }
 }

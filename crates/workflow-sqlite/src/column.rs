@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use jiff::Timestamp;
-use lumina_workflow::store::{RunRow, RunStatus};
+use lumina_workflow::store::{Limit, RunRow, RunStatus, Throttled};
 use lumina_workflow::{
     CorrelationKey, DefinitionHash, Epoch, Payload, Phase, RunId, Seq, StoredEvent, Target, WorkerId,
 };
@@ -12,6 +12,7 @@ use rusqlite::types::{ToSqlOutput, Value, ValueRef};
 use uuid::Uuid;
 
 use crate::fault::Fault;
+use crate::flow::Place;
 
 /// Numbers that only grow from zero, as SQLite keeps them.
 pub(crate) fn to_int(number: u64) -> i64 {
@@ -95,7 +96,10 @@ macro_rules! run_columns {
          CASE WHEN status = 'cancelled' OR (phase = 'main' AND finished_at IS NULL) THEN cancel_by END, priority, \
          seq, inbox, epoch, worker, coalesce(lease_until, wake_at), created_at, updated_at, finished_at, \
          parent, flow_key, begun_at, \
-         known_since, any_hash, coalesce(ready_rank, lease_until, wake_at, updated_at)"
+         known_since, any_hash, coalesce(ready_rank, lease_until, wake_at, held_rank, updated_at), \
+         admitted, held_in, cancel_by IS NOT NULL, held_at, \
+         CASE WHEN held_in = 'p' THEN 'workflow_paused' WHEN held_in IS NOT NULL THEN coalesce((SELECT closed_by \
+         FROM workflow_flow AS f WHERE f.workflow = workflow_run.workflow AND f.key = substr(held_in, 2)), 'in_flight') END"
     };
 }
 pub(crate) use run_columns;
@@ -108,6 +112,28 @@ pub(crate) const ANY_HASH: usize = 25;
 
 /// The place, in [`run_columns`], of the time since when the run is to be claimed.
 pub(crate) const SINCE: usize = 26;
+
+/// The place, in [`run_columns`], of what flow control needs.
+const FLOW: usize = 27;
+
+/// What of a run's row flow control goes by.
+pub(crate) fn place(row: &Row<'_>) -> Result<Place, Fault> {
+    Ok(Place {
+        admitted: row.get(FLOW)?,
+        held_in: row.get(FLOW + 1)?,
+        cancelled: row.get(FLOW + 2)?,
+    })
+}
+
+fn throttled(row: &Row<'_>) -> Result<Option<Throttled>, Fault> {
+    let Some(since) = optional_time(row, FLOW + 3)? else {
+        return Ok(None);
+    };
+    let word = text(row, FLOW + 4)?;
+    let unknown = || Fault::Broken(format!("`{word}` is no limit that this version knows"));
+    let limit = Limit::parse(word).ok_or_else(unknown)?;
+    Ok(Some(Throttled { limit, since }))
+}
 
 /// Reads a run.
 pub(crate) fn run_row(row: &Row<'_>) -> Result<RunRow, Fault> {
@@ -139,6 +165,7 @@ pub(crate) fn run_row(row: &Row<'_>) -> Result<RunRow, Fault> {
         finished_at: optional_time(row, 20)?,
         parent: row.get::<_, Option<Uuid>>(21)?.map(RunId),
         flow_key: row.get(22)?,
+        throttled: throttled(row)?,
         begun_at: optional_time(row, 23)?,
     })
 }

@@ -10,6 +10,7 @@ use rusqlite::{Connection, params};
 use crate::change;
 use crate::column;
 use crate::fault::Fault;
+use crate::flow::{self, News};
 
 /// What a transaction has set in motion, told once it is durable.
 #[derive(Debug)]
@@ -22,6 +23,8 @@ pub(crate) struct Wake {
     pub inbox: BTreeSet<RunId>,
     /// Workflows of which a run was blocked, and under which hash.
     pub blocked: Vec<(String, DefinitionHash)>,
+    /// What the next claim has to know about flow control.
+    pub flow: News,
 }
 
 impl Default for Wake {
@@ -31,6 +34,7 @@ impl Default for Wake {
             earliest: i64::MAX,
             inbox: BTreeSet::new(),
             blocked: Vec::new(),
+            flow: News::default(),
         }
     }
 }
@@ -64,7 +68,13 @@ impl<'c> Group<'c> {
     /// A place behind everything that became ready before. It is the time, comparable with the
     /// times of timers, made distinct for what becomes ready in one microsecond.
     pub(crate) fn next_rank(&self) -> i64 {
-        let rank = self.now.max(self.rank.get().saturating_add(1));
+        self.next_rank_behind(i64::MIN)
+    }
+
+    /// The same, and behind `last` as well.
+    pub(crate) fn next_rank_behind(&self, last: i64) -> i64 {
+        let behind = self.rank.get().max(last).saturating_add(1);
+        let rank = self.now.max(behind);
         self.rank.set(rank);
         rank
     }
@@ -98,6 +108,18 @@ impl<'c> Group<'c> {
         wake.earliest = wake.earliest.min(at);
     }
 
+    /// A timer of a run with a flow key.
+    pub(crate) fn note_keyed_timer(&self, at: i64) {
+        self.note_timer(at);
+        let news = &mut self.wake.borrow_mut().flow;
+        news.keyed_timer = news.keyed_timer.min(at);
+    }
+
+    /// A workflow was paused or resumed.
+    pub(crate) fn note_flow(&self) {
+        self.wake.borrow_mut().flow.all = true;
+    }
+
     pub(crate) fn note_inbox(&self, run: RunId) {
         self.wake.borrow_mut().inbox.insert(run);
     }
@@ -117,10 +139,12 @@ impl<'c> Group<'c> {
         if member.attach.is_none() {
             return change::apply(self, &member.change, None);
         }
+        let rank = self.rank.get();
         self.execute("SAVEPOINT member", [])?;
         let answer = change::apply(self, &member.change, member.attach.as_ref())?;
         if answer.is_err() {
             self.execute("ROLLBACK TO member", [])?;
+            self.rank.set(rank);
         }
         self.execute("RELEASE member", [])?;
         Ok(answer)
@@ -128,13 +152,15 @@ impl<'c> Group<'c> {
 
     /// Looks at what decides how a run takes something in.
     pub(crate) fn receiver(&self, run: RunId) -> Result<Option<Receiver>, Fault> {
-        const SQL: &str = "SELECT id, status, inbox, ready_rank IS NOT NULL, wake_at FROM workflow_run WHERE id = ?1";
+        const SQL: &str = "SELECT id, status, inbox, ready_rank IS NOT NULL, wake_at, held_in IS NOT NULL, \
+             flow_key IS NOT NULL FROM workflow_run WHERE id = ?1";
         self.find_receiver(SQL, [run.0])
     }
 
     /// The live run that holds a key: keys are let go at a run's end.
     pub(crate) fn holder(&self, key: &CorrelationKey) -> Result<Option<Receiver>, Fault> {
-        const SQL: &str = "SELECT r.id, r.status, r.inbox, r.ready_rank IS NOT NULL, r.wake_at \
+        const SQL: &str = "SELECT r.id, r.status, r.inbox, r.ready_rank IS NOT NULL, r.wake_at, \
+             r.held_in IS NOT NULL, r.flow_key IS NOT NULL \
              FROM workflow_key AS k CROSS JOIN workflow_run AS r ON r.id = k.run \
              WHERE k.namespace = ?1 AND k.key = ?2";
         self.find_receiver(SQL, [&key.namespace, &key.key])
@@ -150,6 +176,8 @@ impl<'c> Group<'c> {
             inbox: row.get(2)?,
             ready: row.get(3)?,
             wake_at: row.get(4)?,
+            held: row.get(5)?,
+            keyed: row.get(6)?,
         }))
     }
 
@@ -157,7 +185,7 @@ impl<'c> Group<'c> {
     /// ready, an executing one is told.
     pub(crate) fn arrive(&self, to: &Receiver, count: i64) -> Result<(), Fault> {
         const BUMP: &str = "UPDATE workflow_run SET inbox = ?2, updated_at = ?3 WHERE id = ?1";
-        if to.status == RunStatus::Waiting && !to.ready {
+        if to.status == RunStatus::Waiting && !to.ready && !to.held {
             return self.make_ready(to, count);
         }
         if to.status == RunStatus::Running {
@@ -167,14 +195,23 @@ impl<'c> Group<'c> {
         Ok(())
     }
 
+    /// The place of a run that becomes ready: among its key's, or the time that its timer was
+    /// due, or the end of the queue.
+    pub(crate) fn rank_of(&self, to: &Receiver) -> Result<i64, Fault> {
+        if to.keyed {
+            return flow::rank(self, to.run);
+        }
+        let rank = self.next_rank();
+        Ok(to.wake_at.map_or(rank, |wake_at| wake_at.min(rank)))
+    }
+
     /// Counts `count` arrivals and makes a run that nobody executes ready. One whose timer was
     /// due already keeps that turn.
     pub(crate) fn make_ready(&self, to: &Receiver, count: i64) -> Result<(), Fault> {
         const WAKE: &str = "UPDATE workflow_run SET inbox = ?2, ready_rank = ?3, wake_at = NULL, updated_at = ?4 \
              WHERE id = ?1";
         self.note_ready();
-        let rank = self.next_rank();
-        let rank = to.wake_at.map_or(rank, |wake_at| wake_at.min(rank));
+        let rank = self.rank_of(to)?;
         self.execute(WAKE, params![to.run.0, to.inbox + count, rank, self.now])?;
         Ok(())
     }
@@ -187,4 +224,8 @@ pub(crate) struct Receiver {
     pub inbox: i64,
     pub ready: bool,
     pub wake_at: Option<i64>,
+    /// A limit of its workflow holds it: it keeps its place.
+    pub held: bool,
+    /// It has a flow key.
+    pub keyed: bool,
 }

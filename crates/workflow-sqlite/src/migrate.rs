@@ -79,6 +79,10 @@ const ENGINE_SCRIPTS: &[Script] = &[
         name: "0002_control",
         sql: include_str!("../migrations/0002_control.sql"),
     },
+    Script {
+        name: "0003_flow",
+        sql: include_str!("../migrations/0003_flow.sql"),
+    },
 ];
 
 const TRACK: &str = "CREATE TABLE workflow_migration (

@@ -10,6 +10,7 @@ use uuid::Uuid;
 use crate::change;
 use crate::column::{limit, run_scope};
 use crate::fault::Fault;
+use crate::flow;
 use crate::group::Group;
 
 /// How long the answer of a change without a subject is kept: whoever asks again has lost its
@@ -18,7 +19,8 @@ const ANSWER_KEPT: Duration = Duration::from_secs(24 * 3_600);
 
 /// Deletes at most `count` of each kind. A run counts as one, with all that belongs to it.
 pub(crate) fn purge(group: &Group<'_>, before: i64, count: usize) -> Result<usize, Fault> {
-    Ok(runs(group, before, count)? + events(group, count)? + answers(group, count)?)
+    let counters = flow::purge(group, before, count)?;
+    Ok(counters + runs(group, before, count)? + events(group, count)? + answers(group, count)?)
 }
 
 fn runs(group: &Group<'_>, before: i64, count: usize) -> Result<usize, Fault> {

@@ -17,6 +17,10 @@ pub(super) struct Held {
     pub answered: i64,
     pub status: RunStatus,
     pub keys: Option<String>,
+    /// Its counters count it among those in flight.
+    pub counted: bool,
+    /// It has a flow key.
+    pub keyed: bool,
 }
 
 pub(super) fn apply(group: &Group<'_>, step: &Advance, attach: Option<&Attachment>) -> Result<MemberResult, Fault> {
@@ -51,7 +55,8 @@ pub(super) fn apply(group: &Group<'_>, step: &Advance, attach: Option<&Attachmen
 }
 
 fn load(group: &Group<'_>, step: &Advance) -> Result<Option<Held>, Fault> {
-    const SQL: &str = "SELECT epoch, seq, inbox, status, answered, keys FROM workflow_run WHERE id = ?1";
+    const SQL: &str = "SELECT epoch, seq, inbox, status, answered, keys, admitted = 1, flow_key IS NOT NULL \
+         FROM workflow_run WHERE id = ?1";
     let mut statement = group.conn.prepare_cached(SQL)?;
     let mut rows = statement.query([step.lease.run.0])?;
     let Some(row) = rows.next()? else { return Ok(None) };
@@ -62,6 +67,8 @@ fn load(group: &Group<'_>, step: &Advance) -> Result<Option<Held>, Fault> {
         status: status(row, 3)?,
         answered: row.get(4)?,
         keys: row.get(5)?,
+        counted: row.get(6)?,
+        keyed: row.get(7)?,
     }))
 }
 
@@ -157,6 +164,8 @@ fn write(
         keys: column.as_deref().or(held.keys.as_deref()),
         // Whatever came in within this very transaction was not seen by who decided to park.
         must_run: arrived + moved > 0,
+        counted: held.counted,
+        keyed: held.keyed,
     };
     next::go(group, step, &goal)?;
     Ok(goal.inbox)

@@ -7,6 +7,7 @@ use rusqlite::params;
 use crate::attachment;
 use crate::column::{phase, status};
 use crate::fault::Fault;
+use crate::flow;
 use crate::group::Group;
 
 struct Subject {
@@ -68,6 +69,10 @@ fn cancel(group: &Group<'_>, command: &Command, subject: &Subject) -> Result<(),
         RunStatus::Blocked => unblock(group, command),
         _ => {
             let receiver = group.receiver(command.run)?.ok_or_else(|| vanished(command))?;
+            if receiver.held {
+                flow::let_go(group, command.run)?;
+                return group.arrive(&receiver, 1);
+            }
             match subject.status == RunStatus::Pending && !receiver.ready {
                 // A delayed start waits for nothing that matters any more.
                 true => group.make_ready(&receiver, 1),
@@ -82,7 +87,8 @@ fn unblock(group: &Group<'_>, command: &Command) -> Result<(), Fault> {
     const SQL: &str = "UPDATE workflow_run SET status = 'waiting', blocked = NULL, any_hash = 1, \
          inbox = inbox + 1, ready_rank = ?2, updated_at = ?3 WHERE id = ?1";
     group.note_ready();
-    group.execute(SQL, params![command.run.0, group.next_rank(), group.now])?;
+    let rank = flow::rank(group, command.run)?;
+    group.execute(SQL, params![command.run.0, rank, group.now])?;
     group.execute("DELETE FROM workflow_tried WHERE run = ?1", [command.run.0])?;
     Ok(())
 }
