@@ -38,7 +38,7 @@ const BLOCKED: &str = concat!(
     run_columns!(),
     " FROM workflow_run INDEXED BY workflow_run_blocked WHERE blocked IS NOT NULL AND workflow = ?1 \
      AND NOT EXISTS (SELECT 1 FROM workflow_tried WHERE run = id AND workflow_tried.hash = ?2) \
-     ORDER BY priority DESC, updated_at LIMIT ?3"
+     ORDER BY priority DESC, updated_at, id LIMIT ?3"
 );
 
 const HELD: &str = concat!(
@@ -335,7 +335,7 @@ pub(crate) fn running_with_news(conn: &rusqlite::Connection, count: usize) -> Re
 }
 
 #[cfg(test)]
-mod tests {
+pub(crate) mod tests {
     use std::path::Path;
 
     use rusqlite::Connection;
@@ -344,12 +344,17 @@ mod tests {
     use crate::migrate;
 
     /// How a statement is executed, in SQLite's words.
-    fn plan(conn: &Connection, sql: &str) -> String {
+    pub(crate) fn plan(conn: &Connection, sql: &str) -> String {
         let mut statement = conn.prepare(&format!("EXPLAIN QUERY PLAN {sql}")).unwrap();
         let count = statement.parameter_count();
         let params = rusqlite::params_from_iter(vec![0; count]);
         let lines = statement.query_map(params, |row| row.get::<_, String>(3)).unwrap();
-        lines.collect::<Result<Vec<_>, _>>().unwrap().join("; ")
+        let lines = lines.collect::<Result<Vec<_>, _>>().unwrap().join("; ");
+        // The counter that holds a run is looked up only for one that is held.
+        lines.replace(
+            "; CORRELATED SCALAR SUBQUERY 1; SEARCH f USING PRIMARY KEY (workflow=? AND key=?)",
+            "",
+        )
     }
 
     /// A claim reads the head of an index and nothing behind it, however many runs wait. Only
@@ -370,6 +375,11 @@ mod tests {
                 LEASES,
                 "SEARCH workflow_run USING INDEX workflow_run_lease (lease_until>? AND lease_until<?)",
                 sorted,
+            ),
+            (
+                HELD,
+                "SEARCH workflow_run USING INDEX workflow_run_held (workflow=? AND held_in=?)",
+                "",
             ),
         ];
         for (sql, used, and_then) in cases {

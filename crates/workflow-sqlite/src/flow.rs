@@ -149,3 +149,48 @@ pub(crate) fn give_back(group: &Group<'_>, run: RunId) -> Result<(), Fault> {
     group.note_ready();
     Ok(())
 }
+
+#[cfg(test)]
+mod tests {
+    use std::path::Path;
+
+    use rusqlite::Connection;
+
+    use crate::claim::tests::plan;
+    use crate::migrate;
+
+    /// However many runs are held, at however many counters: only heads of indices are read.
+    #[test]
+    fn flow_control_reads_heads_of_indices() {
+        let mut conn = Connection::open_in_memory().unwrap();
+        migrate::engine(&mut conn, Path::new("memory"), 0).unwrap();
+        let cases = [
+            (
+                super::book::DUE,
+                "SEARCH workflow_flow USING COVERING INDEX workflow_flow_release (workflow=? AND release_at>? AND release_at<?)",
+            ),
+            (
+                super::book::OTHER_LIMITS,
+                "SEARCH workflow_flow USING INDEX workflow_flow_held (workflow=? AND limits<?)",
+            ),
+            (
+                super::turn::KEYED_TIMERS,
+                "SEARCH workflow_run USING INDEX workflow_run_keyed_timer (wake_at>? AND wake_at<?)",
+            ),
+            (
+                super::turn::SLOT,
+                "SEARCH workflow_run USING COVERING INDEX workflow_run_held \
+                 (workflow=? AND held_in=? AND priority=? AND held_rank>?)",
+            ),
+            (
+                super::turn::SLOT,
+                "SEARCH workflow_run USING COVERING INDEX workflow_run_ready (priority=? AND ready_rank>?)",
+            ),
+        ];
+        for (sql, used) in cases {
+            let plan = plan(&conn, sql);
+            assert!(plan.contains(used), "{plan}");
+            assert!(!plan.contains("TEMP B-TREE"), "{plan}");
+        }
+    }
+}

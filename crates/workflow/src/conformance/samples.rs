@@ -8,11 +8,14 @@ use uuid::Uuid;
 
 use crate::error::Failure;
 use crate::event::{CorrelationKey, NewEvent, Target};
+use crate::flow::Flow;
 use crate::history::{Phase, Record, StepRef, What};
 use crate::id::{DefinitionHash, RunId, Seq, WorkerId};
 use crate::payload::Payload;
 use crate::step::{StepKey, StepKind};
-use crate::store::{Advance, Change, Claim, Command, CommandKind, Lease, Member, NewRun, Next};
+use crate::store::{
+    Advance, Change, Claim, Command, CommandKind, FlowCommand, FlowCommandKind, Lease, Member, NewRun, Next,
+};
 
 pub(super) const WORKFLOW: &str = "order";
 pub(super) const HASH: DefinitionHash = DefinitionHash(0x0aaa);
@@ -174,6 +177,23 @@ pub(super) fn retry(run: RunId) -> Change {
         what: CommandKind::Retry,
         by: "ada".to_owned(),
     })
+}
+
+pub(super) fn steer(what: FlowCommandKind, by: &str) -> Change {
+    Change::Flow(FlowCommand {
+        workflow: WORKFLOW.to_owned(),
+        what,
+        by: by.to_owned(),
+    })
+}
+
+/// A claim of everything under limits for the sample workflow.
+pub(super) fn claim_under(flow: Flow) -> Claim {
+    let limits = flow.read().expect("a test's limits are sound");
+    Claim {
+        flows: Arc::new([(WORKFLOW.to_owned(), limits)]),
+        ..claim()
+    }
 }
 
 /// What can be a member of a group.

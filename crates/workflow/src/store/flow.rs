@@ -319,7 +319,7 @@ impl Counter {
 }
 
 /// Which limit has no place for a run that was not admitted yet. `promised` says that its
-/// place at its key's counter was promised to it.
+/// place at its key's counter was promised to it: then those who are promised one as well are behind it.
 #[must_use]
 pub fn throttle(
     limits: &FlowLimits,
@@ -330,7 +330,7 @@ pub fn throttle(
 ) -> Option<Limit> {
     let of_key = key.and_then(|key| {
         let own = Counter {
-            promised: key.promised.saturating_sub(u64::from(promised)),
+            promised: if promised { 0 } else { key.promised },
             ..key.clone()
         };
         own.closed(&limits.of_key(), now)

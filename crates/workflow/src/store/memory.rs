@@ -46,6 +46,8 @@ mod answers;
 mod claim;
 mod events;
 mod flow;
+#[cfg(feature = "conformance")]
+mod flow_check;
 mod member;
 mod purge;
 mod runs;
@@ -101,6 +103,18 @@ impl MemoryStore {
                 .map(|(priority, _, id)| (priority.0, state.since(id, now), id))
                 .collect()
         })
+    }
+
+    /// What is held though the claimer could have it and there are places for it.
+    #[cfg(feature = "conformance")]
+    pub(crate) fn held_in_vain(&self, claim: &Claim) -> Vec<RunId> {
+        self.call(|state, now| state.held_in_vain(claim, now))
+    }
+
+    /// Counters that do not say how many runs there are.
+    #[cfg(feature = "conformance")]
+    pub(crate) fn miscounted(&self) -> Vec<String> {
+        self.call(|state, _| state.miscounted())
     }
 
     fn lock(&self) -> MutexGuard<'_, State> {

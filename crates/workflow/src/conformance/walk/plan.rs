@@ -15,7 +15,10 @@ use crate::error::StepError;
 use crate::event::{NewEvent, Target};
 use crate::history::{Phase, Record, What};
 use crate::id::{DefinitionHash, Epoch, RunId, Seq};
-use crate::store::{Advance, Change, Claim, Command, CommandKind, Ending, Lease, Member, NewRun, Next, RunStatus};
+use crate::store::{
+    Advance, Change, Claim, Command, CommandKind, Ending, FlowCommand, FlowCommandKind, Lease, Member, NewRun, Next,
+    RunStatus,
+};
 
 pub(super) const CELLS: [&str; 3] = ["c0", "c1", "c2"];
 pub(super) const KEYS: [&str; 5] = ["k0", "k1", "k2", "k3", "k4"];
@@ -24,8 +27,20 @@ const WORKFLOWS: [&str; 2] = ["order", "mail"];
 /// A walk does not grow beyond this, so that runs meet again and again.
 const RUNS: usize = 40;
 
+/// Whether workflows have limits, and runs flow keys. Then each group has one member, so that
+/// it is known who became ready first.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Limited {
+    No,
+    /// Each claimer has limits of its own.
+    Variously,
+    /// All have the same.
+    Equally,
+}
+
 pub(super) struct Planner {
     pub random: Random,
+    pub limited: Limited,
     start: Timestamp,
     /// Makes durations and records unlike all others.
     drawn: u64,
@@ -58,9 +73,10 @@ impl Planned {
 }
 
 impl Planner {
-    pub fn new(seed: u64, start: Timestamp) -> Self {
+    pub fn new(seed: u64, start: Timestamp, limited: Limited) -> Self {
         Self {
             random: Random::new(seed),
+            limited,
             start,
             drawn: 0,
             unborn: Vec::new(),
@@ -87,7 +103,12 @@ impl Planner {
 
     pub fn group(&mut self, shown: &Snapshot, stage: &Stage<'_>) -> Vec<Planned> {
         let (mut members, mut subjects) = (Vec::new(), BTreeSet::new());
-        for _ in 0..=self.random.below(5) {
+        let more = if self.limited == Limited::No {
+            self.random.below(5)
+        } else {
+            0
+        };
+        for _ in 0..=more {
             let planned = self.member(shown, stage);
             let subject = Member::from(planned.change.clone()).subject();
             if subject.is_none_or(|run| subjects.insert(run)) {
@@ -104,6 +125,7 @@ impl Planner {
         let change = match kind {
             0..20 if !full => Change::Start(self.new_run(stage)),
             0..40 => Change::Emit(self.event(shown, stage, "e")),
+            40..44 if self.limited != Limited::No => Change::Flow(self.flow_command()),
             40..48 => self.command(shown, stage),
             48..54 => Change::Nothing {
                 id: Uuid::from_u128(self.random.below(8) as u128),
@@ -158,10 +180,31 @@ impl Planner {
             start_key: self.random.one_in(3).then(|| format!("s{}", self.random.below(6))),
             input: json(self.random.below(2) as u64),
             priority: [0, 0, -1, 2][self.random.below(4)],
+            flow_key: self.flow_key(),
             delay: if delayed { self.duration(30) } else { Duration::ZERO },
             known_since: moment(known as i64),
             parent: None,
-            flow_key: None,
+        }
+    }
+
+    fn flow_key(&mut self) -> Option<String> {
+        if self.limited == Limited::No {
+            return None;
+        }
+        let keys = [None, Some("a"), Some("a"), Some("b"), Some("c")];
+        keys[self.random.below(keys.len())].map(str::to_owned)
+    }
+
+    /// Mostly a workflow is resumed soon.
+    fn flow_command(&mut self) -> FlowCommand {
+        let what = match self.random.below(3) {
+            0 => FlowCommandKind::Pause,
+            _ => FlowCommandKind::Resume,
+        };
+        FlowCommand {
+            workflow: WORKFLOWS[self.random.below(2)].to_owned(),
+            what,
+            by: ["ada", "bob"][self.random.below(2)].to_owned(),
         }
     }
 

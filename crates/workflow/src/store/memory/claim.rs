@@ -21,7 +21,7 @@ impl State {
         let (mut taken, mut touched) = (Vec::<Claimed>::new(), open.clone());
         while taken.len() < claim.limit {
             let wanted = claim.limit - taken.len();
-            let mut turns = self.turns(claim, now, wanted);
+            let mut turns = self.turns(claim, now, claim.limit);
             let released = self.released(&open, claim, now, wanted);
             turns.extend(
                 released
