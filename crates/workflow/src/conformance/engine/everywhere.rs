@@ -146,7 +146,9 @@ impl Scenario<'_> {
     /// A second process, if its first call succeeds.
     fn try_beside(&self, world: &World) -> Option<Engine> {
         let builder = Engine::builder(world.wire.clone(), world.shared_runtime());
-        let builder = builder.register((self.script)(world)).expect("the steps are sound");
+        let script = (self.script)(world);
+        let overrides = script.overrides();
+        let builder = builder.register_with(script, &overrides).expect("the steps are sound");
         let engine = world.run(async {
             let (build, death) = (std::pin::pin!(builder.build()), std::pin::pin!(world.wire.died()));
             match select(build, death).await {
@@ -218,8 +220,10 @@ impl Scenario<'_> {
     async fn life(&self, world: &World, takeover: bool) {
         let engine = loop {
             let builder = Engine::builder(world.wire.clone(), world.shared_runtime());
+            let script = (self.script)(world);
+            let overrides = script.overrides();
             match builder
-                .register((self.script)(world))
+                .register_with(script, &overrides)
                 .expect("the steps are sound")
                 .build()
                 .await
