@@ -10,7 +10,7 @@ use rusqlite::{Connection, OptionalExtension, params};
 use crate::change;
 use crate::column::timestamp;
 use crate::fault::{Fault, is_of_the_disk};
-use crate::group::Group;
+use crate::group::{Group, Receiver};
 
 type Writes = dyn Fn(&Tx<'_>) -> Result<Payload, AttachError> + Send + Sync;
 
@@ -175,14 +175,16 @@ impl Tx<'_> {
     /// # Errors
     /// When a statement fails.
     pub fn make_due(&self, run: RunId) -> Result<bool, AttachError> {
-        const SQL: &str = "UPDATE workflow_run SET ready_rank = min(?2, coalesce(wake_at, ?2)), wake_at = NULL, \
-             updated_at = ?3 WHERE id = ?1 AND status IN ('pending', 'waiting') AND ready_rank IS NULL";
-        let params = params![run.0, self.group.next_rank(), self.group.now];
-        let hastened = self.group.execute(SQL, params)? == 1;
-        if hastened {
-            self.group.note_ready();
-        }
-        Ok(hastened)
+        const SQL: &str = "UPDATE workflow_run SET ready_rank = ?2, wake_at = NULL, updated_at = ?3 WHERE id = ?1";
+        let early = |to: &Receiver| matches!(to.status, RunStatus::Pending | RunStatus::Waiting);
+        let found = self.group.receiver(run)?;
+        let Some(to) = found.filter(|to| early(to) && to.rank.is_none() && !to.held) else {
+            return Ok(false);
+        };
+        let rank = self.group.rank_of(&to)?;
+        self.group.execute(SQL, params![run.0, rank, self.group.now])?;
+        self.group.note_ready();
+        Ok(true)
     }
 }
 

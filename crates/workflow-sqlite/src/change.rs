@@ -3,6 +3,7 @@
 use lumina_workflow::store::{Attachment, Change, MemberResult};
 
 use crate::fault::Fault;
+use crate::flow;
 use crate::group::Group;
 
 mod advance;
@@ -31,5 +32,6 @@ pub(crate) fn apply(group: &Group<'_>, change: &Change, attach: Option<&Attachme
         Change::Command(command) => command::apply(group, command, attach),
         Change::Unrouted(command) => unrouted::apply(group, command, attach),
         Change::Schedule(change) => schedule::apply(group, change, attach),
+        Change::Flow(command) => flow::apply(group, command, attach),
     }
 }

@@ -6,8 +6,9 @@ use lumina_workflow::store::{CLAIMED_EVENTS, CLAIMED_RECORDS, Claim, Claimed, Le
 use lumina_workflow::{DefinitionHash, Epoch, RunId, Seq};
 use rusqlite::{Params, Row, params};
 
-use crate::column::{ANY_HASH, KNOWN_SINCE, SINCE, later, limit, run_columns, run_row, text, timestamp, to_int};
+use crate::column::{ANY_HASH, KNOWN_SINCE, SINCE, later, limit, place, run_columns, run_row, text, timestamp, to_int};
 use crate::fault::Fault;
+use crate::flow::{self, Book, Place, Standing};
 use crate::group::Group;
 use crate::read;
 
@@ -22,7 +23,7 @@ const TIMERS: &str = concat!(
     "SELECT ",
     run_columns!(),
     " FROM workflow_run INDEXED BY workflow_run_timer WHERE wake_at IS NOT NULL \
-     AND priority = ?1 AND wake_at <= ?2 ORDER BY wake_at"
+     AND flow_key IS NULL AND priority = ?1 AND wake_at <= ?2 ORDER BY wake_at"
 );
 
 const LEASES: &str = concat!(
@@ -37,36 +38,104 @@ const BLOCKED: &str = concat!(
     run_columns!(),
     " FROM workflow_run INDEXED BY workflow_run_blocked WHERE blocked IS NOT NULL AND workflow = ?1 \
      AND NOT EXISTS (SELECT 1 FROM workflow_tried WHERE run = id AND workflow_tried.hash = ?2) \
-     ORDER BY priority DESC, updated_at LIMIT ?3"
+     ORDER BY priority DESC, updated_at, id LIMIT ?3"
+);
+
+const HELD: &str = concat!(
+    "SELECT ",
+    run_columns!(),
+    " FROM workflow_run INDEXED BY workflow_run_held WHERE held_in IS NOT NULL \
+     AND workflow = ?1 AND held_in = ?2 ORDER BY priority DESC, held_rank"
 );
 
 /// A run that may be claimed.
 struct Candidate {
     run: RunRow,
     since: i64,
+    place: Place,
 }
 
-/// Claims what is ready, due or expired; `blocked` says whether blocked runs are worth a look.
-/// Answers whether that look found nothing as well.
-pub(crate) fn claim(group: &Group<'_>, claim: &Claim, blocked: bool) -> Result<Vec<Claimed>, Fault> {
-    let mut found = ready(group, claim)?;
-    timers(group, claim, &mut found)?;
+/// Claims what is ready, due, expired or released; `blocked` says whether blocked runs are
+/// worth a look, `standing` what is known of flow control. Answers what is known of it now.
+pub(crate) fn claim(
+    group: &Group<'_>,
+    claim: &Claim,
+    blocked: bool,
+    standing: Option<Standing>,
+) -> Result<(Vec<Claimed>, Standing), Fault> {
+    let mut standing = match standing {
+        Some(standing) => standing,
+        None => Standing::read(group.conn)?,
+    };
+    if standing.keyed_timer <= group.now {
+        standing.keyed_timer = flow::ripen(group)?;
+    }
+    let mut book = Book::open(group, standing, claim)?;
+    let mut taken = Vec::new();
+    while taken.len() < claim.limit {
+        let found = candidates(&mut book, claim, blocked, &taken)?;
+        let held = take(&mut book, claim, found, &mut taken)?;
+        // Behind those that are held now there may be others.
+        if held == 0 || book.is_full() {
+            break;
+        }
+    }
+    Ok((taken, book.settle(claim)?))
+}
+
+/// The runs that the claim gets next if nothing throttles them, in their order.
+fn candidates(
+    book: &mut Book<'_, '_>,
+    claim: &Claim,
+    blocked: bool,
+    taken: &[Claimed],
+) -> Result<Vec<Candidate>, Fault> {
+    let (group, wanted) = (book.group, claim.limit - taken.len());
+    let part = Claim {
+        limit: wanted,
+        ..claim.clone()
+    };
+    let mut found = Vec::new();
+    collect(group, &part, READY, [], &mut found)?;
+    timers(group, &part, &mut found)?;
     leases(group, claim, &mut found)?;
     if blocked {
-        blocked_runs(group, claim, &mut found)?;
+        blocked_runs(book, &part, &mut found)?;
     }
-    found.sort_by_key(|candidate| (Reverse(candidate.run.priority), candidate.since));
-    found.truncate(claim.limit);
-    found
-        .into_iter()
-        .map(|candidate| hand_over(group, claim, candidate))
-        .collect()
+    for (workflow, queue, limit) in book.queues(claim, wanted)? {
+        let part = Claim { limit, ..part.clone() };
+        collect(group, &part, HELD, params![workflow, queue], &mut found)?;
+    }
+    if !taken.is_empty() {
+        found.retain(|candidate| taken.iter().all(|claimed| claimed.lease.run != candidate.run.id));
+    }
+    found.sort_by_key(|candidate| (Reverse(candidate.run.priority), candidate.since, candidate.run.id));
+    found.truncate(wanted);
+    Ok(found)
 }
 
-fn ready(group: &Group<'_>, claim: &Claim) -> Result<Vec<Candidate>, Fault> {
-    let mut found = Vec::new();
-    collect(group, claim, READY, [], &mut found)?;
-    Ok(found)
+/// Hands over what no limit stands in the way of, and holds the rest; answers how many these were.
+fn take(
+    book: &mut Book<'_, '_>,
+    claim: &Claim,
+    found: Vec<Candidate>,
+    taken: &mut Vec<Claimed>,
+) -> Result<usize, Fault> {
+    let mut held = 0;
+    for candidate in found {
+        let (run, place) = (&candidate.run, &candidate.place);
+        match flow::throttle(book, claim, run, place)? {
+            None => {
+                let admitted = flow::admit(book, claim, run, place)?;
+                taken.push(hand_over(book.group, claim, candidate, admitted)?);
+            }
+            Some(limit) => {
+                held += 1;
+                flow::hold(book, run, place, limit, candidate.since)?;
+            }
+        }
+    }
+    Ok(held)
 }
 
 /// Due timers, priority by priority, so that only the head of each is read.
@@ -86,8 +155,13 @@ fn leases(group: &Group<'_>, claim: &Claim, found: &mut Vec<Candidate>) -> Resul
 }
 
 /// Blocked runs that this worker's definitions have not been tried on.
-fn blocked_runs(group: &Group<'_>, claim: &Claim, found: &mut Vec<Candidate>) -> Result<(), Fault> {
-    for (workflow, hash) in claim.definitions.iter() {
+fn blocked_runs(book: &Book<'_, '_>, claim: &Claim, found: &mut Vec<Candidate>) -> Result<(), Fault> {
+    let group = book.group;
+    let running = claim
+        .definitions
+        .iter()
+        .filter(|(workflow, _)| !book.is_paused(workflow));
+    for (workflow, hash) in running {
         let mut statement = group.conn.prepare_cached(BLOCKED)?;
         let mut rows = statement.query(params![workflow, hash.0.cast_signed(), limit(claim.limit)])?;
         while let Some(row) = rows.next()? {
@@ -124,9 +198,13 @@ fn collect(
 
 fn candidate(group: &Group<'_>, row: &Row<'_>) -> Result<Candidate, Fault> {
     let since: i64 = row.get(SINCE)?;
+    let run = run_row(row, group.payloads)?;
+    // A lease that is taken over may end later.
+    let leased = run.status == RunStatus::Running;
     Ok(Candidate {
-        run: run_row(row, group.payloads)?,
-        since: since.min(group.now),
+        since: if leased { since.min(group.now) } else { since },
+        place: place(row)?,
+        run,
     })
 }
 
@@ -144,16 +222,17 @@ fn fits(row: &Row<'_>, claim: &Claim) -> Result<bool, Fault> {
         .any(|(name, own)| name == workflow && (any_hash || *own == hash)))
 }
 
-fn hand_over(group: &Group<'_>, claim: &Claim, candidate: Candidate) -> Result<Claimed, Fault> {
+fn hand_over(group: &Group<'_>, claim: &Claim, candidate: Candidate, admitted: i64) -> Result<Claimed, Fault> {
     const SQL: &str = "UPDATE workflow_run SET epoch = ?2, status = 'running', ready_rank = NULL, wake_at = NULL, \
          lease_until = ?3, hash = ?4, known_since = max(known_since, ?5), any_hash = 0, updated_at = ?6, worker = ?7, blocked = NULL, \
-         begun_at = coalesce(begun_at, ?6) \
+         begun_at = coalesce(begun_at, ?6), admitted = ?8 \
          WHERE id = ?1";
     let mut run = candidate.run;
     let until = later(group.now, claim.lease);
     run.hash = executing_hash(group, claim, &run)?;
     run.status = RunStatus::Running;
     run.blocked = None;
+    run.throttled = None;
     run.epoch = Epoch(run.epoch.0 + 1);
     run.worker = Some(claim.worker);
     run.due_at = Some(timestamp(until)?);
@@ -163,7 +242,16 @@ fn hand_over(group: &Group<'_>, claim: &Claim, candidate: Candidate) -> Result<C
     let (epoch, hash) = (to_int(run.epoch.0), run.hash.0.cast_signed());
     group.execute(
         SQL,
-        params![run.id.0, epoch, until, hash, known_since, group.now, claim.worker.0],
+        params![
+            run.id.0,
+            epoch,
+            until,
+            hash,
+            known_since,
+            group.now,
+            claim.worker.0,
+            admitted
+        ],
     )?;
     group.note_timer(until);
     claimed(group, run)
@@ -249,7 +337,7 @@ pub(crate) fn running_with_news(conn: &rusqlite::Connection, count: usize) -> Re
 }
 
 #[cfg(test)]
-mod tests {
+pub(crate) mod tests {
     use std::path::Path;
 
     use rusqlite::Connection;
@@ -258,12 +346,17 @@ mod tests {
     use crate::migrate;
 
     /// How a statement is executed, in SQLite's words.
-    fn plan(conn: &Connection, sql: &str) -> String {
+    pub(crate) fn plan(conn: &Connection, sql: &str) -> String {
         let mut statement = conn.prepare(&format!("EXPLAIN QUERY PLAN {sql}")).unwrap();
         let count = statement.parameter_count();
         let params = rusqlite::params_from_iter(vec![0; count]);
         let lines = statement.query_map(params, |row| row.get::<_, String>(3)).unwrap();
-        lines.collect::<Result<Vec<_>, _>>().unwrap().join("; ")
+        let lines = lines.collect::<Result<Vec<_>, _>>().unwrap().join("; ");
+        // The counter that holds a run is looked up only for one that is held.
+        lines.replace(
+            "; CORRELATED SCALAR SUBQUERY 1; SEARCH f USING PRIMARY KEY (workflow=? AND key=?)",
+            "",
+        )
     }
 
     /// A claim reads the head of an index and nothing behind it, however many runs wait. Only
@@ -284,6 +377,11 @@ mod tests {
                 LEASES,
                 "SEARCH workflow_run USING INDEX workflow_run_lease (lease_until>? AND lease_until<?)",
                 sorted,
+            ),
+            (
+                HELD,
+                "SEARCH workflow_run USING INDEX workflow_run_held (workflow=? AND held_in=?)",
+                "",
             ),
         ];
         for (sql, used, and_then) in cases {

@@ -3,13 +3,14 @@
 use std::time::Duration;
 
 use jiff::Timestamp;
-use lumina_workflow::store::{RunRow, RunStatus};
+use lumina_workflow::store::{Limit, RunRow, RunStatus, Throttled};
 use lumina_workflow::{CorrelationKey, DefinitionHash, Epoch, Phase, RunId, Seq, StoredEvent, Target, WorkerId};
 use rusqlite::Row;
 use rusqlite::types::{ToSqlOutput, Value, ValueRef};
 use uuid::Uuid;
 
 use crate::fault::Fault;
+use crate::flow::Place;
 use crate::payloads::Payloads;
 
 /// Numbers that only grow from zero, as SQLite keeps them.
@@ -83,7 +84,10 @@ macro_rules! run_columns {
          CASE WHEN status = 'cancelled' OR (phase = 'main' AND finished_at IS NULL) THEN cancel_by END, priority, \
          seq, inbox, epoch, worker, coalesce(lease_until, wake_at), created_at, updated_at, finished_at, \
          parent, flow_key, begun_at, pause_by, paused_at, buffered, \
-         known_since, any_hash, coalesce(ready_rank, lease_until, wake_at, updated_at)"
+         known_since, any_hash, coalesce(ready_rank, lease_until, wake_at, held_rank, updated_at), \
+         admitted, held_in, cancel_by IS NOT NULL, held_at, \
+         CASE WHEN held_in = 'p' THEN 'workflow_paused' WHEN held_in IS NOT NULL THEN coalesce((SELECT closed_by \
+         FROM workflow_flow AS f WHERE f.workflow = workflow_run.workflow AND f.key = substr(held_in, 2)), 'in_flight') END"
     };
 }
 pub(crate) use run_columns;
@@ -96,6 +100,28 @@ pub(crate) const ANY_HASH: usize = 28;
 
 /// The place, in [`run_columns`], of the time since when the run is to be claimed.
 pub(crate) const SINCE: usize = 29;
+
+/// The place, in [`run_columns`], of what flow control needs.
+const FLOW: usize = 30;
+
+/// What of a run's row flow control goes by.
+pub(crate) fn place(row: &Row<'_>) -> Result<Place, Fault> {
+    Ok(Place {
+        admitted: row.get(FLOW)?,
+        held_in: row.get(FLOW + 1)?,
+        cancelled: row.get(FLOW + 2)?,
+    })
+}
+
+fn throttled(row: &Row<'_>) -> Result<Option<Throttled>, Fault> {
+    let Some(since) = optional_time(row, FLOW + 3)? else {
+        return Ok(None);
+    };
+    let word = text(row, FLOW + 4)?;
+    let unknown = || Fault::Broken(format!("`{word}` is no limit that this version knows"));
+    let limit = Limit::parse(word).ok_or_else(unknown)?;
+    Ok(Some(Throttled { limit, since }))
+}
 
 /// Reads a run.
 pub(crate) fn run_row(row: &Row<'_>, payloads: &Payloads) -> Result<RunRow, Fault> {
@@ -129,6 +155,7 @@ pub(crate) fn run_row(row: &Row<'_>, payloads: &Payloads) -> Result<RunRow, Faul
         finished_at: optional_time(row, 20)?,
         parent: row.get::<_, Option<Uuid>>(21)?.map(RunId),
         flow_key: row.get(22)?,
+        throttled: throttled(row)?,
         begun_at: optional_time(row, 23)?,
         pause_by: row.get(24)?,
         paused_at: optional_time(row, 25)?,

@@ -10,6 +10,7 @@ use rusqlite::{Connection, params};
 use crate::change;
 use crate::column;
 use crate::fault::Fault;
+use crate::flow::{self, News};
 use crate::payloads::Payloads;
 
 /// What a transaction has set in motion, told once it is durable.
@@ -25,6 +26,8 @@ pub(crate) struct Wake {
     pub schedule: bool,
     /// Workflows of which a run was blocked, and under which hash.
     pub blocked: Vec<(String, DefinitionHash)>,
+    /// What the next claim has to know about flow control.
+    pub flow: News,
 }
 
 impl Default for Wake {
@@ -35,6 +38,7 @@ impl Default for Wake {
             inbox: BTreeSet::new(),
             schedule: false,
             blocked: Vec::new(),
+            flow: News::default(),
         }
     }
 }
@@ -70,7 +74,13 @@ impl<'c> Group<'c> {
     /// A place behind everything that became ready before. It is the time, comparable with the
     /// times of timers, made distinct for what becomes ready in one microsecond.
     pub(crate) fn next_rank(&self) -> i64 {
-        let rank = self.now.max(self.rank.get().saturating_add(1));
+        self.next_rank_behind(i64::MIN)
+    }
+
+    /// The same, and behind `last` as well.
+    pub(crate) fn next_rank_behind(&self, last: i64) -> i64 {
+        let behind = self.rank.get().max(last).saturating_add(1);
+        let rank = self.now.max(behind);
         self.rank.set(rank);
         rank
     }
@@ -108,6 +118,18 @@ impl<'c> Group<'c> {
         self.wake.borrow_mut().schedule = true;
     }
 
+    /// A timer of a run with a flow key.
+    pub(crate) fn note_keyed_timer(&self, at: i64) {
+        self.note_timer(at);
+        let news = &mut self.wake.borrow_mut().flow;
+        news.keyed_timer = news.keyed_timer.min(at);
+    }
+
+    /// A workflow was paused or resumed.
+    pub(crate) fn note_flow(&self) {
+        self.wake.borrow_mut().flow.all = true;
+    }
+
     pub(crate) fn note_inbox(&self, run: RunId) {
         self.wake.borrow_mut().inbox.insert(run);
     }
@@ -127,10 +149,12 @@ impl<'c> Group<'c> {
         if member.attach.is_none() {
             return change::apply(self, &member.change, None);
         }
+        let rank = self.rank.get();
         self.execute("SAVEPOINT member", [])?;
         let answer = change::apply(self, &member.change, member.attach.as_ref())?;
         if answer.is_err() {
             self.execute("ROLLBACK TO member", [])?;
+            self.rank.set(rank);
         }
         self.execute("RELEASE member", [])?;
         Ok(answer)
@@ -138,13 +162,15 @@ impl<'c> Group<'c> {
 
     /// Looks at what decides how a run takes something in.
     pub(crate) fn receiver(&self, run: RunId) -> Result<Option<Receiver>, Fault> {
-        const SQL: &str = "SELECT id, status, inbox, ready_rank, wake_at, buffered FROM workflow_run WHERE id = ?1";
+        const SQL: &str = "SELECT id, status, inbox, ready_rank, wake_at, buffered, held_in IS NOT NULL, \
+             flow_key IS NOT NULL FROM workflow_run WHERE id = ?1";
         self.find_receiver(SQL, [run.0])
     }
 
     /// The live run that holds a key: keys are let go at a run's end.
     pub(crate) fn holder(&self, key: &CorrelationKey) -> Result<Option<Receiver>, Fault> {
-        const SQL: &str = "SELECT r.id, r.status, r.inbox, r.ready_rank, r.wake_at, r.buffered \
+        const SQL: &str = "SELECT r.id, r.status, r.inbox, r.ready_rank, r.wake_at, r.buffered, \
+             r.held_in IS NOT NULL, r.flow_key IS NOT NULL \
              FROM workflow_key AS k CROSS JOIN workflow_run AS r ON r.id = k.run \
              WHERE k.namespace = ?1 AND k.key = ?2";
         self.find_receiver(SQL, [&key.namespace, &key.key])
@@ -161,6 +187,8 @@ impl<'c> Group<'c> {
             rank: row.get(3)?,
             wake_at: row.get(4)?,
             buffered: row.get(5)?,
+            held: row.get(6)?,
+            keyed: row.get(7)?,
         }))
     }
 
@@ -172,8 +200,8 @@ impl<'c> Group<'c> {
         const WAKE: &str = "UPDATE workflow_run SET inbox = ?2, buffered = buffered + ?3, updated_at = ?4, \
              ready_rank = ?5, wake_at = NULL WHERE id = ?1";
         let inbox = to.inbox + count;
-        if to.status == RunStatus::Waiting && to.rank.is_none() {
-            let rank = self.rank_of(to);
+        if to.status == RunStatus::Waiting && to.rank.is_none() && !to.held {
+            let rank = self.rank_of(to)?;
             self.execute(WAKE, params![to.run.0, inbox, count, self.now, rank])?;
             return Ok(());
         }
@@ -186,13 +214,16 @@ impl<'c> Group<'c> {
 
     /// The place of a run that becomes ready now. One that is ready keeps its own, and one whose timer was
     /// due already keeps that turn.
-    pub(crate) fn rank_of(&self, to: &Receiver) -> i64 {
+    pub(crate) fn rank_of(&self, to: &Receiver) -> Result<i64, Fault> {
         self.note_ready();
         if let Some(rank) = to.rank {
-            return rank;
+            return Ok(rank);
+        }
+        if to.keyed {
+            return flow::rank(self, to.run);
         }
         let rank = self.next_rank();
-        to.wake_at.map_or(rank, |wake_at| wake_at.min(rank))
+        Ok(to.wake_at.map_or(rank, |wake_at| wake_at.min(rank)))
     }
 }
 
@@ -206,4 +237,8 @@ pub(crate) struct Receiver {
     pub wake_at: Option<i64>,
     /// How many events its inbox holds.
     pub buffered: i64,
+    /// A limit of its workflow holds it: it keeps its place.
+    pub held: bool,
+    /// It has a flow key.
+    pub keyed: bool,
 }

@@ -63,6 +63,7 @@ mod claim;
 mod column;
 mod connect;
 mod fault;
+mod flow;
 mod group;
 mod lanes;
 mod lock;

@@ -90,6 +90,10 @@ const ENGINE_SCRIPTS: &[Script] = &[
         sql: include_str!("../migrations/0002_control.sql"),
     },
     Script {
+        name: "0003_flow",
+        sql: include_str!("../migrations/0003_flow.sql"),
+    },
+    Script {
         name: "0004_schedules",
         sql: include_str!("../migrations/0004_schedules.sql"),
     },

@@ -11,6 +11,7 @@ use uuid::Uuid;
 use crate::change;
 use crate::column::{limit, run_scope};
 use crate::fault::Fault;
+use crate::flow;
 use crate::group::Group;
 
 /// How long the answer of a change without a subject is kept: whoever asks again has lost its
@@ -31,7 +32,8 @@ pub(crate) fn purge(group: &Group<'_>, purge: &Purge) -> Result<usize, Fault> {
         None => Ok(runs(group, before, count)?
             + events(group, count)?
             + answers(group, count)?
-            + schedules(group, before, count)?),
+            + schedules(group, before, count)?
+            + flow::purge(group, before, count)?),
     }
 }
 

@@ -9,8 +9,8 @@ use futures_util::future::BoxFuture;
 use futures_util::stream::BoxStream;
 use jiff::Timestamp;
 use lumina_workflow::store::{
-    Claim, Claimed, Hint, Inbox, InboxQuery, Lease, Member, MemberResult, Page, Purge, RunQuery, RunRow, ScheduleQuery,
-    ScheduleRow, Store, StoreError, StoredRecord,
+    Claim, Claimed, FlowQuery, FlowRow, Hint, Inbox, InboxQuery, Lease, Member, MemberResult, Page, Purge, RunQuery,
+    RunRow, ScheduleQuery, ScheduleRow, Store, StoreError, StoredRecord,
 };
 use lumina_workflow::{RunId, Seq};
 use rusqlite::Connection;
@@ -26,7 +26,7 @@ use crate::reader::Reader;
 use crate::shared::Shared;
 use crate::threads::{Threads, closed, unreadable};
 use crate::writer::Writer;
-use crate::{connect, read};
+use crate::{connect, flow, read};
 
 /// A database file that is open. Clones are the same one; when the last is dropped, the work
 /// that is queued is done and the file is closed.
@@ -218,6 +218,7 @@ impl Inner {
             Backend::Inline(inline) => {
                 inline.check(&self.shared)?;
                 let mut writer = inline.writer.lock().expect("panics are caught while it is held");
+                writer.notice_others();
                 let answer = catch_unwind(AssertUnwindSafe(|| work(&mut writer)));
                 if answer.is_err() {
                     writer.roll_back();
@@ -351,6 +352,13 @@ impl Store for SqliteStore {
 
     fn now(&self) -> BoxFuture<'_, Result<Timestamp, StoreError>> {
         Box::pin(async move { Ok(self.inner.shared.clock.now()) })
+    }
+
+    fn flows(&self, query: FlowQuery) -> BoxFuture<'_, Result<Vec<FlowRow>, StoreError>> {
+        Box::pin(
+            self.inner
+                .ask("a list of counters", move |conn, _| flow::rows(conn, &query)),
+        )
     }
 
     fn purge(&self, purge: Purge) -> BoxFuture<'_, Result<usize, StoreError>> {

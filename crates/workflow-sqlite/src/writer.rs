@@ -12,6 +12,7 @@ use rusqlite::Connection;
 
 use crate::blocked::Searched;
 use crate::fault::{Fault, of_commit};
+use crate::flow::{News, Standing};
 use crate::group::{Group, Wake};
 use crate::migrate::{MigrateError, Script};
 use crate::shared::Shared;
@@ -26,6 +27,10 @@ pub(crate) struct Writer {
     shared: Arc<Shared>,
     rank: i64,
     searched: Searched,
+    /// What is known of flow control, as of the last claim.
+    standing: Option<Standing>,
+    /// What has happened to that since.
+    news: News,
     data_version: i64,
 }
 
@@ -36,6 +41,8 @@ impl Writer {
             shared,
             rank: i64::MIN,
             searched: Searched::default(),
+            standing: None,
+            news: News::default(),
             data_version: 0,
         };
         writer.data_version = writer.read_data_version().unwrap_or(0);
@@ -68,8 +75,11 @@ impl Writer {
 
     pub(crate) fn claim(&mut self, wanted: &Claim) -> Result<Vec<Claimed>, StoreError> {
         let blocked = self.searched.is_worth_it(&wanted.definitions);
-        let claimed = self.transact(|group| claim::claim(group, wanted, blocked))?;
-        if blocked && claimed.len() < wanted.limit {
+        let standing = std::mem::take(&mut self.news).apply(self.standing.take());
+        let (claimed, standing) = self.transact(|group| claim::claim(group, wanted, blocked, standing))?;
+        let all_looked_at = wanted.definitions.iter().all(|(name, _)| !standing.is_paused(name));
+        self.standing = Some(standing);
+        if blocked && all_looked_at && claimed.len() < wanted.limit {
             self.searched.found_no_more(&wanted.definitions);
         }
         Ok(claimed)
@@ -144,6 +154,8 @@ impl Writer {
         for (workflow, hash) in &wake.blocked {
             self.searched.note(workflow, *hash);
         }
+        self.news.all |= wake.flow.all;
+        self.news.keyed_timer = self.news.keyed_timer.min(wake.flow.keyed_timer);
         let earlier = wake.earliest < self.shared.told.load(Ordering::SeqCst);
         if wake.schedule {
             self.shared.hints.send(Hint::Schedule);
@@ -167,6 +179,7 @@ impl Writer {
             return;
         }
         self.data_version = version;
+        self.news.all = true;
         let news = claim::running_with_news(&self.conn, NEWS_LIMIT).unwrap_or_default();
         self.shared.hints.send(Hint::Schedule);
         self.send(true, news.into_iter().collect());

@@ -32,6 +32,7 @@ pub mod commands;
 pub mod endings;
 pub mod engine;
 pub mod events;
+pub mod flows;
 pub mod groups;
 pub mod hints;
 pub mod keys;

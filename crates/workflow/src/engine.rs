@@ -8,6 +8,7 @@ use uuid::Uuid;
 
 use crate::error::Failure;
 use crate::event::NewEvent;
+use crate::flow::FlowLimits;
 use crate::id::{DefinitionHash, RunId, Seq};
 use crate::payload::{Payload, PayloadError};
 use crate::pipeline::Pipeline;
@@ -16,8 +17,8 @@ use crate::schedule::{Declared, START_KEY_PREFIX, Schedule};
 use crate::shell::Shell;
 use crate::step::Step;
 use crate::store::{
-    Attachment, Change, Delivery, Inbox, InboxQuery, Member, NewRun, Outcome, Page, Refusal, RunQuery, RunRow,
-    RunStatus, Store, StoreError, StoredRecord,
+    Attachment, Change, Delivery, FlowCommand, FlowCommandKind, FlowQuery, FlowRow, Inbox, InboxQuery, Member, NewRun,
+    Outcome, Page, Refusal, RunQuery, RunRow, RunStatus, Store, StoreError, StoredRecord,
 };
 use crate::worker::{Worker, WorkerOptions};
 use crate::workflow::{Definition, DefinitionError, Overrides, Workflow};
@@ -162,6 +163,8 @@ pub struct DefinitionInfo {
     pub hash: DefinitionHash,
     /// Its steps in the order of their declaration, with the durations that are in force.
     pub steps: Vec<(Step, Option<Duration>)>,
+    /// Its limits that are in force.
+    pub flow: FlowLimits,
 }
 
 /// Collects workflows for an [`Engine`].
@@ -185,7 +188,7 @@ impl EngineBuilder {
         self.register_with(workflow, &Overrides::default())
     }
 
-    /// Registers a workflow with durations from configuration.
+    /// Registers a workflow with durations and limits from configuration.
     ///
     /// # Errors
     /// As [`register`](Self::register).
@@ -422,6 +425,37 @@ impl Engine {
         }
     }
 
+    /// Stops a whole workflow: none of its runs is claimed any more until it is resumed, except
+    /// to be cancelled. What is being executed goes on until it waits or ends. False when it was paused already.
+    ///
+    /// # Errors
+    /// When the name or `by` is empty or too long, or the database does not take it.
+    pub async fn pause_workflow(&self, name: &str, by: &str) -> Result<bool, EngineError> {
+        self.steer(name, FlowCommandKind::Pause, by).await
+    }
+
+    /// Lets a paused workflow go on. False when it was not paused.
+    ///
+    /// # Errors
+    /// As [`pause_workflow`](Self::pause_workflow).
+    pub async fn resume_workflow(&self, name: &str, by: &str) -> Result<bool, EngineError> {
+        self.steer(name, FlowCommandKind::Resume, by).await
+    }
+
+    async fn steer(&self, workflow: &str, what: FlowCommandKind, by: &str) -> Result<bool, EngineError> {
+        check_key("a workflow's name", Some(workflow))?;
+        check_key("a name", Some(by))?;
+        let command = FlowCommand {
+            workflow: workflow.to_owned(),
+            what,
+            by: by.to_owned(),
+        };
+        match self.submit(Change::Flow(command).into()).await? {
+            Outcome::Commanded { effective } => Ok(effective),
+            other => unreachable!("a command is answered as one, not with {other:?}"),
+        }
+    }
+
     pub(crate) async fn submit(&self, member: Member) -> Result<Outcome, EngineError> {
         Ok(self.shell.pipeline.submit(member).await??)
     }
@@ -476,12 +510,21 @@ impl Engine {
         self.shell.store.inbox(query).await
     }
 
+    /// What is counted for flow control: of all workflows, or of one with its keys.
+    ///
+    /// # Errors
+    /// When the database does not answer.
+    pub async fn flows(&self, query: FlowQuery) -> Result<Vec<FlowRow>, StoreError> {
+        self.shell.store.flows(query).await
+    }
+
     /// The workflows that are registered here.
     #[must_use]
     pub fn definitions(&self) -> Vec<DefinitionInfo> {
         let tell = |d: &Arc<Definition>| DefinitionInfo {
             name: d.name,
             hash: d.hash,
+            flow: d.flow,
             steps: d.order.iter().map(|step| (*step, d.steps[step.name].timeout)).collect(),
         };
         self.shell.definitions.values().map(tell).collect()

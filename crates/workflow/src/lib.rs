@@ -68,6 +68,7 @@ mod engine;
 mod error;
 mod event;
 mod execution;
+mod flow;
 mod history;
 mod id;
 #[cfg(feature = "testing")]
@@ -97,6 +98,7 @@ pub use engine::{
 };
 pub use error::{Decision, Failure, FailureKind, StepError};
 pub use event::{CorrelationKey, EVENT_NAME_LIMIT, Event, NewEvent, StoredEvent, Target, UNROUTED_KEPT};
+pub use flow::{Flow, FlowLimits, Rate};
 pub use history::{HistoryError, Phase, Record, StepRef, TakenEvent, What, WhatRow};
 pub use id::{DefinitionHash, Epoch, RunId, Seq, WorkerId};
 pub use payload::{PAYLOAD_HARD_LIMIT, PAYLOAD_SOFT_LIMIT, Payload, PayloadError};

@@ -21,11 +21,13 @@ use crate::id::{DefinitionHash, Epoch, RunId, Seq};
 use crate::payload::Payload;
 
 pub mod control;
+pub mod flow;
 mod hints;
 pub mod memory;
 mod rows;
 mod schedules;
 
+pub use flow::{FlowCommand, FlowCommandKind, FlowQuery, FlowRow, Limit, Stamp, Throttled, Window};
 pub use hints::{Hint, Hints};
 pub use rows::{
     CLAIMED_EVENTS, CLAIMED_RECORDS, Claim, Claimed, Inbox, InboxQuery, Page, Purge, RunQuery, RunRow, RunStatus,
@@ -93,6 +95,18 @@ pub trait Store: Send + Sync + 'static {
     /// expired: status `running`, epoch one higher, lease from now on. Higher priority first,
     /// then who became ready first. Only such as [`Claim`] describes. The run's `known_since`
     /// becomes the later of its own and the claimer's, and its hash that of the claimer's definition of the workflow, if it has one.
+    ///
+    /// A run with a flow key becomes ready with the first place in the queue of its priority
+    /// that is behind the last place of its key, so that keys take turns; its timer as well
+    /// only makes it ready. Places are not moved afterwards.
+    ///
+    /// A run that is claimed for the first time is counted in the counters of its workflow and
+    /// its key, if the claimer has limits for the workflow, until it ends. One that finds no
+    /// place there, or whose workflow is paused, is not claimed: it is held, and keeps its
+    /// place in the queue. Whatever is held while its counters have places for it, by the limits of the claimer, is
+    /// claimed like what is ready. A run that was asked to end is neither held nor counted.
+    /// One that began uncounted is counted at its next claim, and not held. An expired
+    /// lease of a paused workflow is taken away: the run waits, one epoch higher.
     fn claim(&self, claim: Claim) -> BoxFuture<'_, Result<Vec<Claimed>, StoreError>>;
 
     /// Extends the leases by `lease` from now, and names those that are lost: whose epoch is no
@@ -111,12 +125,15 @@ pub trait Store: Send + Sync + 'static {
     /// Schedules that fit, by name.
     fn schedules(&self, query: ScheduleQuery) -> BoxFuture<'_, Result<Vec<ScheduleRow>, StoreError>>;
 
-    /// The earliest time at which a parked run's timer, or a lease, is due. Runs that are
-    /// ready already count as due now; schedules do not count, since no claim advances them.
+    /// The earliest time at which a parked run's timer, or a lease, is due, or a held run worth
+    /// another look. Runs that are ready already count as due now; schedules do not count, since no claim advances them.
     fn next_due(&self) -> BoxFuture<'_, Result<Option<Timestamp>, StoreError>>;
 
     /// The store's clock.
     fn now(&self) -> BoxFuture<'_, Result<Timestamp, StoreError>>;
+
+    /// Counters, by workflow and key, in the order of their texts.
+    fn flows(&self, query: FlowQuery) -> BoxFuture<'_, Result<Vec<FlowRow>, StoreError>>;
 
     /// Deletes what is over, as [`Purge`] says, in one transaction. Answers how many rows it
     /// deleted; a run counts as one, with all that belongs to it.
@@ -160,7 +177,7 @@ impl Member {
                 all.map(Payload::len).sum()
             }
             Change::Schedule(change) => change.size(),
-            Change::Nothing { .. } | Change::Command(_) | Change::Unrouted(_) => 0,
+            Change::Nothing { .. } | Change::Command(_) | Change::Unrouted(_) | Change::Flow(_) => 0,
         }
     }
 
@@ -172,7 +189,9 @@ impl Member {
             Change::Advance(advance) => Some(advance.lease.run),
             Change::Command(command) => Some(command.run),
             Change::Schedule(ScheduleChange::Trigger { run, .. }) => Some(run.id),
-            Change::Nothing { .. } | Change::Emit(_) | Change::Unrouted(_) | Change::Schedule(_) => None,
+            Change::Nothing { .. } | Change::Emit(_) | Change::Unrouted(_) | Change::Schedule(_) | Change::Flow(_) => {
+                None
+            }
         }
     }
 }
@@ -224,6 +243,8 @@ pub enum Change {
     Emit(NewEvent),
     /// Somebody wants something of a run. See [`CommandKind`].
     Command(Command),
+    /// Somebody wants something of a whole workflow. See [`FlowCommandKind`].
+    Flow(FlowCommand),
     /// Changes a schedule's row, and starts what is due. See [`ScheduleChange`].
     Schedule(ScheduleChange),
     /// Somebody takes an unrouted event in hand.
@@ -503,9 +524,10 @@ pub enum Outcome {
     Emitted(Delivery),
     /// [`Change::Unrouted`].
     Handled,
-    /// [`Change::Command`]: whether it changed anything.
+    /// [`Change::Command`] and [`Change::Flow`]: whether it changed anything.
     Commanded {
-        /// False when the run had been asked before or was failing already.
+        /// False when the run had been asked before or was failing already, or the workflow
+        /// was what is wished already.
         effective: bool,
     },
     /// [`Change::Schedule`]: whether it had an effect.

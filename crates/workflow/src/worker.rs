@@ -10,6 +10,7 @@ use jiff::Timestamp;
 use tokio::sync::Notify;
 
 use crate::driver::execute;
+use crate::flow::FlowLimits;
 use crate::id::{DefinitionHash, RunId, WorkerId};
 use crate::schedule::Scheduler;
 use crate::seat::{Desk, Seat, Stopping};
@@ -97,6 +98,7 @@ struct Inner {
     /// Nothing is claimed any more.
     claims_over: AtomicBool,
     definitions: Arc<[(String, DefinitionHash)]>,
+    flows: Arc<[(String, FlowLimits)]>,
 }
 
 struct SeatOf {
@@ -111,6 +113,8 @@ impl Worker {
             .values()
             .map(|d| (d.name.to_owned(), d.hash))
             .collect();
+        let limited = shell.definitions.values().filter(|d| !d.flow.is_none());
+        let flows = limited.map(|d| (d.name.to_owned(), d.flow)).collect();
         let inner = Arc::new(Inner {
             id: WorkerId(shell.runtime.new_id()),
             options,
@@ -122,6 +126,7 @@ impl Worker {
             left: Notify::new(),
             claims_over: AtomicBool::new(false),
             definitions,
+            flows,
             shell,
         });
         let runtime = inner.shell.runtime.clone();
@@ -232,6 +237,7 @@ impl Inner {
             lease: self.options.lease,
             limit,
             definitions: self.definitions.clone(),
+            flows: self.flows.clone(),
             known_since: self.shell.known_since,
             takeover,
         };

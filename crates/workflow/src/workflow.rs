@@ -12,6 +12,7 @@ use serde::de::DeserializeOwned;
 use crate::duration::parse_duration;
 use crate::error::Failure;
 use crate::event::EVENT_NAME_LIMIT;
+use crate::flow::{Flow, FlowLimits};
 use crate::id::DefinitionHash;
 use crate::payload::{Payload, PayloadError};
 use crate::run::Run;
@@ -62,6 +63,8 @@ pub trait Workflow: Send + Sync + 'static {
     /// How long a run may take, from when it is first executed; then it ends as if it had been cancelled.
     /// Time in which it is paused or blocked counts, but only when it goes on.
     const DEADLINE: Option<&'static str> = None;
+    /// How many of its runs are in flight at once, and how many begin in a period of time.
+    const FLOW: Flow = Flow::none();
     /// What a run is started with.
     type Input: Serialize + DeserializeOwned + Send + 'static;
     /// What it ends with.
@@ -134,6 +137,7 @@ pub(crate) struct Definition {
     pub order: &'static [Step],
     /// How long a run may take.
     pub deadline: Option<Duration>,
+    pub flow: FlowLimits,
     pub code: Arc<dyn AnyWorkflow>,
 }
 
@@ -176,6 +180,14 @@ pub enum DefinitionError {
         /// What is wrong, in words.
         problem: String,
     },
+    /// Its limits cannot work as declared or configured.
+    #[error("workflow {workflow}, its flow control: {problem}")]
+    Flow {
+        /// The workflow.
+        workflow: String,
+        /// What is wrong, in words.
+        problem: String,
+    },
     /// A step cannot work as declared.
     #[error("workflow {workflow}, step {step}: {problem}")]
     Step {
@@ -196,13 +208,14 @@ pub enum DefinitionError {
     },
 }
 
-/// Durations from configuration, instead of the declared ones.
+/// Durations and limits from configuration, instead of the declared ones.
 ///
 /// An example is at [`EngineBuilder`](crate::EngineBuilder).
 #[derive(Debug, Clone, Default)]
 pub struct Overrides {
     timeouts: BTreeMap<String, Duration>,
     deadline: Option<Duration>,
+    flow: Option<FlowLimits>,
 }
 
 impl Overrides {
@@ -217,6 +230,13 @@ impl Overrides {
     #[must_use]
     pub fn deadline(mut self, duration: Duration) -> Self {
         self.deadline = Some(duration);
+        self
+    }
+
+    /// Sets all limits of the workflow; those that are `None` are lifted.
+    #[must_use]
+    pub fn flow(mut self, limits: FlowLimits) -> Self {
+        self.flow = Some(limits);
         self
     }
 }
@@ -251,6 +271,7 @@ impl Definition {
             });
         }
         let deadline = read_deadline::<W>(overrides)?;
+        let flow = read_flow::<W>(overrides.flow)?;
         let code = Arc::new(workflow);
         Ok(Self {
             name: W::NAME,
@@ -258,6 +279,7 @@ impl Definition {
             steps,
             order: W::STEPS,
             deadline,
+            flow,
             code,
         })
     }
@@ -275,6 +297,19 @@ fn read_deadline<W: Workflow>(overrides: &Overrides) -> Result<Option<Duration>,
     match deadline {
         Some(Duration::ZERO) => Err(wrong("a deadline of zero leaves no time for anything".to_owned())),
         other => Ok(other),
+    }
+}
+
+fn read_flow<W: Workflow>(configured: Option<FlowLimits>) -> Result<FlowLimits, DefinitionError> {
+    let wrong = |problem| DefinitionError::Flow {
+        workflow: W::NAME.to_owned(),
+        problem,
+    };
+    let declared = W::FLOW.read().map_err(wrong)?;
+    let limits = configured.unwrap_or(declared);
+    match limits.problem() {
+        Some(problem) => Err(wrong(problem)),
+        None => Ok(limits),
     }
 }
 

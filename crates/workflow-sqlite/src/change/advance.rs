@@ -19,6 +19,10 @@ pub(super) struct Held {
     pub keys: Option<String>,
     /// A schedule has started it.
     pub scheduled: bool,
+    /// Its counters count it among those in flight.
+    pub counted: bool,
+    /// It has a flow key.
+    pub keyed: bool,
 }
 
 pub(super) fn apply(group: &Group<'_>, step: &Advance, attach: Option<&Attachment>) -> Result<MemberResult, Fault> {
@@ -54,7 +58,8 @@ pub(super) fn apply(group: &Group<'_>, step: &Advance, attach: Option<&Attachmen
 
 fn load(group: &Group<'_>, step: &Advance) -> Result<Option<Held>, Fault> {
     const SQL: &str = "SELECT epoch, seq, inbox, status, answered, keys, \
-         coalesce(substr(start_key, 1, 9) = 'schedule:', 0) FROM workflow_run WHERE id = ?1";
+         coalesce(substr(start_key, 1, 9) = 'schedule:', 0), admitted = 1, flow_key IS NOT NULL \
+         FROM workflow_run WHERE id = ?1";
     let mut statement = group.conn.prepare_cached(SQL)?;
     let mut rows = statement.query([step.lease.run.0])?;
     let Some(row) = rows.next()? else { return Ok(None) };
@@ -66,6 +71,8 @@ fn load(group: &Group<'_>, step: &Advance) -> Result<Option<Held>, Fault> {
         answered: row.get(4)?,
         keys: row.get(5)?,
         scheduled: row.get(6)?,
+        counted: row.get(7)?,
+        keyed: row.get(8)?,
     }))
 }
 
@@ -168,6 +175,8 @@ fn write(
         // Whatever came in within this very transaction was not seen by who decided to park.
         must_run: arrived + moved + sent > 0,
         scheduled: held.scheduled,
+        counted: held.counted,
+        keyed: held.keyed,
     };
     next::go(group, step, &goal)?;
     Ok(goal.inbox)

@@ -9,6 +9,7 @@ use super::{event, key, record};
 use crate::attachment;
 use crate::column::{from_int, phase, status, timestamp, to_int};
 use crate::fault::Fault;
+use crate::flow;
 use crate::group::Group;
 
 struct Subject {
@@ -67,6 +68,10 @@ fn find_taken_key(group: &Group<'_>, command: &Command, subject: &Subject) -> Re
 }
 
 fn obey(group: &Group<'_>, command: &Command, effect: Effect, subject: &Subject) -> Result<(), Fault> {
+    if matches!(effect, Effect::Wake | Effect::Hold | Effect::Rewind) {
+        // Whatever limit held it, this goes before it; the run keeps its place.
+        flow::let_go(group, command.run)?;
+    }
     note_wish(group, command)?;
     note_in_history(group, command, effect, subject)?;
     match effect {
@@ -119,7 +124,7 @@ fn wake(group: &Group<'_>, command: &Command) -> Result<(), Fault> {
 fn make_ready(group: &Group<'_>, command: &Command) -> Result<(), Fault> {
     const SQL: &str = "UPDATE workflow_run SET ready_rank = ?2, wake_at = NULL WHERE id = ?1";
     let receiver = group.receiver(command.run)?.ok_or_else(|| vanished(command))?;
-    group.execute(SQL, params![command.run.0, group.rank_of(&receiver)])?;
+    group.execute(SQL, params![command.run.0, group.rank_of(&receiver)?])?;
     Ok(())
 }
 

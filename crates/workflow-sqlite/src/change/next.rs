@@ -7,6 +7,7 @@ use rusqlite::params;
 
 use super::{event, key};
 use crate::fault::Fault;
+use crate::flow;
 use crate::group::Group;
 
 /// What the row has after the step, whatever follows.
@@ -20,6 +21,8 @@ pub(super) struct Goal<'k> {
     pub must_run: bool,
     /// A schedule has started it, which may wait for its end.
     pub scheduled: bool,
+    pub counted: bool,
+    pub keyed: bool,
 }
 
 pub(super) fn go(group: &Group<'_>, step: &Advance, goal: &Goal<'_>) -> Result<(), Fault> {
@@ -52,14 +55,21 @@ fn run_on(group: &Group<'_>, step: &Advance, goal: &Goal<'_>) -> Result<(), Faul
 
 fn park(group: &Group<'_>, step: &Advance, goal: &Goal<'_>, wake_at: Option<i64>) -> Result<(), Fault> {
     if let Some(at) = wake_at {
-        group.note_timer(at);
+        match goal.keyed {
+            true => group.note_keyed_timer(at),
+            false => group.note_timer(at),
+        }
     }
     wait(group, step, goal, None, wake_at)
 }
 
 fn release(group: &Group<'_>, step: &Advance, goal: &Goal<'_>) -> Result<(), Fault> {
     group.note_ready();
-    wait(group, step, goal, Some(group.next_rank()), None)
+    let rank = match goal.keyed {
+        true => flow::rank(group, step.lease.run)?,
+        false => group.next_rank(),
+    };
+    wait(group, step, goal, Some(rank), None)
 }
 
 fn wait(
@@ -128,23 +138,26 @@ fn finish(group: &Group<'_>, step: &Advance, goal: &Goal<'_>, ending: &Ending) -
         event::leave_behind(group, id)?;
     }
     key::release(group, goal.keys)?;
+    if goal.counted {
+        flow::give_back(group, id)?;
+    }
     let (Goal { seq, inbox, keys, .. }, now) = (goal, group.now);
     match ending {
         Ending::Completed(output) => {
             const SQL: &str = "UPDATE workflow_run SET status = 'completed', seq = ?2, inbox = ?3, answered = ?3, keys = ?4, \
-                 buffered = 0, pause_by = NULL, updated_at = ?5, finished_at = ?5, ready_rank = NULL, wake_at = NULL, lease_until = NULL, \
+                 buffered = 0, pause_by = NULL, updated_at = ?5, finished_at = ?5, admitted = 0, ready_rank = NULL, wake_at = NULL, lease_until = NULL, \
                  output = ?6 WHERE id = ?1";
             group.execute(SQL, params![id.0, seq, inbox, keys, now, group.payloads.write(output)?])?;
         }
         Ending::Failed(failure) => {
             const SQL: &str = "UPDATE workflow_run SET status = 'failed', seq = ?2, inbox = ?3, answered = ?3, keys = ?4, \
-                 buffered = 0, pause_by = NULL, updated_at = ?5, finished_at = ?5, ready_rank = NULL, wake_at = NULL, lease_until = NULL, \
+                 buffered = 0, pause_by = NULL, updated_at = ?5, finished_at = ?5, admitted = 0, ready_rank = NULL, wake_at = NULL, lease_until = NULL, \
                  failure = ?6 WHERE id = ?1";
             group.execute(SQL, params![id.0, seq, inbox, keys, now, json(failure)])?;
         }
         Ending::Cancelled(failure) => {
             const SQL: &str = "UPDATE workflow_run SET status = 'cancelled', seq = ?2, inbox = ?3, answered = ?3, keys = ?4, \
-                 buffered = 0, pause_by = NULL, updated_at = ?5, finished_at = ?5, ready_rank = NULL, wake_at = NULL, lease_until = NULL, \
+                 buffered = 0, pause_by = NULL, updated_at = ?5, finished_at = ?5, admitted = 0, ready_rank = NULL, wake_at = NULL, lease_until = NULL, \
                  failure = ?6 WHERE id = ?1";
             group.execute(SQL, params![id.0, seq, inbox, keys, now, json(failure)])?;
         }

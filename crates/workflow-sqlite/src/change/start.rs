@@ -8,6 +8,7 @@ use super::event::deliver_unrouted;
 use crate::attachment;
 use crate::column::{later, run_id};
 use crate::fault::Fault;
+use crate::flow::fair_rank;
 use crate::group::Group;
 
 pub(super) fn apply(group: &Group<'_>, new: &NewRun, attach: Option<&Attachment>) -> Result<MemberResult, Fault> {
@@ -63,12 +64,16 @@ fn insert(group: &Group<'_>, new: &NewRun) -> Result<(), Fault> {
     let wake_at = (!new.delay.is_zero()).then(|| later(group.now, new.delay));
     let ready_rank = match wake_at {
         Some(at) => {
-            group.note_timer(at);
+            match new.flow_key {
+                Some(_) => group.note_keyed_timer(at),
+                None => group.note_timer(at),
+            }
             None
         }
         None => {
             group.note_ready();
-            Some(group.next_rank())
+            let key = new.flow_key.as_deref().unwrap_or_default();
+            Some(fair_rank(group, &new.workflow, key, new.priority.into())?)
         }
     };
     group.execute(

@@ -51,6 +51,9 @@ fn statement(query: &RunQuery) -> (String, Vec<Value>) {
     if let Some(before) = query.before {
         add("id < ?", vec![blob(before)]);
     }
+    if query.throttled {
+        add("held_in IS NOT NULL", Vec::new());
+    }
     let statuses = statuses(query);
     if !statuses.is_empty() {
         add(&statuses, Vec::new());

@@ -2,8 +2,11 @@
 
 use std::time::Duration;
 
-use lumina_workflow::store::{Change, Ending, InboxQuery, Next, Outcome, RunQuery, RunStatus, Store, StoreError};
-use lumina_workflow::{CorrelationKey, NewEvent, Payload, RunId, Seq, What};
+use lumina_workflow::store::{
+    Change, Declaration, Ending, InboxQuery, Next, Outcome, RunQuery, RunStatus, ScheduleChange, ScheduleQuery, Store,
+    StoreError,
+};
+use lumina_workflow::{CorrelationKey, NewEvent, Overlap, Payload, RunId, ScheduleSpec, Seq, Timing, What};
 use lumina_workflow_sqlite::rusqlite::Connection;
 use lumina_workflow_sqlite::{Mode, Options, SqliteStore, attach};
 use uuid::Uuid;
@@ -11,13 +14,14 @@ use uuid::Uuid;
 use crate::opened::*;
 
 /// Where a payload lies: in which table and column.
-const COLUMNS: [(&str, &str); 6] = [
+const COLUMNS: [(&str, &str); 7] = [
     ("workflow_run", "input"),
     ("workflow_run", "output"),
     ("workflow_record", "payload"),
     ("workflow_inbox", "payload"),
     ("workflow_unrouted", "payload"),
     ("workflow_applied", "payload"),
+    ("workflow_schedule", "input"),
 ];
 
 fn secret(place: &str) -> Payload {
@@ -66,6 +70,26 @@ async fn fill(store: &SqliteStore) {
     apply(store, with(nothing(9), attach(|_| Ok(secret("answer")))))
         .await
         .unwrap();
+    let declared = ScheduleChange::Declare(Declaration {
+        name: "daily".to_owned(),
+        workflow: "order".to_owned(),
+        spec: daily(),
+        input: secret("scheduled"),
+        next_at: None,
+    });
+    apply(store, Change::Schedule(declared)).await.unwrap();
+}
+
+fn daily() -> ScheduleSpec {
+    let day = std::time::Duration::from_secs(86_400);
+    ScheduleSpec {
+        timing: Timing::Every { period: day },
+        start: None,
+        end: None,
+        overlap: Overlap::Skip,
+        catch_up: day,
+        priority: 0,
+    }
 }
 
 fn completed(payload: Option<Payload>) -> What {
@@ -93,6 +117,12 @@ async fn found(store: &SqliteStore) -> Vec<Payload> {
         Ok(Outcome::Done { payload }) => found.extend(payload),
         other => panic!("{other:?}"),
     }
+    let all = ScheduleQuery {
+        name: None,
+        after: None,
+        limit: 10,
+    };
+    found.extend(store.schedules(all).await.unwrap().into_iter().map(|row| row.input));
     found
 }
 
@@ -108,7 +138,16 @@ async fn inbox(store: &SqliteStore, run: Option<RunId>) -> Result<Vec<Payload>, 
 
 fn everything() -> Vec<Payload> {
     let places = [
-        "started", "input", "output", "result", "computed", "received", "unrouted", "emitted", "answer",
+        "started",
+        "input",
+        "output",
+        "result",
+        "computed",
+        "received",
+        "unrouted",
+        "emitted",
+        "answer",
+        "scheduled",
     ];
     places.map(secret).into()
 }

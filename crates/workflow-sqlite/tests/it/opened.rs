@@ -114,6 +114,7 @@ pub fn claim() -> Claim {
         lease: Duration::from_secs(15),
         limit: 100,
         definitions: Arc::from([(WORKFLOW.to_owned(), HASH)]),
+        flows: Arc::new([]),
         known_since: moment(),
         takeover: false,
     }

@@ -24,6 +24,7 @@ pub mod attempts;
 pub mod cancels;
 pub mod effects;
 pub mod events;
+pub mod flows;
 pub mod groups;
 pub mod handlers;
 pub mod leases;

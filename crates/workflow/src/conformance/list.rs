@@ -35,6 +35,25 @@ macro_rules! conformance_suite {
                 a_run_follows_the_code_that_executes_it,
                 a_ready_run_keeps_its_turn,
                 a_hastened_run_is_ready;
+            flows:
+                a_limit_holds_what_it_has_no_place_for,
+                a_limit_per_key_holds_its_key,
+                a_rate_counts_in_windows,
+                a_rate_per_key_counts_its_key,
+                a_place_is_kept_until_the_end,
+                a_cancelled_run_is_never_held,
+                limits_may_change,
+                limits_may_be_introduced,
+                keys_take_turns,
+                a_turn_is_fixed_when_it_becomes_ready,
+                due_timers_take_turns,
+                what_is_held_stays_with_its_key,
+                a_held_run_is_not_hurried,
+                a_paused_workflow_is_not_claimed,
+                a_pause_names_who_and_when,
+                a_pause_leaves_limits_alone,
+                idle_counters_are_forgotten,
+                a_retried_run_has_its_place;
             leases:
                 a_lost_lease_writes_nothing,
                 a_lost_lease_goes_before_a_repetition,
@@ -182,7 +201,15 @@ macro_rules! conformance_suite {
                 walk_3_agrees_with_the_model,
                 walk_4_agrees_with_the_model,
                 walk_5_agrees_with_the_model,
-                walk_6_agrees_with_the_model;
+                walk_6_agrees_with_the_model,
+                flow_walk_1_agrees_with_the_model,
+                fixed_flow_walk_1_agrees_with_the_model,
+                flow_walk_2_agrees_with_the_model,
+                fixed_flow_walk_2_agrees_with_the_model,
+                flow_walk_3_agrees_with_the_model,
+                fixed_flow_walk_3_agrees_with_the_model,
+                flow_walk_4_agrees_with_the_model,
+                fixed_flow_walk_4_agrees_with_the_model;
         }
     };
     (@cases $backend:expr; $($subject:ident: $($case:ident),+;)+) => {

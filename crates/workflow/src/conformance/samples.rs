@@ -1,5 +1,6 @@
 //! Runs, records, events and changes to put into a store.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use jiff::Timestamp;
@@ -7,13 +8,15 @@ use uuid::Uuid;
 
 use crate::error::Failure;
 use crate::event::{CorrelationKey, NewEvent, Target};
+use crate::flow::Flow;
 use crate::history::{Phase, Record, StepRef, What};
 use crate::id::{DefinitionHash, RunId, Seq, WorkerId};
 use crate::payload::Payload;
 use crate::schedule::{Overlap, ScheduleSpec, Timing};
 use crate::step::{StepKey, StepKind};
 use crate::store::{
-    Advance, Change, Claim, Command, CommandKind, Declaration, Lease, Member, NewRun, Next, ScheduleChange,
+    Advance, Change, Claim, Command, CommandKind, Declaration, FlowCommand, FlowCommandKind, Lease, Member, NewRun,
+    Next, ScheduleChange,
 };
 
 pub(super) const WORKFLOW: &str = "order";
@@ -68,6 +71,7 @@ pub(super) fn claim_with(definitions: &[(&str, DefinitionHash)], built: i64) -> 
             .iter()
             .map(|(name, hash)| ((*name).to_owned(), *hash))
             .collect(),
+        flows: Arc::new([]),
         known_since: moment(built),
         takeover: false,
     }
@@ -189,6 +193,23 @@ pub(super) fn resume(run: RunId) -> Change {
         what: CommandKind::Resume,
         by: "ada".to_owned(),
     })
+}
+
+pub(super) fn steer(what: FlowCommandKind, by: &str) -> Change {
+    Change::Flow(FlowCommand {
+        workflow: WORKFLOW.to_owned(),
+        what,
+        by: by.to_owned(),
+    })
+}
+
+/// A claim of everything under limits for the sample workflow.
+pub(super) fn claim_under(flow: Flow) -> Claim {
+    let limits = flow.read().expect("a test's limits are sound");
+    Claim {
+        flows: Arc::new([(WORKFLOW.to_owned(), limits)]),
+        ..claim()
+    }
 }
 
 /// Declares a schedule of the sample workflow that ticks every minute, and next at this time.

@@ -2,7 +2,7 @@
 
 use super::{Stage, block_on};
 use crate::id::RunId;
-use crate::store::{Inbox, RunQuery, RunRow, ScheduleRow, StoredRecord};
+use crate::store::{FlowQuery, FlowRow, Inbox, RunQuery, RunRow, ScheduleRow, StoredRecord};
 
 /// The visible state at one moment.
 #[derive(Debug, Clone, PartialEq)]
@@ -10,6 +10,7 @@ pub(super) struct Snapshot {
     pub runs: Vec<Shown>,
     pub unrouted: Inbox,
     pub schedules: Vec<ScheduleRow>,
+    pub flows: Vec<FlowRow>,
 }
 
 /// All of one run.
@@ -32,7 +33,35 @@ impl Stage<'_> {
             runs: runs.collect(),
             unrouted: self.inbox(None),
             schedules: self.schedules(),
+            flows: self.all_flows(),
         }
+    }
+
+    /// The counters of all workflows, and of their keys.
+    pub(super) fn all_flows(&self) -> Vec<FlowRow> {
+        let mut all = self.flows(None);
+        let mut workflows: Vec<_> = all.iter().map(|row| row.workflow.clone()).collect();
+        workflows.extend(
+            self.all_runs(RunQuery::default(), 100)
+                .into_iter()
+                .map(|run| run.workflow),
+        );
+        workflows.sort();
+        workflows.dedup();
+        for workflow in workflows {
+            let of_keys = self.flows(Some(&workflow)).into_iter().filter(|row| row.key.is_some());
+            all.extend(of_keys);
+        }
+        all
+    }
+
+    pub(super) fn flows(&self, workflow: Option<&str>) -> Vec<FlowRow> {
+        let query = FlowQuery {
+            workflow: workflow.map(str::to_owned),
+            after: None,
+            limit: 10_000,
+        };
+        block_on(self.store().flows(query)).expect("the store shows counters")
     }
 
     /// All pages of an answer.

@@ -37,6 +37,7 @@ pub fn a_started_run_is_shown_as_it_was_given(stage: &Stage<'_>) {
         priority: 3,
         parent: Some(parent),
         flow_key: Some("acme".to_owned()),
+        throttled: None,
         seq: Seq(0),
         inbox: 0,
         buffered: 0,

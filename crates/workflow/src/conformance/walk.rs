@@ -14,10 +14,12 @@ use crate::id::{RunId, WorkerId};
 use crate::store::{Claimed, Lease, Member, MemberResult, Refusal, RunStatus};
 
 mod check;
+mod flow;
 mod plan;
 mod random;
 
-use plan::{CELLS, Planner};
+pub use flow::{walk_flow, walk_flow_fixed};
+use plan::{CELLS, Limited, Planner};
 
 /// Applies `steps` random steps to a new store and to the reference model, and compares all
 /// answers and all that is visible after each. The same seed gives the same steps.
@@ -25,12 +27,16 @@ use plan::{CELLS, Planner};
 /// # Panics
 /// When the store differs from the model, or breaks an invariant; the message has seed and step.
 pub fn walk(stage: &Stage<'_>, seed: u64, steps: usize) {
+    walk_with(stage, seed, steps, Limited::No);
+}
+
+fn walk_with(stage: &Stage<'_>, seed: u64, steps: usize, limited: Limited) {
     let backend = MemoryBackend::starting_at(stage.now());
     let mut walk = Walk {
         subject: stage,
         model: Stage::new(&backend),
         backend: &backend,
-        planner: Planner::new(seed, stage.now()),
+        planner: Planner::new(seed, stage.now(), limited),
         applied: Vec::new(),
         shown: stage.snapshot(),
         place: String::new(),
@@ -119,6 +125,9 @@ impl Walk<'_> {
 
     /// Claims as many as do not divide runs that are ready since the same moment, whose order is open.
     fn claim(&mut self) {
+        if self.planner.limited != Limited::No {
+            return self.claim_limited();
+        }
         let mut claim = self.planner.claim();
         let turns = self.backend.model().turns(&claim);
         let blocked = |id: &RunId| {
@@ -191,6 +200,7 @@ impl Walk<'_> {
         self.agree("the time", now, self.model.now());
         let shown = self.subject.snapshot();
         self.check(&shown);
+        self.check_flow(&shown);
         for (subject, model) in shown
             .clone()
             .comparable()

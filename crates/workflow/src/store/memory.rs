@@ -33,8 +33,8 @@ use futures_util::stream::BoxStream;
 use jiff::Timestamp;
 
 use super::{
-    Attachment, Claim, Claimed, GROUP_MEMBERS, Hint, Hints, Inbox, InboxQuery, Lease, Member, MemberResult, Page,
-    Purge, RunQuery, RunRow, ScheduleQuery, ScheduleRow, Store, StoreError, StoredRecord,
+    Attachment, Claim, Claimed, FlowQuery, FlowRow, GROUP_MEMBERS, Hint, Hints, Inbox, InboxQuery, Lease, Member,
+    MemberResult, Page, Purge, RunQuery, RunRow, ScheduleQuery, ScheduleRow, Store, StoreError, StoredRecord,
 };
 use crate::clock::StoreClock;
 use crate::error::StepError;
@@ -46,6 +46,9 @@ mod answers;
 mod claim;
 mod commands;
 mod events;
+mod flow;
+#[cfg(feature = "conformance")]
+mod flow_check;
 mod member;
 mod purge;
 mod runs;
@@ -122,11 +125,23 @@ impl MemoryStore {
     pub(crate) fn turns(&self, claim: &Claim) -> Vec<(i16, Timestamp, RunId)> {
         self.call(|state, now| {
             state
-                .turns(claim, now)
+                .turns(claim, now, claim.limit)
                 .into_iter()
-                .map(|(rank, since, _, id)| (rank.0, since, id))
+                .map(|(priority, _, id)| (priority.0, state.since(id, now), id))
                 .collect()
         })
+    }
+
+    /// What is held though the claimer could have it and there are places for it.
+    #[cfg(feature = "conformance")]
+    pub(crate) fn held_in_vain(&self, claim: &Claim) -> Vec<RunId> {
+        self.call(|state, now| state.held_in_vain(claim, now))
+    }
+
+    /// Counters that do not say how many runs there are.
+    #[cfg(feature = "conformance")]
+    pub(crate) fn miscounted(&self) -> Vec<String> {
+        self.call(|state, _| state.miscounted())
     }
 
     fn lock(&self) -> MutexGuard<'_, State> {
@@ -191,6 +206,10 @@ impl Store for MemoryStore {
 
     fn now(&self) -> BoxFuture<'_, Result<Timestamp, StoreError>> {
         Box::pin(async move { Ok(self.clock.now()) })
+    }
+
+    fn flows(&self, query: FlowQuery) -> BoxFuture<'_, Result<Vec<FlowRow>, StoreError>> {
+        Box::pin(async move { Ok(self.call(|state, _| state.flow_rows(&query))) })
     }
 
     fn purge(&self, purge: Purge) -> BoxFuture<'_, Result<usize, StoreError>> {

@@ -7,9 +7,10 @@ use std::time::Duration;
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
-use super::Lease;
+use super::{Lease, Throttled};
 use crate::error::Failure;
 use crate::event::{CorrelationKey, StoredEvent};
+use crate::flow::FlowLimits;
 use crate::history::{Phase, Record};
 use crate::id::{DefinitionHash, Epoch, RunId, Seq, WorkerId};
 use crate::payload::Payload;
@@ -29,12 +30,31 @@ pub struct Claim {
     /// claimed only when `known_since` is later than the run's own: then its worker is newer
     /// code, and says what does not fit.
     pub definitions: Arc<[(String, DefinitionHash)]>,
+    /// The limits of the workflows that have any, among those of the worker.
+    pub flows: Arc<[(String, FlowLimits)]>,
     /// When the worker's engine was built.
     pub known_since: Timestamp,
     /// Takes over every lease of other workers as if it had expired: for the one executing process
     /// of a file that has just started. What the claimer has itself it keeps, so that it may claim so
     /// more than once.
     pub takeover: bool,
+}
+
+impl Claim {
+    /// The limits that it has for a workflow.
+    #[must_use]
+    pub fn limits_of(&self, workflow: &str) -> FlowLimits {
+        let mut flows = self.flows.iter();
+        flows
+            .find(|(name, _)| name == workflow)
+            .map_or_else(FlowLimits::default, |(_, limits)| *limits)
+    }
+
+    /// Whether the worker has the workflow.
+    #[must_use]
+    pub fn has(&self, workflow: &str) -> bool {
+        self.definitions.iter().any(|(name, _)| name == workflow)
+    }
 }
 
 /// A run that now belongs to the claimer.
@@ -188,6 +208,8 @@ pub struct RunRow {
     pub parent: Option<RunId>,
     /// Whose turn it takes among the runs of its workflow.
     pub flow_key: Option<String>,
+    /// What it waits for before it is claimed, when that is a limit of its workflow.
+    pub throttled: Option<Throttled>,
     /// How many records its history has.
     pub seq: Seq,
     /// Its inbox counter: one higher for each event and command.
@@ -243,6 +265,8 @@ pub struct RunQuery {
     pub without: Vec<String>,
     /// Runs with one of these statuses; empty means any.
     pub statuses: Vec<RunStatus>,
+    /// Only those that are throttled.
+    pub throttled: bool,
     /// Runs older than this one: where the last page ended.
     pub before: Option<RunId>,
     /// At most this many.

@@ -145,7 +145,9 @@ impl Scenario<'_> {
 
     /// A second process, if its first call succeeds.
     fn try_beside(&self, world: &World) -> Option<Engine> {
-        let builder = world.builder((self.script)(world), world.wire.clone());
+        let script = (self.script)(world);
+        let overrides = script.overrides();
+        let builder = world.builder_with(script, &overrides, world.wire.clone());
         let engine = world.run(async {
             let (build, death) = (std::pin::pin!(builder.build()), std::pin::pin!(world.wire.died()));
             match select(build, death).await {
@@ -216,7 +218,9 @@ impl Scenario<'_> {
 
     async fn life(&self, world: &World, takeover: bool) {
         let engine = loop {
-            let builder = world.builder((self.script)(world), world.wire.clone());
+            let script = (self.script)(world);
+            let overrides = script.overrides();
+            let builder = world.builder_with(script, &overrides, world.wire.clone());
             match builder.build().await {
                 Ok(engine) => break engine,
                 Err(_) => world.runtime.sleep(super::world::SECOND).await,

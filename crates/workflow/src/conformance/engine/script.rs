@@ -5,10 +5,11 @@ use std::sync::Arc;
 use futures_util::future::BoxFuture;
 
 use crate::error::Failure;
+use crate::flow::{Flow, FlowLimits};
 use crate::retry::Retry;
 use crate::run::Run;
 use crate::step::Step;
-use crate::workflow::Workflow;
+use crate::workflow::{Overrides, Workflow};
 
 pub(super) const A: Step = Step::action("a");
 pub(super) const B: Step = Step::action("b");
@@ -58,6 +59,7 @@ type Handler = Arc<dyn for<'a> Fn(&'a Run, Failure) -> Work<'a, ()> + Send + Syn
 pub(super) struct Script {
     code: Code,
     handler: Option<Handler>,
+    limits: FlowLimits,
 }
 
 impl Script {
@@ -65,6 +67,7 @@ impl Script {
         Self {
             code: Arc::new(code),
             handler: None,
+            limits: FlowLimits::default(),
         }
     }
 
@@ -74,6 +77,16 @@ impl Script {
     ) -> Self {
         self.handler = Some(Arc::new(handler));
         self
+    }
+
+    /// With limits, for whoever registers it with its [`overrides`](Self::overrides).
+    pub fn limited(mut self, flow: Flow) -> Self {
+        self.limits = flow.read().expect("a test's limits are sound");
+        self
+    }
+
+    pub fn overrides(&self) -> Overrides {
+        Overrides::default().flow(self.limits)
     }
 
     async fn handle(&self, run: &Run, failure: &Failure) -> Result<(), Failure> {

@@ -10,8 +10,8 @@ use tokio::sync::Notify;
 
 use crate::id::{RunId, Seq};
 use crate::store::{
-    Claim, Claimed, Hint, Inbox, InboxQuery, Lease, Member, MemberResult, Page, Purge, RunQuery, RunRow, ScheduleQuery,
-    ScheduleRow, Store, StoreError, StoredRecord,
+    Claim, Claimed, FlowQuery, FlowRow, Hint, Inbox, InboxQuery, Lease, Member, MemberResult, Page, Purge, RunQuery,
+    RunRow, ScheduleQuery, ScheduleRow, Store, StoreError, StoredRecord,
 };
 
 /// Which call it is.
@@ -195,6 +195,10 @@ impl Store for Wire {
 
     fn now(&self) -> BoxFuture<'_, Result<Timestamp, StoreError>> {
         Box::pin(self.call(Method::Read, &[], self.store.now()))
+    }
+
+    fn flows(&self, query: FlowQuery) -> BoxFuture<'_, Result<Vec<FlowRow>, StoreError>> {
+        Box::pin(self.call(Method::Read, &[], self.store.flows(query)))
     }
 
     fn purge(&self, purge: Purge) -> BoxFuture<'_, Result<usize, StoreError>> {

@@ -22,7 +22,7 @@ use crate::schedule::Schedule;
 use crate::store::{Attachment, Delivery, InboxQuery, RunQuery, RunRow, RunStatus, ScheduleQuery, ScheduleRow, Store};
 use crate::told::tell;
 use crate::worker::{Worker, WorkerOptions};
-use crate::workflow::Workflow;
+use crate::workflow::{Overrides, Workflow};
 
 pub(super) const SECOND: Duration = Duration::from_secs(1);
 pub(super) const MINUTE: Duration = Duration::from_secs(60);
@@ -150,8 +150,17 @@ impl World {
     /// An engine of this workflow that declares the world's schedules, which start it with
     /// [`TICKED`].
     pub fn builder<W: Workflow>(&self, workflow: W, store: Arc<dyn Store>) -> EngineBuilder {
+        self.builder_with(workflow, &Overrides::default(), store)
+    }
+
+    pub fn builder_with<W: Workflow>(
+        &self,
+        workflow: W,
+        overrides: &Overrides,
+        store: Arc<dyn Store>,
+    ) -> EngineBuilder {
         let builder = Engine::builder(store, self.shared_runtime())
-            .register(workflow)
+            .register_with(workflow, overrides)
             .expect("the steps are sound");
         let input = serde_json::from_value(TICKED.into()).ok();
         self.schedules().iter().fold(builder, |builder, schedule| {

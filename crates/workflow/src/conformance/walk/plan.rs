@@ -17,8 +17,8 @@ use crate::history::{Phase, Record, What};
 use crate::id::{DefinitionHash, Epoch, RunId, Seq};
 use crate::schedule::{tick_key, trigger_key};
 use crate::store::{
-    Advance, Change, Claim, Command, CommandKind, Declaration, Ending, Lease, Member, NewRun, Next, Purge, RunStatus,
-    ScheduleChange, ScheduleRow, Tick, UnroutedCommand,
+    Advance, Change, Claim, Command, CommandKind, Declaration, Ending, FlowCommand, FlowCommandKind, Lease, Member,
+    NewRun, Next, Purge, RunStatus, ScheduleChange, ScheduleRow, Tick, UnroutedCommand,
 };
 
 pub(super) const CELLS: [&str; 3] = ["c0", "c1", "c2"];
@@ -28,8 +28,20 @@ const WORKFLOWS: [&str; 2] = ["order", "mail"];
 /// A walk does not grow beyond this, so that runs meet again and again.
 const RUNS: usize = 40;
 
+/// Whether workflows have limits, and runs flow keys. Then each group has one member, so that
+/// it is known who became ready first.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Limited {
+    No,
+    /// Each claimer has limits of its own.
+    Variously,
+    /// All have the same.
+    Equally,
+}
+
 pub(super) struct Planner {
     pub random: Random,
+    pub limited: Limited,
     start: Timestamp,
     /// Makes durations and records unlike all others.
     drawn: u64,
@@ -66,9 +78,10 @@ impl Planned {
 }
 
 impl Planner {
-    pub fn new(seed: u64, start: Timestamp) -> Self {
+    pub fn new(seed: u64, start: Timestamp, limited: Limited) -> Self {
         Self {
             random: Random::new(seed),
+            limited,
             start,
             drawn: 0,
             unborn: Vec::new(),
@@ -95,7 +108,12 @@ impl Planner {
 
     pub fn group(&mut self, shown: &Snapshot, stage: &Stage<'_>) -> Vec<Planned> {
         let (mut members, mut subjects) = (Vec::new(), BTreeSet::new());
-        for _ in 0..=self.random.below(5) {
+        let more = if self.limited == Limited::No {
+            self.random.below(5)
+        } else {
+            0
+        };
+        for _ in 0..=more {
             let planned = self.member(shown, stage);
             let subject = Member::from(planned.change.clone()).subject();
             if subject.is_none_or(|run| subjects.insert(run)) {
@@ -112,6 +130,7 @@ impl Planner {
         let change = match kind {
             0..20 if !full => Change::Start(self.new_run(stage)),
             0..40 => Change::Emit(self.event(shown, stage, "e")),
+            40..43 if self.limited != Limited::No => Change::Flow(self.flow_command()),
             40..50 => self.command(shown, stage),
             50..53 => {
                 consumes = self.random.below(shown.unrouted.events.len() + 1);
@@ -171,10 +190,31 @@ impl Planner {
             start_key: self.random.one_in(3).then(|| format!("s{}", self.random.below(6))),
             input: json(self.random.below(2) as u64),
             priority: [0, 0, -1, 2][self.random.below(4)],
+            flow_key: self.flow_key(),
             delay: if delayed { self.duration(30) } else { Duration::ZERO },
             known_since: moment(known as i64),
             parent: self.random.pick(&self.unborn.clone()).copied(),
-            flow_key: None,
+        }
+    }
+
+    fn flow_key(&mut self) -> Option<String> {
+        if self.limited == Limited::No {
+            return None;
+        }
+        let keys = [None, Some("a"), Some("a"), Some("b"), Some("c")];
+        keys[self.random.below(keys.len())].map(str::to_owned)
+    }
+
+    /// Mostly a workflow is resumed soon.
+    fn flow_command(&mut self) -> FlowCommand {
+        let what = match self.random.below(3) {
+            0 => FlowCommandKind::Pause,
+            _ => FlowCommandKind::Resume,
+        };
+        FlowCommand {
+            workflow: WORKFLOWS[self.random.below(2)].to_owned(),
+            what,
+            by: ["ada", "bob"][self.random.below(2)].to_owned(),
         }
     }
 

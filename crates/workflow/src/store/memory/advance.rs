@@ -152,7 +152,7 @@ impl State {
                 run.row.blocked = Some(reason.clone());
                 run.row.due_at = None;
                 run.misfits.insert(*hash);
-                run.place = Place::Blocked { since: now };
+                run.place = Place::Blocked;
                 self.hints.push(Hint::Ready);
             }
         }
@@ -204,6 +204,7 @@ impl State {
                 run.row.failure = Some(failure.clone());
             }
         }
+        self.give_back(run, now);
         self.ended.put((now, id), ());
         if is_scheduled(&run.row) {
             self.hints.push(Hint::Schedule);

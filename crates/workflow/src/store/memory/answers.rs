@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 use std::ops::Bound;
 
-use super::state::{Run, State};
+use super::state::{Place, Run, State};
 use crate::history::{Record, What};
 use crate::id::{RunId, Seq};
 use crate::replay::superseded;
@@ -34,9 +34,16 @@ impl State {
         let end = query.before.map_or(Bound::Unbounded, Bound::Excluded);
         let fitting = self.runs.range((Bound::Unbounded, end)).rev().map(|(_, run)| run);
         let mut fitting = fitting.filter(|run| self.is_asked_for(run, query));
-        let items: Vec<_> = fitting.by_ref().take(query.limit).map(Run::view).collect();
+        let items: Vec<_> = fitting.by_ref().take(query.limit).map(|run| self.shown(run)).collect();
         let next = items.last().map(|run| run.id).filter(|_| fitting.next().is_some());
         Page { items, next }
+    }
+
+    fn shown(&self, run: &Run) -> RunRow {
+        RunRow {
+            throttled: self.throttled(run),
+            ..run.view()
+        }
     }
 
     fn is_asked_for(&self, run: &Run, query: &RunQuery) -> bool {
@@ -47,6 +54,7 @@ impl State {
             && query.parent.is_none_or(|parent| row.parent == Some(parent))
             && query.workflow.as_ref().is_none_or(|workflow| *workflow == row.workflow)
             && !query.without.contains(&row.workflow)
+            && (!query.throttled || matches!(run.place, Place::Held { .. }))
             && (query.statuses.is_empty() || query.statuses.contains(&row.status))
     }
 }

@@ -6,35 +6,93 @@ use std::time::Duration;
 use jiff::Timestamp;
 use uuid::Uuid;
 
+use super::flow::Touched;
 use super::state::{Place, Run, State, later};
 use crate::id::{DefinitionHash, Epoch, RunId, Seq};
 use crate::store::{CLAIMED_EVENTS, CLAIMED_RECORDS, Claim, Claimed, Lease, RunStatus};
 
-/// The order of claims: priority, since when it is ready, in which order it became so.
-pub(super) type Turn = (Reverse<i16>, Timestamp, u64, RunId);
+/// The order of claims: priority, then since when it is ready, or which place its key gave it.
+pub(super) type Turn = (Reverse<i16>, i64, RunId);
 
 impl State {
     pub fn claim(&mut self, claim: &Claim, now: Timestamp) -> Vec<Claimed> {
-        let turns = self.turns(claim, now);
-        turns
-            .into_iter()
-            .map(|(.., id)| self.hand_over(id, claim, now))
-            .collect()
+        self.ripen(now);
+        let open = self.open_counters(claim, now);
+        let (mut taken, mut touched) = (Vec::<Claimed>::new(), open.clone());
+        while taken.len() < claim.limit {
+            let wanted = claim.limit - taken.len();
+            let mut turns = self.turns(claim, now, claim.limit);
+            let released = self.released(&open, claim, now, wanted);
+            turns.extend(
+                released
+                    .into_iter()
+                    .map(|id| (self.priority(id), self.held_rank(id), id)),
+            );
+            turns.sort_unstable();
+            turns.retain(|turn| taken.iter().all(|claimed| claimed.lease.run != turn.2));
+            turns.truncate(wanted);
+            let held = self.take_turns(&turns, claim, now, &mut taken, &mut touched);
+            if held == 0 {
+                break;
+            }
+        }
+        self.settle(&touched, claim, now);
+        taken
     }
 
-    /// The runs that the claim gets, in their order.
-    pub fn turns(&self, claim: &Claim, now: Timestamp) -> Vec<Turn> {
-        let mut turns = self.ready_turns(claim);
+    /// Hands over what no limit stands in the way of, and holds the rest; answers how many these were.
+    fn take_turns(
+        &mut self,
+        turns: &[Turn],
+        claim: &Claim,
+        now: Timestamp,
+        taken: &mut Vec<Claimed>,
+        touched: &mut Touched,
+    ) -> usize {
+        let mut held = 0;
+        for (_, rank, id) in turns {
+            let run = self.run(*id).expect("candidates exist");
+            match self.throttle(&run, claim, now, touched) {
+                None => taken.push(self.hand_over(*id, claim, now, touched)),
+                Some(limit) => {
+                    held += 1;
+                    self.hold(*id, limit, *rank, now, touched);
+                }
+            }
+        }
+        held
+    }
+
+    /// The runs that the claim gets if nothing throttles them, in their order.
+    pub fn turns(&self, claim: &Claim, now: Timestamp, limit: usize) -> Vec<Turn> {
+        let mut turns = self.ready_turns(claim, limit);
         turns.extend(self.due_turns(claim, now));
         turns.extend(self.blocked_turns(claim));
         turns.sort_unstable();
-        turns.truncate(claim.limit);
+        turns.truncate(limit);
         turns
     }
 
-    fn ready_turns(&self, claim: &Claim) -> Vec<Turn> {
+    /// Since when a run that may be claimed is ready.
+    #[cfg(feature = "conformance")]
+    pub fn since(&self, id: RunId, now: Timestamp) -> Timestamp {
+        match self.runs.get(&id).map(|run| &run.place) {
+            Some(Place::Ready { since, .. }) => *since,
+            Some(Place::Due(time)) => (*time).min(now),
+            _ => now,
+        }
+    }
+
+    fn ready_turns(&self, claim: &Claim, limit: usize) -> Vec<Turn> {
         let fitting = self.ready.iter().filter(|((.., id), ())| self.fits(*id, claim));
-        fitting.take(claim.limit).map(|(turn, ())| *turn).collect()
+        fitting.take(limit).map(|(turn, ())| *turn).collect()
+    }
+
+    fn held_rank(&self, id: RunId) -> i64 {
+        match self.runs.get(&id).map(|run| &run.place) {
+            Some(Place::Held { rank, .. }) => *rank,
+            _ => i64::MAX,
+        }
     }
 
     fn due_turns(&self, claim: &Claim, now: Timestamp) -> Vec<Turn> {
@@ -45,7 +103,7 @@ impl State {
             .map(|((time, id), ())| (*time, *id));
         let taken_over = |id: &RunId| self.runs.get(id).is_some_and(|run| is_running_for_another(run, claim));
         let due = due.filter(|(time, id)| *time <= now || taken_over(id));
-        let turn = |(time, id): (Timestamp, RunId)| (self.priority(id), time.min(now), 0, id);
+        let turn = |(time, id): (Timestamp, RunId)| (self.priority(id), time.min(now).as_microsecond(), id);
         due.filter(|(_, id)| self.fits(*id, claim)).map(turn).collect()
     }
 
@@ -54,19 +112,20 @@ impl State {
             .blocked
             .iter()
             .map(|(id, ())| *id)
-            .filter(|id| self.fits(*id, claim));
-        let since = |id: &RunId| match self.runs.get(id).map(|run| run.place) {
-            Some(Place::Blocked { since }) => since,
-            _ => Timestamp::MAX,
+            .filter(|id| self.fits(*id, claim) && !self.is_stopped(*id));
+        let since = |id: &RunId| {
+            self.runs
+                .get(id)
+                .map_or(i64::MAX, |run| run.row.updated_at.as_microsecond())
         };
-        blocked.map(|id| (self.priority(id), since(&id), 0, id)).collect()
+        blocked.map(|id| (self.priority(id), since(&id), id)).collect()
     }
 
-    fn priority(&self, id: RunId) -> Reverse<i16> {
+    pub fn priority(&self, id: RunId) -> Reverse<i16> {
         Reverse(self.runs.get(&id).map_or(0, |run| run.row.priority))
     }
 
-    fn fits(&self, id: RunId, claim: &Claim) -> bool {
+    pub fn fits(&self, id: RunId, claim: &Claim) -> bool {
         let Some(run) = self.runs.get(&id) else { return false };
         let mut hashes = hashes_of(claim, &run.row.workflow);
         if run.row.status == RunStatus::Blocked {
@@ -76,8 +135,9 @@ impl State {
         newer || hashes.any(|hash| run.any_hash || hash == run.row.hash)
     }
 
-    fn hand_over(&mut self, id: RunId, claim: &Claim, now: Timestamp) -> Claimed {
+    fn hand_over(&mut self, id: RunId, claim: &Claim, now: Timestamp, touched: &mut Touched) -> Claimed {
         let mut run = self.run(id).expect("candidates exist");
+        self.admit(&mut run, claim, now, touched);
         let lease = Lease {
             run: id,
             epoch: Epoch(run.row.epoch.0 + 1),
@@ -127,7 +187,7 @@ impl State {
     pub fn next_due(&self, now: Timestamp) -> Option<Timestamp> {
         let timer = self.due.first().map(|(time, _)| *time);
         let ready = self.ready.first().map(|_| now);
-        timer.into_iter().chain(ready).min()
+        timer.into_iter().chain(ready).chain(self.next_release()).min()
     }
 }
 

@@ -27,6 +27,10 @@ impl State {
 
     fn obey(&mut self, command: &Command, effect: Effect, now: Timestamp) {
         let mut run = self.run(command.run).expect("an attachment deletes no run");
+        if matches!(effect, Effect::Wake | Effect::Hold | Effect::Rewind) && matches!(run.place, Place::Held { .. }) {
+            // Whatever limit held it, this goes before it; the run keeps its place.
+            self.let_go(&mut run, now);
+        }
         run.row.inbox += 1;
         run.row.updated_at = now;
         note_wish(&mut run, command);

@@ -10,7 +10,9 @@ use super::{Tx, Writes};
 use crate::RunId;
 use crate::error::StepError;
 use crate::payload::Payload;
-use crate::store::{Attachment, Change, Delivery, Member, MemberResult, NewEvent, NewRun, Outcome, Refusal, RunStatus};
+use crate::store::{
+    Attachment, Change, Delivery, FlowCommand, Member, MemberResult, NewEvent, NewRun, Outcome, Refusal, RunStatus,
+};
 
 pub(super) type Attach<'a> = Option<&'a Attachment>;
 
@@ -27,6 +29,7 @@ impl State {
             Change::Command(command) => self.command(command, attach, now),
             Change::Unrouted(command) => self.unrouted_command(command, attach, now),
             Change::Schedule(change) => self.change_schedule(change, attach, now),
+            Change::Flow(command) => self.steer_with(command, attach, now),
         };
         match answer {
             Ok(_) => self.keep(),
@@ -80,11 +83,20 @@ impl State {
         Ok(Outcome::Emitted(self.emit(event, now)))
     }
 
+    fn steer_with(&mut self, command: &FlowCommand, attach: Attach<'_>, now: Timestamp) -> MemberResult {
+        let effective = self.can_steer(command);
+        if effective {
+            self.run_attachment(attach, now)?;
+            self.steer(command, now);
+        }
+        Ok(Outcome::Commanded { effective })
+    }
+
     /// Makes a run ready before its time: one that waits for a timer, or for its delayed start.
     pub fn make_due(&mut self, id: RunId, now: Timestamp) -> bool {
         let Some(mut run) = self.run(id) else { return false };
         let early = matches!(run.row.status, RunStatus::Pending | RunStatus::Waiting);
-        if !early || matches!(run.place, Place::Ready { .. }) {
+        if !early || matches!(run.place, Place::Ready { .. } | Place::Held { .. }) {
             return false;
         }
         run.row.updated_at = now;

@@ -23,6 +23,7 @@ impl State {
                 runs + self.purge_events(purge.limit, now)
                     + self.purge_answers(purge.limit, now)
                     + self.purge_schedules(purge)
+                    + self.purge_flows(purge.before, purge.limit, now)
             }
         }
     }

@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 
 use jiff::Timestamp;
 
-use super::state::{Place, Run, State, later};
+use super::state::{Admitted, Place, Run, State, later};
 use crate::event::Target;
 use crate::history::Phase;
 use crate::id::{Epoch, Seq};
@@ -62,6 +62,7 @@ fn fresh(new: &NewRun, now: Timestamp) -> Run {
         priority: new.priority,
         parent: new.parent,
         flow_key: new.flow_key.clone(),
+        throttled: None,
         seq: Seq(0),
         inbox: 0,
         buffered: 0,
@@ -81,5 +82,6 @@ fn fresh(new: &NewRun, now: Timestamp) -> Run {
         any_hash: false,
         answered: 0,
         resume_at: None,
+        admitted: Admitted::No,
     }
 }

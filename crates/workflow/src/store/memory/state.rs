@@ -7,6 +7,7 @@ use std::time::Duration;
 use jiff::Timestamp;
 use uuid::Uuid;
 
+use super::flow::{Flow, FlowId, HeldKey, Lot, flow_key};
 use super::table::{Table, Undo};
 use crate::clock::truncate;
 use crate::event::{CorrelationKey, StoredEvent, Target};
@@ -30,6 +31,18 @@ pub(super) struct Run {
     pub answered: u64,
     /// When its delayed start was due, while it is paused.
     pub resume_at: Option<Timestamp>,
+    pub admitted: Admitted,
+}
+
+/// Whether a run has its place among those in flight.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Admitted {
+    /// Not yet, or not any more: it has not begun, or has ended.
+    No,
+    /// Its counters count it.
+    Counted,
+    /// It began while its workflow had no limits.
+    Uncounted,
 }
 
 impl Run {
@@ -49,16 +62,19 @@ impl Run {
 }
 
 /// Where a claim finds a run.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) enum Place {
     /// Nowhere: it waits for something that comes in, or has ended.
     Nowhere,
-    /// Among the ready ones, by priority, then since when, then in which order.
-    Ready { since: Timestamp, order: u64 },
+    /// Among the ready ones, by priority, then by rank. The rank is the time, made distinct, for
+    /// those without a flow key.
+    Ready { since: Timestamp, rank: i64 },
+    /// Nowhere, until a counter has a place for it.
+    Held { lot: Lot, rank: i64, since: Timestamp },
     /// Among those whose timer or lease is due at this time.
     Due(Timestamp),
     /// Among the blocked ones.
-    Blocked { since: Timestamp },
+    Blocked,
 }
 
 /// An event, with what others do not see.
@@ -68,7 +84,7 @@ pub(super) struct Event {
     pub expires_at: Timestamp,
 }
 
-pub(super) type ReadyKey = (Reverse<i16>, Timestamp, u64, RunId);
+pub(super) type ReadyKey = (Reverse<i16>, i64, RunId);
 
 #[derive(Default)]
 pub(super) struct State {
@@ -82,6 +98,8 @@ pub(super) struct State {
     pub due: Table<(Timestamp, RunId), ()>,
     pub blocked: Table<RunId, ()>,
     pub ended: Table<(Timestamp, RunId), ()>,
+    pub held: Table<HeldKey, ()>,
+    pub flows: Table<FlowId, Flow>,
 
     pub events: Table<u64, Event>,
     pub event_ids: Table<(Target, String), u64>,
@@ -103,10 +121,12 @@ pub(super) struct State {
     kept_hints: usize,
     /// Numbers that a refused member has used are left out; nobody counts on their being dense.
     last_number: u64,
+    last_rank: i64,
+    kept_rank: i64,
 }
 
 impl State {
-    fn tables(&mut self) -> [&mut dyn Undo; 20] {
+    fn tables(&mut self) -> [&mut dyn Undo; 22] {
         [
             &mut self.runs,
             &mut self.records,
@@ -117,6 +137,8 @@ impl State {
             &mut self.due,
             &mut self.blocked,
             &mut self.ended,
+            &mut self.held,
+            &mut self.flows,
             &mut self.events,
             &mut self.event_ids,
             &mut self.inboxes,
@@ -135,18 +157,27 @@ impl State {
     pub fn keep(&mut self) {
         self.tables().into_iter().for_each(Undo::keep);
         self.kept_hints = self.hints.len();
+        self.kept_rank = self.last_rank;
     }
 
     /// What was done since the last [`keep`](Self::keep) is taken back.
     pub fn take_back(&mut self) {
         self.tables().into_iter().for_each(Undo::take_back);
         self.hints.truncate(self.kept_hints);
+        self.last_rank = self.kept_rank;
     }
 
     /// A number above all that were drawn before.
     pub fn next_number(&mut self) -> u64 {
         self.last_number += 1;
         self.last_number
+    }
+
+    /// A place behind everything that became ready before, and behind `last`.
+    pub fn next_rank(&mut self, now: Timestamp, last: i64) -> i64 {
+        let behind = self.last_rank.max(last).saturating_add(1);
+        self.last_rank = now.as_microsecond().max(behind);
+        self.last_rank
     }
 
     pub fn run(&self, id: RunId) -> Option<Run> {
@@ -164,38 +195,42 @@ impl State {
 
     fn leave_place(&mut self, run: &Run) {
         let id = run.row.id;
-        match run.place {
+        match &run.place {
             Place::Nowhere => None,
-            Place::Ready { since, order } => self.ready.remove(&(Reverse(run.row.priority), since, order, id)),
-            Place::Due(time) => self.due.remove(&(time, id)),
-            Place::Blocked { .. } => self.blocked.remove(&id),
+            Place::Ready { rank, .. } => self.ready.remove(&(Reverse(run.row.priority), *rank, id)),
+            Place::Held { lot, rank, .. } => self.held.remove(&held_key(run, lot, *rank)),
+            Place::Due(time) => self.due.remove(&(*time, id)),
+            Place::Blocked => self.blocked.remove(&id),
         };
     }
 
     fn take_place(&mut self, run: &Run) {
         let id = run.row.id;
-        match run.place {
+        match &run.place {
             Place::Nowhere => {}
-            Place::Ready { since, order } => self.ready.put((Reverse(run.row.priority), since, order, id), ()),
-            Place::Due(time) => self.due.put((time, id), ()),
-            Place::Blocked { .. } => self.blocked.put(id, ()),
+            Place::Ready { rank, .. } => self.ready.put((Reverse(run.row.priority), *rank, id), ()),
+            Place::Held { lot, rank, .. } => self.held.put(held_key(run, lot, *rank), ()),
+            Place::Due(time) => self.due.put((*time, id), ()),
+            Place::Blocked => self.blocked.put(id, ()),
         }
     }
 
     /// Puts a run among the ready ones. One whose timer was due already keeps that turn, and
-    /// one that is ready already keeps its own.
+    /// one that is ready already, or held, keeps its own. One with a flow key takes its turn among the keys.
     pub fn make_ready(&mut self, run: &mut Run, now: Timestamp) {
         self.hints.push(Hint::Ready);
         let since = match run.place {
-            Place::Ready { .. } => return,
+            Place::Ready { .. } | Place::Held { .. } => return,
             Place::Due(time) => time.min(now),
-            Place::Nowhere | Place::Blocked { .. } => now,
+            Place::Nowhere | Place::Blocked => now,
+        };
+        let rank = match flow_key(run) {
+            Some(key) => self.fair_rank(run, key, now),
+            None if run.place == Place::Due(since) => self.next_rank(now, i64::MIN).min(since.as_microsecond()),
+            None => self.next_rank(now, i64::MIN),
         };
         run.row.due_at = None;
-        run.place = Place::Ready {
-            since,
-            order: self.next_number(),
-        };
+        run.place = Place::Ready { since, rank };
     }
 
     /// Puts a run among those that go on by themselves at a time.
@@ -204,6 +239,11 @@ impl State {
         run.row.due_at = Some(time);
         run.place = Place::Due(time);
     }
+}
+
+fn held_key(run: &Run, lot: &Lot, rank: i64) -> HeldKey {
+    let workflow = run.row.workflow.clone();
+    (workflow, lot.clone(), Reverse(run.row.priority), rank, run.row.id)
 }
 
 /// The time this much later, in whole microseconds; the end of time when it is beyond.
