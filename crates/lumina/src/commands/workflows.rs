@@ -2,15 +2,19 @@
 
 use std::process::ExitCode;
 
-use anyhow::{Context as _, bail};
+use anyhow::Context as _;
 use clap::{Args, Subcommand};
 use lumina_workflow::store::{RunQuery, RunRow, RunStatus, StoredRecord};
-use lumina_workflow::{DefinitionInfo, RunId, Seq, What};
+use lumina_workflow::{RunId, Seq, What};
 
 use super::output::{or_dash, print_json, print_line, table};
 use super::{Global, composition};
 use crate::app::App;
 use crate::config::Config;
+
+mod definitions;
+
+use definitions::DefinitionsArgs;
 
 /// No history is longer than what is shown of it.
 const HISTORY_SHOWN: usize = 10_000;
@@ -28,6 +32,9 @@ enum WorkflowsCommand {
         /// Only with this status: pending, running, waiting, paused, blocked, completed, failed or cancelled.
         #[arg(long, value_parser = parse_status)]
         status: Option<RunStatus>,
+        /// Only those that a limit of their workflow, or its pause, keeps from beginning.
+        #[arg(long)]
+        throttled: bool,
         /// At most this many.
         #[arg(long, value_name = "N", default_value_t = 50)]
         limit: usize,
@@ -37,8 +44,8 @@ enum WorkflowsCommand {
         /// The run's id.
         id: RunId,
     },
-    /// Lists the workflows and their steps.
-    Definitions,
+    /// Lists the workflows, their steps and limits, and what is in flight; pauses and resumes a whole workflow.
+    Definitions(DefinitionsArgs),
     /// Ends a run; its jobs are taken care of.
     Cancel {
         /// The run's id.
@@ -61,9 +68,13 @@ fn parse_status(word: &str) -> Result<RunStatus, String> {
 pub(super) async fn run(global: &Global, config: &Config, args: &WorkflowsArgs) -> anyhow::Result<ExitCode> {
     let app = composition::open_viewer(config).await?;
     match &args.command {
-        WorkflowsCommand::List { status, limit } => list(global, &app, *status, *limit).await?,
+        WorkflowsCommand::List {
+            status,
+            throttled,
+            limit,
+        } => list(global, &app, *status, *throttled, *limit).await?,
         WorkflowsCommand::Show { id } => show(global, &app, *id).await?,
-        WorkflowsCommand::Definitions => definitions(global, &app.engine.definitions())?,
+        WorkflowsCommand::Definitions(args) => definitions::run(global, &app, args).await?,
         WorkflowsCommand::Cancel { id } => {
             let first = app.engine.cancel(*id, &who()).await?;
             print_line(if first {
@@ -87,9 +98,16 @@ fn who() -> String {
     format!("cli:{}", user.unwrap_or_else(|| "unknown".to_owned()))
 }
 
-async fn list(global: &Global, app: &App, status: Option<RunStatus>, limit: usize) -> anyhow::Result<()> {
+async fn list(
+    global: &Global,
+    app: &App,
+    status: Option<RunStatus>,
+    throttled: bool,
+    limit: usize,
+) -> anyhow::Result<()> {
     let query = RunQuery {
         statuses: status.into_iter().collect(),
+        throttled,
         limit,
         ..RunQuery::default()
     };
@@ -101,12 +119,21 @@ async fn list(global: &Global, app: &App, status: Option<RunStatus>, limit: usiz
     if runs.is_empty() {
         return print_line("No runs.");
     }
-    let mut table = table(&["id", "workflow", "status", "started", "ended", "failure"]);
+    let mut table = table(&[
+        "id",
+        "workflow",
+        "status",
+        "throttled by",
+        "started",
+        "ended",
+        "failure",
+    ]);
     for run in &runs {
         table.add_row([
             run.id.to_string(),
             run.workflow.clone(),
             run.status.to_string(),
+            or_dash(run.throttled.map(|throttled| throttled.limit)),
             run.created_at.strftime("%Y-%m-%d %H:%M:%S").to_string(),
             or_dash(run.finished_at.map(|at| at.strftime("%H:%M:%S").to_string())),
             or_dash(
@@ -125,7 +152,8 @@ fn to_json(run: &RunRow) -> serde_json::Value {
     serde_json::json!({
         "id": run.id, "workflow": run.workflow, "status": run.status, "input": run.input, "output": run.output,
         "failure": run.failure, "blocked": run.blocked, "createdAt": run.created_at, "finishedAt": run.finished_at,
-        "wakesAt": run.due_at,
+        "wakesAt": run.due_at, "flowKey": run.flow_key,
+        "throttled": run.throttled.map(|held| serde_json::json!({ "limit": held.limit, "since": held.since })),
     })
 }
 
@@ -150,6 +178,10 @@ async fn show(global: &Global, app: &App, id: RunId) -> anyhow::Result<()> {
         .or_else(|| run.failure.as_ref().map(|failure| format!("failure: {failure}")))
     {
         print_line(&reason)?;
+    }
+    if let Some(throttled) = run.throttled {
+        let since = throttled.since.strftime("%Y-%m-%d %H:%M:%S");
+        print_line(&format!("throttled by {} since {since}", throttled.limit))?;
     }
     let mut table = table(&["", "time", "step", "what", "attempt", "detail"]);
     for stored in &history {
@@ -211,44 +243,4 @@ fn cut(text: &str) -> String {
         Some((end, _)) => format!("{}...", &text[..end]),
         None => text.to_owned(),
     }
-}
-
-fn definitions(global: &Global, definitions: &[DefinitionInfo]) -> anyhow::Result<()> {
-    if definitions.is_empty() {
-        bail!("no workflow is registered");
-    }
-    if global.json {
-        let all: Vec<_> = definitions.iter().map(definition_json).collect();
-        return print_json(&all);
-    }
-    for definition in definitions {
-        print_line(&format!("{} ({})", definition.name, definition.hash))?;
-        let mut table = table(&["step", "kind", "event", "timeout", "attempts"]);
-        for (step, timeout) in &definition.steps {
-            table.add_row([
-                step.name.to_owned(),
-                step.kind.as_str().to_owned(),
-                or_dash(step.event),
-                or_dash(timeout.map(|timeout| format!("{timeout:?}"))),
-                step.retry.attempts.to_string(),
-            ]);
-        }
-        print_line(&table.to_string())?;
-    }
-    Ok(())
-}
-
-fn definition_json(definition: &DefinitionInfo) -> serde_json::Value {
-    let steps: Vec<_> = definition
-        .steps
-        .iter()
-        .map(|(step, timeout)| {
-            serde_json::json!({
-                "name": step.name, "kind": step.kind, "event": step.event, "timeoutMs": timeout.map(|t| t.as_millis()),
-                "attempts": step.retry.attempts, "backoff": format!("{:?}", step.retry.backoff).to_lowercase(),
-                "firstDelay": step.retry.first, "codes": step.retry.codes,
-            })
-        })
-        .collect();
-    serde_json::json!({ "name": definition.name, "hash": definition.hash.to_string(), "steps": steps })
 }

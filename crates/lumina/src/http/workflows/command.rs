@@ -12,7 +12,7 @@ use crate::http::query::Named;
 use crate::http::state::HttpState;
 
 /// Who asks, in the run's history.
-const BY: &str = "api";
+pub(super) const BY: &str = "api";
 
 /// A wish that is recorded.
 #[derive(Serialize)]

@@ -26,13 +26,14 @@ pub(in crate::http) struct Workflows {
     next_cursor: Option<String>,
 }
 
-/// Workflows with one of the statuses in `status` (separated by commas), of the definition `workflow`, at most `limit`,
-/// after `cursor`. `nextCursor` is null on the last page.
+/// Workflows with one of the statuses in `status` (separated by commas), of the definition `workflow`, with
+/// `throttled=true` only those that wait for a limit, at most `limit`, after `cursor`. `nextCursor` is null on the last page.
 pub(in crate::http) async fn list(State(state): State<HttpState>, uri: Uri) -> Result<Json<Workflows>, ApiError> {
-    let parameters = Parameters::read(&uri, &["status", "workflow", "limit", "cursor"])?;
+    let parameters = Parameters::read(&uri, &["status", "workflow", "throttled", "limit", "cursor"])?;
     let query = RunQuery {
         workflow: parameters.get("workflow").map(str::to_owned),
         statuses: parameters.get("status").map_or(Ok(Vec::new()), read_statuses)?,
+        throttled: parameters.get("throttled").map_or(Ok(false), read_flag)?,
         before: parameters
             .get("cursor")
             .map(cursor::read_workflow)
@@ -46,6 +47,11 @@ pub(in crate::http) async fn list(State(state): State<HttpState>, uri: Uri) -> R
         workflows: page.items.iter().map(WorkflowLine::of).collect(),
         next_cursor: page.next.map(|run| cursor::of_workflow(run.0)),
     }))
+}
+
+fn read_flag(text: &str) -> Result<bool, ApiError> {
+    text.parse()
+        .map_err(|_| ApiError::invalid_query("throttled", "it must be true or false".to_owned()))
 }
 
 fn read_statuses(text: &str) -> Result<Vec<RunStatus>, ApiError> {
