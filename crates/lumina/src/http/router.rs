@@ -62,6 +62,15 @@ fn api(state: &HttpState) -> Router<HttpState> {
         .route("/api/dashboard/metrics", get(metrics::show))
         .route("/api/enrichment/batches", post(batches::start))
         .route("/api/workflows", get(workflows::list::list))
+        .route("/api/workflows/definitions", get(workflows::definitions::list))
+        .route(
+            "/api/workflows/definitions/{name}/pause",
+            post(workflows::definitions::pause),
+        )
+        .route(
+            "/api/workflows/definitions/{name}/resume",
+            post(workflows::definitions::resume),
+        )
         .route("/api/workflows/{id}", get(workflows::show::show))
         .route("/api/workflows/{id}/cancel", post(workflows::command::cancel))
         .route("/api/workflows/{id}/pause", post(workflows::command::pause))

@@ -46,7 +46,9 @@ pub(super) fn tell(run: &RunRow) -> Option<String> {
             None => format!("{by} asked it to pause"),
         });
     }
-    None
+    let throttled = run.throttled?;
+    let since = throttled.since.strftime("%Y-%m-%d %H:%M:%S");
+    Some(format!("throttled by {} since {since}", throttled.limit))
 }
 
 pub(super) fn to_json(run: &RunRow) -> serde_json::Value {
@@ -55,6 +57,7 @@ pub(super) fn to_json(run: &RunRow) -> serde_json::Value {
         "failure": run.failure, "blocked": run.blocked, "createdAt": run.created_at, "begunAt": run.begun_at,
         "finishedAt": run.finished_at, "wakesAt": run.due_at, "parent": run.parent, "flowKey": run.flow_key,
         "priority": run.priority, "cancelRequestedBy": run.cancel_by, "pausedBy": run.pause_by,
+        "throttled": run.throttled.map(|held| serde_json::json!({ "limit": held.limit, "since": held.since })),
         "pausedAt": run.paused_at, "bufferedEvents": run.buffered, "definition": run.hash.to_string(),
     })
 }

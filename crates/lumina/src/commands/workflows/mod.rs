@@ -34,8 +34,8 @@ enum WorkflowsCommand {
         /// The run's id.
         id: RunId,
     },
-    /// Lists the workflows and their steps.
-    Definitions,
+    /// Lists the workflows, their steps and limits, and what is in flight; pauses and resumes a whole workflow.
+    Definitions(definitions::DefinitionsArgs),
     /// Ends a run; its jobs are taken care of.
     Cancel {
         /// The run's id.
@@ -89,6 +89,9 @@ struct ListArgs {
     /// Only runs of this workflow.
     #[arg(long, value_name = "NAME")]
     workflow: Option<String>,
+    /// Only those that a limit of their workflow, or its pause, keeps from beginning.
+    #[arg(long)]
+    throttled: bool,
     /// Only runs that this one has started.
     #[arg(long, value_name = "ID")]
     parent: Option<RunId>,
@@ -128,7 +131,7 @@ async fn obey(global: &Global, app: &App, command: &WorkflowsCommand) -> anyhow:
     match command {
         WorkflowsCommand::List(args) => list::list(global, app, args.query()).await?,
         WorkflowsCommand::Show { id } => show::show(global, app, *id).await?,
-        WorkflowsCommand::Definitions => definitions::list(global, &app.engine.definitions())?,
+        WorkflowsCommand::Definitions(args) => definitions::run(global, app, args).await?,
         WorkflowsCommand::Cancel { id } => control::cancel(global, app, *id).await?,
         WorkflowsCommand::Pause { id } => control::pause(global, app, *id).await?,
         WorkflowsCommand::Resume { id } => control::resume(global, app, *id).await?,
@@ -164,6 +167,7 @@ impl ListArgs {
             statuses: self.status.into_iter().collect(),
             workflow: self.workflow.clone(),
             parent: self.parent,
+            throttled: self.throttled,
             limit: self.limit,
             ..RunQuery::default()
         }

@@ -27,13 +27,17 @@ pub(in crate::http) struct Workflows {
     next_cursor: Option<String>,
 }
 
-/// Workflows with one of the statuses in `status` (separated by commas), of the definition `workflow`, at most `limit`,
+/// Workflows with one of the statuses in `status` (separated by commas), of the definition `workflow`, with
+/// `throttled=true` only those that wait for a limit, at most `limit`,
 /// after `cursor`. `nextCursor` is null on the last page. Those of housekeeping are left out unless `housekeeping` is
 /// `true`, or `workflow` names one of theirs.
 pub(in crate::http) async fn list(State(state): State<HttpState>, uri: Uri) -> Result<Json<Workflows>, ApiError> {
-    let parameters = Parameters::read(&uri, &["status", "workflow", "housekeeping", "limit", "cursor"])?;
+    let parameters = Parameters::read(
+        &uri,
+        &["status", "workflow", "housekeeping", "throttled", "limit", "cursor"],
+    )?;
     let workflow = parameters.get("workflow").map(str::to_owned);
-    let housekeeping = workflow.is_some() || read_flag(&parameters, "housekeeping")?;
+    let housekeeping = workflow.is_some() || parameters.flag("housekeeping")?;
     let query = RunQuery {
         workflow,
         without: if housekeeping {
@@ -42,6 +46,7 @@ pub(in crate::http) async fn list(State(state): State<HttpState>, uri: Uri) -> R
             HOUSEKEEPING.map(str::to_owned).into()
         },
         statuses: parameters.get("status").map_or(Ok(Vec::new()), read_statuses)?,
+        throttled: parameters.flag("throttled")?,
         before: parameters
             .get("cursor")
             .map(cursor::read_workflow)
@@ -55,14 +60,6 @@ pub(in crate::http) async fn list(State(state): State<HttpState>, uri: Uri) -> R
         workflows: page.items.iter().map(WorkflowLine::of).collect(),
         next_cursor: page.next.map(|run| cursor::of_workflow(run.0)),
     }))
-}
-
-fn read_flag(parameters: &Parameters, name: &str) -> Result<bool, ApiError> {
-    match parameters.get(name) {
-        None | Some("false") => Ok(false),
-        Some("true") => Ok(true),
-        Some(_) => Err(ApiError::invalid_query(name, "it must be true or false")),
-    }
 }
 
 fn read_statuses(text: &str) -> Result<Vec<RunStatus>, ApiError> {

@@ -1,6 +1,7 @@
 //! `/api/workflows`: runs of workflows, as a list, one by one, and what can be asked of them.
 
 pub(super) mod command;
+pub(super) mod definitions;
 pub(super) mod events;
 pub(super) mod list;
 mod render;

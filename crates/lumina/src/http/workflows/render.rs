@@ -1,7 +1,7 @@
 //! Workflows and their histories as people read them: words of our own, not the rows of the store.
 
 use jiff::Timestamp;
-use lumina_workflow::store::{RunRow, StoredRecord};
+use lumina_workflow::store::{RunRow, StoredRecord, Throttled};
 use lumina_workflow::{Decision, Failure, FailureKind, Payload, Phase, StepKey, TakenEvent, What};
 use serde::Serialize;
 use uuid::Uuid;
@@ -19,6 +19,8 @@ pub(super) struct WorkflowLine {
     finished_at: Option<Timestamp>,
     /// When its timer is due, or the lease of whoever executes it ends.
     due_at: Option<Timestamp>,
+    /// What keeps it from going on, when that is a limit of its definition.
+    throttled: Option<ShownThrottle>,
     /// What it failed with, in a sentence.
     failure: Option<String>,
     /// Why it is blocked.
@@ -40,6 +42,7 @@ impl WorkflowLine {
             updated_at: row.updated_at,
             finished_at: row.finished_at,
             due_at: row.due_at,
+            throttled: row.throttled.map(ShownThrottle::of),
             failure: row.failure.as_ref().map(ToString::to_string),
             blocked: row.blocked.clone(),
             cancel_requested_by: row.cancel_by.clone(),
@@ -60,10 +63,12 @@ pub(super) struct WorkflowPage {
     phase: &'static str,
     priority: i16,
     start_key: Option<String>,
+    flow_key: Option<String>,
     created_at: Timestamp,
     updated_at: Timestamp,
     finished_at: Option<Timestamp>,
     due_at: Option<Timestamp>,
+    throttled: Option<ShownThrottle>,
     input: Payload,
     output: Option<Payload>,
     failure: Option<ShownFailure>,
@@ -72,7 +77,6 @@ pub(super) struct WorkflowPage {
     paused_by: Option<String>,
     paused_at: Option<Timestamp>,
     parent_id: Option<Uuid>,
-    flow_key: Option<String>,
     /// When it was first executed.
     begun_at: Option<Timestamp>,
     /// How many events it has and has not taken.
@@ -88,10 +92,12 @@ impl WorkflowPage {
             phase: name_phase(row.phase),
             priority: row.priority,
             start_key: row.start_key,
+            flow_key: row.flow_key,
             created_at: row.created_at,
             updated_at: row.updated_at,
             finished_at: row.finished_at,
             due_at: row.due_at,
+            throttled: row.throttled.map(ShownThrottle::of),
             input: row.input,
             output: row.output,
             failure: row.failure.map(ShownFailure::of),
@@ -100,9 +106,24 @@ impl WorkflowPage {
             paused_by: row.pause_by,
             paused_at: row.paused_at,
             parent_id: row.parent.map(|parent| parent.0),
-            flow_key: row.flow_key,
             begun_at: row.begun_at,
             buffered_events: row.buffered,
+        }
+    }
+}
+
+/// By which limit a workflow is throttled, and since when.
+#[derive(Serialize)]
+pub(super) struct ShownThrottle {
+    limit: &'static str,
+    since: Timestamp,
+}
+
+impl ShownThrottle {
+    fn of(throttled: Throttled) -> Self {
+        Self {
+            limit: throttled.limit.as_str(),
+            since: throttled.since,
         }
     }
 }

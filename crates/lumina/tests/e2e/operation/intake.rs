@@ -110,6 +110,48 @@ fn a_configured_platform_delivers_subscribers() {
     assert_eq!(sources, expected);
 }
 
+/// A whole workflow is paused by hand, beside the process that serves: what comes in waits, and says
+/// for what, until the workflow is resumed.
+#[test]
+fn a_paused_workflow_waits() {
+    let world = World::start("calls_per_minute = 100000\nnot_found_percent = 0\n");
+    let server = world.place.serve();
+    let run = |arguments: &[&str]| world.place.run(arguments).ok().to_owned();
+    let definitions = ["workflows", "definitions"];
+    let steer = |what| [&definitions[..], &[what, "subscriber-enrichment"]].concat();
+    let told = run(&steer("pause"));
+    assert!(told.contains("is paused"), "{told}");
+    let again = run(&steer("pause"));
+    assert!(again.contains("paused already"), "{again}");
+    let created = server.subscribe("sarah.dev@gmail.com");
+    let id = created["workflowId"].as_str().unwrap();
+    until("the run to be throttled", || {
+        let shown = server.show(&format!("/api/workflows/{id}"));
+        (shown["workflow"]["throttled"]["limit"] == "workflow_paused").then_some(())
+    });
+    let listed = run(&["workflows", "list", "--throttled"]);
+    assert!(listed.contains("workflow_paused") && listed.contains(id), "{listed}");
+    let shown = run(&["workflows", "show", id]);
+    assert!(shown.contains("throttled by workflow_paused"), "{shown}");
+    let whole = run(&definitions);
+    assert!(
+        whole.contains("paused by cli:") && whole.contains("1 throttled"),
+        "{whole}"
+    );
+    let told = run(&steer("resume"));
+    assert!(told.contains("goes on"), "{told}");
+    server.workflow_when(id, "completed");
+    let all = world.place.run(&["workflows", "definitions", "--json"]).json();
+    let all = all.as_array().unwrap();
+    let shown = all.iter().find(|one| one["name"] == "subscriber-enrichment").unwrap();
+    assert_eq!(
+        (&shown["paused"], &shown["throttled"]),
+        (&Value::Null, &Value::from(0)),
+        "{shown}"
+    );
+    assert!(shown["resumed"]["by"].as_str().unwrap().starts_with("cli:"), "{shown}");
+}
+
 /// A run can be ended by hand. What is out comes back all the same, and is applied: it was paid for.
 #[test]
 fn a_cancelled_workflow_loses_nothing_that_was_paid_for() {

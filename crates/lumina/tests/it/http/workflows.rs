@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use serde_json::{Value, json};
 
-use crate::support::{Form, NOW, TestApp, get, person, post};
+use crate::support::{Form, NOW, TestApp, get, person, post, until};
 
 async fn fetch(test: &TestApp, path: &str) -> Value {
     test.send(get(&format!("/api/workflows{path}")).authorized()).await.ok()
@@ -45,6 +45,7 @@ async fn a_list_tells_what_each_is_doing() {
             "updatedAt": NOW,
             "finishedAt": null,
             "dueAt": answer["workflows"][0]["dueAt"],
+            "throttled": null,
             "failure": null,
             "blocked": null,
             "cancelRequestedBy": null,
@@ -105,6 +106,7 @@ async fn malformed_queries_name_the_parameter() {
     let id = "01986400-0000-7000-8000-000000000000";
     let rows = [
         ("?status=done".to_owned(), "status: it must be among pending, running"),
+        ("?throttled=perhaps".to_owned(), "throttled: it must be true or false"),
         ("?status=".to_owned(), "status: it must be among"),
         (
             "?limit=501".to_owned(),
@@ -143,7 +145,7 @@ async fn one_is_told_with_its_history() {
         answer["workflow"],
         json!({
             "workflowId": id, "workflow": "subscriber-enrichment", "status": "completed", "phase": "main",
-            "priority": 0, "startKey": null, "createdAt": NOW, "updatedAt": NOW, "finishedAt": NOW, "dueAt": null,
+            "priority": 0, "startKey": null, "flowKey": null, "throttled": null, "createdAt": NOW, "updatedAt": NOW, "finishedAt": NOW, "dueAt": null,
             "input": {"reason": "import"},
             "output": {"jobs": 2, "enriched": 1, "notFound": 1, "notLookedAt": 0, "stale": 0},
             "failure": null, "blocked": null, "cancelRequestedBy": null, "pausedBy": null, "pausedAt": null,
@@ -292,6 +294,64 @@ async fn one_that_is_not_there_is_not_found() {
             test.send(call.authorized())
                 .await
                 .assert_refused(404, "NOT_FOUND", "there is no");
+        }
+    }
+}
+
+/// A paused definition: who, and since when; what is held says so, and goes on afterwards.
+#[tokio::test]
+async fn a_definition_is_paused_and_resumed() {
+    let mut test = with_runs(1).await;
+    let steer = |what: &str| post(&format!("/api/workflows/definitions/subscriber-enrichment/{what}")).authorized();
+    for effective in [true, false] {
+        assert_eq!(
+            test.send(steer("pause")).await.ok(),
+            json!({"workflow": "subscriber-enrichment", "effective": effective})
+        );
+    }
+    let find = |answer: Value| {
+        let all = answer["definitions"].as_array().unwrap().clone();
+        let found = all.into_iter().find(|one| one["workflow"] == "subscriber-enrichment");
+        found.unwrap()
+    };
+    let shown = find(fetch(&test, "/definitions").await);
+    assert_eq!(shown["paused"], json!({"by": "api", "at": NOW}), "{shown}");
+    assert_eq!(shown["limits"]["inFlight"], Value::Null, "{shown}");
+
+    test.start_worker();
+    let throttled = until("it to be held", || async {
+        let answer = fetch(&test, "?throttled=true").await;
+        answer["workflows"].as_array().unwrap().first().cloned()
+    })
+    .await;
+    assert_eq!(throttled["throttled"]["limit"], "workflow_paused", "{throttled}");
+    let id = throttled["workflowId"].as_str().unwrap();
+    let page = fetch(&test, &format!("/{id}")).await;
+    assert_eq!(page["workflow"]["throttled"], throttled["throttled"], "{page}");
+    assert_eq!(find(fetch(&test, "/definitions").await)["throttled"], 1);
+
+    assert_eq!(
+        test.send(steer("resume")).await.ok(),
+        json!({"workflow": "subscriber-enrichment", "effective": true})
+    );
+    let shown = find(fetch(&test, "/definitions").await);
+    assert_eq!(
+        (&shown["paused"], &shown["resumed"]["by"]),
+        (&Value::Null, &json!("api"))
+    );
+    until("it to go on", || async {
+        ids(&fetch(&test, "?throttled=true").await).is_empty().then_some(())
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn only_definitions_are_paused() {
+    let test = TestApp::new().await;
+    for name in ["nobody", "01986400-0000-7000-8000-000000000000", "%2e%2e"] {
+        for what in ["pause", "resume"] {
+            let call = post(&format!("/api/workflows/definitions/{name}/{what}")).authorized();
+            test.send(call).await.assert_refused(404, "NOT_FOUND", "there is no");
         }
     }
 }
