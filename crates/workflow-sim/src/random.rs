@@ -1,0 +1,123 @@
+//! Random workflow programs: drawn from the seed, given to their runs as input, executed by one
+//! interpreter, and compared with a sequential model of themselves.
+
+use std::collections::BTreeSet;
+use std::sync::Arc;
+use std::time::Duration;
+
+use lumina_workflow::WorkerOptions;
+
+use crate::backend::{Cells, MemoryBackend, SqliteBackend};
+use crate::boot::Boot;
+use crate::dice::Dice;
+use crate::report::Report;
+use crate::simulation::Simulation;
+
+mod client;
+mod draw;
+mod interpret;
+mod judge;
+mod model;
+mod program;
+mod sight;
+
+use interpret::{Interpreter, Outside};
+
+/// Over which store a random program is played.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum StoreKind {
+    /// The reference model.
+    Memory,
+    /// Inline SQLite.
+    Sqlite,
+}
+
+/// What is played, and what of it is left out.
+#[derive(Debug, Clone)]
+pub struct Play {
+    /// The seed.
+    pub seed: u64,
+    /// Over which store.
+    pub store: StoreKind,
+    /// Faults that do not happen.
+    pub without: BTreeSet<u32>,
+    /// The only faults that happen, when given.
+    pub only: Option<BTreeSet<u32>>,
+    /// Whether the trace is kept.
+    pub traced: bool,
+}
+
+impl Play {
+    /// A seed with all its faults and without a trace.
+    #[must_use]
+    pub fn new(seed: u64, store: StoreKind) -> Self {
+        Self {
+            seed,
+            store,
+            without: BTreeSet::new(),
+            only: None,
+            traced: false,
+        }
+    }
+
+    /// Plays it.
+    #[must_use]
+    pub fn run(&self) -> Report {
+        let mut simulation = Simulation::new(self.seed)
+            .traced(self.traced)
+            .without(self.without.clone());
+        if let Some(only) = &self.only {
+            simulation = simulation.only(only.clone());
+        }
+        match self.store {
+            StoreKind::Memory => {
+                let backend = Arc::new(MemoryBackend::new(simulation.store_clock()));
+                play(simulation, self.seed, backend)
+            }
+            StoreKind::Sqlite => {
+                let backend = Arc::new(SqliteBackend::new(simulation.store_clock()));
+                let processes = Dice::of(self.seed, "sqlite", 0).within(1, 2);
+                let processes = usize::try_from(processes).expect("processes are few");
+                play(simulation.processes(processes), self.seed, backend)
+            }
+        }
+    }
+}
+
+fn play<B: Cells>(simulation: Simulation, seed: u64, backend: Arc<B>) -> Report {
+    let scene = Arc::new(draw::scene(seed));
+    let cells: Arc<dyn Cells> = backend.clone();
+    let outside = Arc::new(Outside::new(scene.clone(), cells));
+    let (built, judged) = (outside.clone(), outside.clone());
+    let options = draw_options(seed, backend.dies_with_processes());
+    simulation
+        .over(backend)
+        .build_engine(move |boot| build(boot, &built))
+        .worker(move |boot| options(boot))
+        .client(move |world| client::wish(world, scene))
+        .check(move |world| judge::judge(world, &judged))
+        .run()
+}
+
+/// Every other life has newer code: another step is declared, which no program reaches.
+fn build(boot: &Boot, outside: &Arc<Outside>) -> lumina_workflow::EngineBuilder {
+    let newer = outside.scene.versions && (boot.who.process + boot.who.life as usize).is_multiple_of(2);
+    let built = match newer {
+        false => boot.engine().register(Interpreter::<false>::new(boot, outside)),
+        true => boot.engine().register(Interpreter::<true>::new(boot, outside)),
+    };
+    built.expect("the steps are sound")
+}
+
+/// Leases and how many runs a worker takes. The only process of a file takes its own leases over.
+fn draw_options(seed: u64, dies_with_processes: bool) -> impl Fn(&Boot) -> WorkerOptions {
+    let mut dice = Dice::of(seed, "worker", 0);
+    let max_in_flight = *dice.pick(&[1, 2, 4, 256]);
+    let lease = Duration::from_secs(*dice.pick(&[5, 15, 15, 15, 30]));
+    let alone = dies_with_processes && Dice::of(seed, "sqlite", 0).within(1, 2) == 1;
+    move |_| WorkerOptions {
+        max_in_flight,
+        lease,
+        takeover: alone,
+    }
+}

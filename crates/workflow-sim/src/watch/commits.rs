@@ -1,0 +1,230 @@
+//! What was committed.
+
+use lumina_workflow::store::{
+    Advance, Change, CommandKind, Delivery, Ending, Member, MemberResult, Next, Outcome, StoreError,
+};
+use lumina_workflow::{Payload, Record, RunId, Target, What};
+
+use super::{EventSeen, PANIC, Standing, State, Watch, Watched, Who};
+use crate::trace::lock;
+
+impl Watch {
+    /// A group was applied, and this is what the store answered.
+    pub fn committed(&self, who: Who, members: &[Member], answer: &Result<Vec<MemberResult>, StoreError>) {
+        let mut state = lock(&self.state);
+        let before = state.open;
+        match answer {
+            Err(error) => state.blame(format!("the store itself failed: {error}")),
+            Ok(results) if results.len() != members.len() => {
+                state.blame("the store did not answer for each member".to_owned());
+            }
+            Ok(results) => {
+                let applied = members.iter().zip(results);
+                applied
+                    .filter_map(|(member, result)| Some((member, result.as_ref().ok()?)))
+                    .for_each(|(member, outcome)| state.apply(who, member, outcome));
+            }
+        }
+        if state.open < before {
+            self.ended.notify_one();
+        }
+    }
+}
+
+impl State {
+    fn apply(&mut self, who: Who, member: &Member, outcome: &Outcome) {
+        match (&member.change, outcome) {
+            (Change::Start(new), Outcome::Started) => drop(self.run(new.id)),
+            (Change::Advance(advance), Outcome::Advanced { payload, .. }) => {
+                self.advance(who, advance, payload.as_ref());
+            }
+            (Change::Emit(event), Outcome::Emitted(delivery)) => {
+                let place = (event.target.clone(), event.id.clone());
+                let seen = EventSeen {
+                    name: event.name.clone(),
+                    key: event.key.clone(),
+                    payload: event.payload.as_str().to_owned(),
+                };
+                let known = self.events.contains_key(&place);
+                if known != (*delivery == Delivery::Duplicate) {
+                    self.blame(format!(
+                        "event {} was stored before: {known}, and is {delivery:?}",
+                        event.id
+                    ));
+                }
+                self.events.entry(place).or_insert(seen);
+            }
+            (Change::Command(command), Outcome::Commanded { effective: true }) => {
+                let run = self.run(command.run);
+                match command.what {
+                    CommandKind::Cancel => run.cancelled_by = Some(command.by.clone()),
+                    CommandKind::Retry => {}
+                }
+                if matches!(run.standing, Standing::Blocked(_)) {
+                    run.standing = Standing::Free;
+                }
+            }
+            _ => {}
+        }
+    }
+
+    fn advance(&mut self, who: Who, advance: &Advance, payload: Option<&Payload>) {
+        let id = advance.lease.run;
+        let run = self.run(id);
+        let name = run.name();
+        let records = filled(&advance.records, payload);
+        let mut problems = run.check_lease(who, advance);
+        match run.place(advance, &records) {
+            Place::Again => {}
+            Place::Elsewhere(problem) => problems.push(problem),
+            Place::Next if matches!(run.standing, Standing::Ended(_)) && !records.is_empty() => {
+                problems.push("records follow its end".to_owned());
+            }
+            Place::Next => problems.extend(run.append(&records)),
+        }
+        problems.extend(run.go_on(&advance.next));
+        let ended = matches!(run.standing, Standing::Ended(_)) && !std::mem::replace(&mut run.counted, true);
+        self.open -= usize::from(ended);
+        self.consume(id, &records);
+        problems
+            .into_iter()
+            .for_each(|problem| self.blame(format!("{name}: {problem}")));
+    }
+
+    /// Each event is consumed once over all histories, and is what was sent.
+    fn consume(&mut self, id: RunId, records: &[Record]) {
+        for record in records {
+            let What::Received { events, payload } = &record.what else {
+                continue;
+            };
+            for event in events {
+                let problem = self.consume_one(id, record, event, payload);
+                problem.into_iter().for_each(|problem| self.blame(problem));
+            }
+        }
+    }
+
+    fn consume_one(&mut self, id: RunId, record: &Record, event: &str, payload: &Payload) -> Option<String> {
+        let name = self.run(id).name();
+        let places: Vec<_> = self
+            .events
+            .keys()
+            .filter(|(_, known)| known == event)
+            .cloned()
+            .collect();
+        let [place] = places.as_slice() else {
+            // Events of attachments are not seen on their way in.
+            return places
+                .is_empty()
+                .then(|| format!("{name}: consumed event {event}, which nobody sent"));
+        };
+        if self.events[place].payload != payload.as_str() {
+            return Some(format!("{name}: event {event} is not what was sent"));
+        }
+        if let Target::Run(target) = &place.0
+            && *target != id
+        {
+            return Some(format!("{name}: consumed event {event} of another run"));
+        }
+        let at = (record.phase, record.step.as_ref().map_or(0, |step| step.ordinal));
+        match self.consumed.insert(place.clone(), (id, at)) {
+            Some(before) if before != (id, at) => Some(format!("{name}: event {event} was consumed before")),
+            _ => None,
+        }
+    }
+}
+
+/// Where a change's records belong.
+enum Place {
+    Next,
+    /// They are there already.
+    Again,
+    Elsewhere(String),
+}
+
+impl Watched {
+    fn check_lease(&self, who: Who, advance: &Advance) -> Vec<String> {
+        let epoch = advance.lease.epoch;
+        let mut problems = Vec::new();
+        if epoch.0 != self.epoch {
+            let current = self.epoch;
+            problems.push(format!(
+                "a write with epoch {} was accepted, {current} is current",
+                epoch.0
+            ));
+        }
+        match self.grants.get(&epoch) {
+            Some(grant) if grant.who == who => {}
+            _ => problems.push(format!("{who} wrote under epoch {}, which is not its own", epoch.0)),
+        }
+        problems
+    }
+
+    fn place(&self, advance: &Advance, records: &[Record]) -> Place {
+        let (before, now) = (advance.seq.0, self.records.len() as u64);
+        if before == now {
+            return Place::Next;
+        }
+        let first = usize::try_from(before).unwrap_or(usize::MAX);
+        let there = self.records.get(first..).is_some_and(|stored| stored == records);
+        match there && !records.is_empty() {
+            true => Place::Again,
+            false => Place::Elsewhere(format!("records after {before} were accepted, the history had {now}")),
+        }
+    }
+
+    fn append(&mut self, records: &[Record]) -> Vec<String> {
+        let mut problems = Vec::new();
+        for record in records {
+            if record.epoch.0 != self.epoch {
+                problems.push("a record carries another epoch than its lease".to_owned());
+            }
+            problems.extend(self.steps.add(record));
+            self.resolve(record);
+        }
+        self.records.extend_from_slice(records);
+        problems
+    }
+
+    /// A failure on record allows the step's code to be executed again.
+    fn resolve(&mut self, record: &Record) {
+        if let (What::AttemptFailed { .. }, Some(step)) = (&record.what, &record.step) {
+            let place = (record.phase, step.name.clone(), step.key.to_string());
+            let executions = self.executions.get_mut(&place);
+            executions.into_iter().flatten().for_each(|begun| begun.resolved = true);
+        }
+    }
+
+    fn go_on(&mut self, next: &Next) -> Option<String> {
+        let standing = match next {
+            Next::Running | Next::Failing { .. } => return None,
+            Next::Park { .. } | Next::Release => Standing::Free,
+            Next::Finish(ending) => Standing::Ended(ending.clone()),
+            Next::Block { reason, .. } => Standing::Blocked(reason.clone()),
+        };
+        let problem = match &standing {
+            Standing::Blocked(reason) if !reason.contains(PANIC) => {
+                Some(format!("is blocked, and no fault is the reason: {reason}"))
+            }
+            Standing::Ended(Ending::Cancelled(_)) if self.cancelled_by.is_none() => {
+                Some("is cancelled, and nobody asked".to_owned())
+            }
+            _ => None,
+        };
+        self.standing = standing;
+        problem
+    }
+}
+
+/// The records as they are stored: what the attachment computed is in them.
+fn filled(records: &[Record], payload: Option<&Payload>) -> Vec<Record> {
+    let mut records = records.to_vec();
+    for record in &mut records {
+        if let What::Completed { payload: place, .. } = &mut record.what
+            && place.is_none()
+        {
+            *place = payload.cloned();
+        }
+    }
+    records
+}
