@@ -191,22 +191,24 @@ fn claimed(group: &Group<'_>, run: RunRow) -> Result<Claimed, Fault> {
 }
 
 /// The definition that this worker executes the run with: the same if it has it and it was
-/// not tried in vain, else another of its own; without any, the hash stays as it is.
+/// not tried in vain, else another of its own, one that was not tried if there is one; without
+/// any, the hash stays as it is.
 fn executing_hash(group: &Group<'_>, claim: &Claim, run: &RunRow) -> Result<DefinitionHash, Fault> {
     let own = claim
         .definitions
         .iter()
         .filter(|(name, _)| *name == run.workflow)
         .map(|(_, hash)| *hash);
-    let mut hashes: Vec<_> = own.collect();
-    let same = hashes.contains(&run.hash);
+    let all: Vec<_> = own.collect();
+    let same = all.contains(&run.hash);
     if same && run.status != RunStatus::Blocked {
         return Ok(run.hash);
     }
     let tried = tried(group, run.id)?;
-    hashes.retain(|hash| !tried.contains(hash));
-    let same = hashes.iter().find(|hash| **hash == run.hash);
-    Ok(same.or(hashes.first()).copied().unwrap_or(run.hash))
+    let mut hashes = all.iter().filter(|hash| !tried.contains(hash));
+    let same = hashes.clone().find(|hash| **hash == run.hash);
+    let own = same.or(hashes.next()).or(all.first());
+    Ok(own.copied().unwrap_or(run.hash))
 }
 
 fn tried(group: &Group<'_>, run: RunId) -> Result<Vec<DefinitionHash>, Fault> {

@@ -67,6 +67,23 @@ pub fn other_code_gets_a_blocked_run(stage: &Stage<'_>) {
     same("and gets it again", stage.claim_ids(code(OTHER_HASH)), vec![lease.run]);
 }
 
+/// Code that did not fit, then code that did, then the first kind again in a newer worker: that one
+/// gets the run, and gets it again after each parking. Else nobody would until something newer starts.
+pub fn newer_code_keeps_a_run_that_it_blocked_before(stage: &Stage<'_>) {
+    let run = blocked(stage).run;
+    let newest = claim_with(&[(WORKFLOW, HASH)], 1);
+    for claim in [code(OTHER_HASH), newest.clone(), newest] {
+        let hash = claim.definitions[0].1;
+        let claimed = stage.claim_as(claim);
+        same("it gets the run", claimed.len(), 1);
+        same("and executes it as its own", stage.row(run).hash, hash);
+        stage.advanced(Advance {
+            next: Next::Release,
+            ..bare(claimed[0].lease, 0)
+        });
+    }
+}
+
 /// Each hash gets a blocked run once: code that did not fit does not get it again when other
 /// code did not fit either. A retry lets each try once more.
 pub fn each_hash_gets_a_blocked_run_once(stage: &Stage<'_>) {

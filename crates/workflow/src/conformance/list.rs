@@ -116,6 +116,7 @@ macro_rules! conformance_suite {
             blocks:
                 a_blocked_run_says_why,
                 other_code_gets_a_blocked_run,
+                newer_code_keeps_a_run_that_it_blocked_before,
                 each_hash_gets_a_blocked_run_once,
                 a_run_that_was_unknown_finds_its_code,
                 a_retried_run_is_for_any_hash;

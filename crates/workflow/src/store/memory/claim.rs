@@ -142,10 +142,12 @@ fn hashes_of<'a>(claim: &'a Claim, workflow: &'a str) -> impl Iterator<Item = De
 }
 
 /// The definition that this worker executes the run with: the same if it has it and it may
-/// fit, else another of its own; without any, the hash stays as it is.
+/// fit, else another of its own, one that was not tried in vain if there is one; without any,
+/// the hash stays as it is.
 fn executing_hash(run: &Run, claim: &Claim) -> DefinitionHash {
     let own = run.row.hash;
-    let hashes = || hashes_of(claim, &run.row.workflow).filter(|hash| !run.misfits.contains(hash));
+    let all = || hashes_of(claim, &run.row.workflow);
+    let hashes = || all().filter(|hash| !run.misfits.contains(hash));
     let same = hashes().find(|hash| *hash == own);
-    same.or_else(|| hashes().next()).unwrap_or(own)
+    same.or_else(|| hashes().next()).or_else(|| all().next()).unwrap_or(own)
 }
