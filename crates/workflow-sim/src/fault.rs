@@ -95,8 +95,19 @@ pub struct Faults {
     pub among: u64,
     /// At most so many faults at times.
     pub timed: u64,
-    /// Clocks jump, too.
-    pub clocks: bool,
+    /// Whether clocks jump as well.
+    pub clocks: Clocks,
+}
+
+/// What clocks do.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Clocks {
+    /// They go as time does.
+    Steady,
+    /// They jump forwards.
+    Forwards,
+    /// They jump either way.
+    EitherWay,
 }
 
 impl Faults {
@@ -106,7 +117,7 @@ impl Faults {
         calls: 0,
         among: 1,
         timed: 0,
-        clocks: false,
+        clocks: Clocks::Steady,
     };
 
     /// A mixture that differs from seed to seed: some have none, some have many.
@@ -119,7 +130,7 @@ impl Faults {
             calls: heavy * dice.within(1, 5),
             among: *dice.pick(&[30, 100, 200]),
             timed: heavy * dice.within(0, 2),
-            clocks: dice.percent(50),
+            clocks: *dice.pick(&[Clocks::Steady, Clocks::EitherWay]),
         }
     }
 }
@@ -195,8 +206,8 @@ fn draw_call(dice: &mut Dice) -> CallFault {
     }
 }
 
-fn draw_at(dice: &mut Dice, process: usize, clocks: bool) -> TimedFault {
-    let forms = if clocks { 10 } else { 7 };
+fn draw_at(dice: &mut Dice, process: usize, clocks: Clocks) -> TimedFault {
+    let forms = if clocks == Clocks::Steady { 7 } else { 10 };
     match dice.below(forms) {
         0 | 1 => TimedFault::Crash(process),
         2 => TimedFault::Freeze(process, span(dice)),
@@ -204,17 +215,18 @@ fn draw_at(dice: &mut Dice, process: usize, clocks: bool) -> TimedFault {
         4 => TimedFault::Cut(process, span(dice)),
         5 => TimedFault::Deaf(process, span(dice)),
         6 => TimedFault::Drag(process, dice.millis(1, 6_000), span(dice)),
-        7 | 8 => TimedFault::StoreClock(jump(dice)),
-        _ => TimedFault::WallClock(process, jump(dice)),
+        7 | 8 => TimedFault::StoreClock(jump(dice, clocks)),
+        _ => TimedFault::WallClock(process, jump(dice, clocks)),
     }
 }
 
 /// Forwards by up to ten minutes, or backwards by up to one.
-fn jump(dice: &mut Dice) -> i64 {
+fn jump(dice: &mut Dice, clocks: Clocks) -> i64 {
     let by = match dice.below(3) {
         0 => i64::try_from(dice.within(1, 2_000)),
         1 => i64::try_from(dice.within(10_000, 600_000)),
         _ => i64::try_from(dice.within(1, 60_000)).map(|by| -by),
     };
-    by.expect("a jump of minutes fits")
+    let by = by.expect("a jump of minutes fits");
+    if clocks == Clocks::Forwards { by.abs() } else { by }
 }

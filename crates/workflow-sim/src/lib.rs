@@ -20,7 +20,7 @@ mod world;
 pub use backend::{Backend, Cells, MemoryBackend, SqliteBackend};
 pub use boot::Boot;
 pub use dice::Dice;
-pub use fault::Faults;
+pub use fault::{Clocks, Faults};
 pub use random::{Play, StoreKind};
 pub use report::Report;
 pub use shrink::shrink;

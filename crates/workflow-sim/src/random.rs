@@ -10,6 +10,7 @@ use lumina_workflow::WorkerOptions;
 use crate::backend::{Cells, MemoryBackend, SqliteBackend};
 use crate::boot::Boot;
 use crate::dice::Dice;
+use crate::fault::Clocks;
 use crate::report::Report;
 use crate::simulation::Simulation;
 
@@ -84,8 +85,13 @@ impl Play {
     }
 }
 
-fn play<B: Cells>(simulation: Simulation, seed: u64, backend: Arc<B>) -> Report {
+fn play<B: Cells>(mut simulation: Simulation, seed: u64, backend: Arc<B>) -> Report {
     let scene = Arc::new(draw::scene(seed));
+    if scene.versions {
+        // Which code is newer is told by when its process has started, in the store's time: while a clock that
+        // was set back catches up, a process that has just started does not count as newer.
+        simulation = simulation.clocks(Clocks::Forwards);
+    }
     let cells: Arc<dyn Cells> = backend.clone();
     let outside = Arc::new(Outside::new(scene.clone(), cells));
     let (built, judged) = (outside.clone(), outside.clone());

@@ -12,7 +12,7 @@ use lumina_workflow::{EngineBuilder, Runtime, StoreClock, WorkerOptions};
 use crate::backend::{Backend, MemoryBackend};
 use crate::boot::{Boot, Builder};
 use crate::dice::Dice;
-use crate::fault::Faults;
+use crate::fault::{Clocks, Faults};
 use crate::inspect;
 use crate::life::shifted;
 use crate::report::Report;
@@ -116,6 +116,15 @@ impl Simulation {
     #[must_use]
     pub fn faults(mut self, faults: Faults) -> Self {
         self.faults = faults;
+        self
+    }
+
+    /// What clocks do, instead of what the seed has drawn, if they jump at all.
+    #[must_use]
+    pub fn clocks(mut self, clocks: Clocks) -> Self {
+        if self.faults.clocks != Clocks::Steady {
+            self.faults.clocks = clocks;
+        }
         self
     }
 

@@ -14,26 +14,46 @@ use crate::world::World;
 /// The operator looks after what is blocked this often.
 const ROUND: Duration = Duration::from_secs(7);
 
+/// What is wished, as long as it is not fulfilled.
+#[derive(Clone)]
+struct Wish {
+    world: World,
+    scene: Arc<Scene>,
+    _token: mpsc::Sender<()>,
+}
+
 /// Wishes all that the scene has, and ends when all of it was acknowledged.
 pub(super) async fn wish(world: World, scene: Arc<Scene>) {
-    let (token, mut all) = mpsc::channel::<()>(1);
+    let (token, mut all) = mpsc::channel(1);
+    let wish = Wish {
+        world: world.clone(),
+        scene: scene.clone(),
+        _token: token,
+    };
     for index in 0..scene.runs.len() {
-        let wishes = (world.clone(), scene.clone(), token.clone());
-        world.spawn(async move { start(&wishes.0, &wishes.1.runs[index]).await });
-        let wishes = (world.clone(), scene.clone(), token.clone());
-        world.spawn(async move { cancel(&wishes.0, &wishes.1.runs[index]).await });
+        world.spawn(wish.clone().start(index));
+        world.spawn(wish.clone().cancel(index));
     }
-    for index in 0..scene.events.len() {
-        let wishes = (world.clone(), scene.clone(), token.clone());
-        world.spawn(async move {
-            let event = &wishes.1.events[index];
-            emit(&wishes.0, event, &wishes.1.runs[event.run]).await;
-        });
-    }
+    (0..scene.events.len()).for_each(|index| world.spawn(wish.clone().emit(index)));
     world.spawn(operate(world.clone()));
-    drop(token);
+    drop(wish);
     // Every wish holds a token until it is fulfilled.
     let _ = all.recv().await;
+}
+
+impl Wish {
+    async fn start(self, index: usize) {
+        start(&self.world, &self.scene.runs[index]).await;
+    }
+
+    async fn cancel(self, index: usize) {
+        cancel(&self.world, &self.scene.runs[index]).await;
+    }
+
+    async fn emit(self, index: usize) {
+        let event = &self.scene.events[index];
+        emit(&self.world, event, &self.scene.runs[event.run]).await;
+    }
 }
 
 async fn until(world: &World, time: Duration) {

@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 use std::future::poll_fn;
 use std::panic::resume_unwind;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex};
 use std::task::Poll;
 use std::time::Duration;
@@ -74,7 +75,8 @@ impl Outside {
     }
 
     /// Panics when the plan says so.
-    fn stumble(&self, world: &World, run: usize, outside_steps: bool) {
+    fn stumble(&self, world: &World, run: usize, execution: Option<&Execution>) {
+        let outside_steps = execution.is_some();
         let what = if outside_steps { "workflow code" } else { "step code" };
         let nth = self.count(run, what, "");
         let planned = self
@@ -85,6 +87,9 @@ impl Outside {
         if let Some(panic) = planned
             && world.inject(panic.number, || format!("the {what} of run {run} panics"))
         {
+            execution
+                .iter()
+                .for_each(|execution| execution.fell.store(true, Ordering::Relaxed));
             resume_unwind(Box::new(PANIC.to_owned()));
         }
     }
@@ -122,6 +127,7 @@ impl<const IS_NEWER: bool> Interpreter<IS_NEWER> {
             phase,
             epoch,
             seen: Mutex::default(),
+            fell: AtomicBool::new(false),
         });
         lock(&self.act.outside.executions).push(execution.clone());
         execution
@@ -270,7 +276,9 @@ impl Code<'_> {
     }
 
     async fn watched<R>(&self, step: Step, path: &str, future: StepFuture<R>, answer: fn(&R) -> Answer) -> R {
-        self.act.outside.stumble(&self.act.world, self.index, true);
+        self.act
+            .outside
+            .stumble(&self.act.world, self.index, Some(&self.execution));
         Seen::new(&self.execution, step.name, path, future, answer).await
     }
 
@@ -401,7 +409,7 @@ async fn perform(doing: Arc<Doing>, attempt: Attempt) -> Result<u64, StepError> 
         kind: doing.kind,
         attempt: attempt.number(),
     });
-    doing.act.outside.stumble(world, doing.index, false);
+    doing.act.outside.stumble(world, doing.index, None);
     follow(&doing, nth).await?;
     Ok(doing.path.bytes().map(u64::from).fold(nth, mix))
 }

@@ -1,5 +1,7 @@
 //! The end of each program against its model: what its code saw, how it ended, what it counted.
 
+use std::sync::atomic::Ordering;
+
 use lumina_workflow::store::RunRow;
 use lumina_workflow::store::RunStatus;
 use lumina_workflow::{Failure, FailureKind, Phase, Record, StepKey, What};
@@ -96,7 +98,8 @@ pub(super) fn check_steps(history: &[Record], phase: Phase, modelled: &Modelled)
 }
 
 /// Each execution saw what the model sees, up to an answer that was never durable: then
-/// another one is in its place, from a later epoch, or none.
+/// another one is in its place, from a later epoch, or none. After a panic of the code its own
+/// epoch may go on as well, to write down how effects have ended.
 pub(super) fn check_execution(execution: &Execution, modelled: &Modelled) -> Option<String> {
     let seen = lock(&execution.seen);
     let mut expected = modelled.sights.iter();
@@ -105,6 +108,9 @@ pub(super) fn check_execution(execution: &Execution, modelled: &Modelled) -> Opt
             (sight, Some((known, _))) if sight == known => continue,
             (Sight::Answered(..), None) => return None,
             (Sight::Answered(..), Some((Sight::Answered(..), epoch))) if *epoch > execution.epoch => return None,
+            (Sight::Answered(step, _), Some((Sight::Answered(..), _))) if execution.forgot(*step, modelled) => {
+                return None;
+            }
             (_, known) => known,
         };
         let (phase, epoch) = (execution.phase, execution.epoch.map_or(0, |epoch| epoch.0));
@@ -113,6 +119,15 @@ pub(super) fn check_execution(execution: &Execution, modelled: &Modelled) -> Opt
         ));
     }
     None
+}
+
+impl Execution {
+    /// It panicked, and the answer of this step was never recorded under its epoch.
+    fn forgot(&self, step: u32, modelled: &Modelled) -> bool {
+        let of_step = |sight: &Sight| matches!(sight, Sight::Answered(ordinal, _) if *ordinal == step);
+        let mut recorded = modelled.sights.iter().filter(|(sight, _)| of_step(sight));
+        self.fell.load(Ordering::Relaxed) && recorded.all(|(_, epoch)| *epoch > self.epoch)
+    }
 }
 
 /// The run ended as its model does, or was cancelled.

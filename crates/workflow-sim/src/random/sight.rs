@@ -2,6 +2,7 @@
 
 use std::future::Future;
 use std::pin::Pin;
+use std::sync::atomic::AtomicBool;
 use std::sync::{Arc, Mutex};
 use std::task::{Context, Poll};
 
@@ -32,6 +33,8 @@ pub(super) struct Execution {
     pub phase: Phase,
     pub epoch: Option<Epoch>,
     pub seen: Mutex<Vec<Sight>>,
+    /// The simulator made it panic: the engine then forgets what could be found out again.
+    pub fell: AtomicBool,
 }
 
 impl Execution {
