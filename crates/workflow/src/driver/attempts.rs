@@ -20,8 +20,8 @@ use crate::run::lock;
 use crate::step::{StepKind, StepPlan};
 use crate::store::{Attachment, Next};
 
-/// An outside effect is sent only within this time of its acknowledged start record, since a worker that was
-/// held up longer may have lost its lease.
+/// An outside effect is sent only within this time of the moment at which its start record was sent to the
+/// store, since a worker that was held up longer may have lost its lease, also while it waited for the answer.
 const EFFECT_FRESHNESS: Duration = Duration::from_secs(2);
 
 /// How often a step was attempted, and how that went.
@@ -65,7 +65,8 @@ pub(super) struct Happening {
 enum Report {
     Admitted(Result<Permit, StepError>),
     Ended(Result<Payload, StepError>),
-    /// The start record was too old when the effect's turn came: nothing was sent.
+    /// The lease was in doubt, or an effect's start record too old, when the attempt's turn came: nothing
+    /// was done.
     Stale(Option<Permit>),
 }
 
@@ -193,6 +194,7 @@ impl Driver {
     async fn start_act(&mut self, ordinal: u32, act: &ActCode, permit: Option<Permit>) -> Flow<bool> {
         let attempt = self.next_attempt(ordinal);
         let kind = lock(&self.board).slot(ordinal).step.kind;
+        let sent = self.shell.runtime.monotonic();
         if kind == StepKind::Effect {
             self.record(
                 ordinal,
@@ -209,47 +211,44 @@ impl Driver {
         } else if self.has_unsaved() {
             self.save().await?;
         }
-        self.spawn_act(ordinal, attempt, kind, act, permit);
+        self.spawn_act(ordinal, attempt, kind, act, permit, sent);
         Ok(true)
     }
 
-    fn spawn_act(&mut self, ordinal: u32, attempt: Attempt, kind: StepKind, act: &ActCode, permit: Option<Permit>) {
+    /// Whether the attempt may begin is looked at where it begins: the process may have been stopped since
+    /// `sent`, when the lease was last known to be good.
+    fn spawn_act(
+        &mut self,
+        ordinal: u32,
+        attempt: Attempt,
+        kind: StepKind,
+        act: &ActCode,
+        permit: Option<Permit>,
+        sent: Duration,
+    ) {
         let plan = self.plan(ordinal);
-        let (name, timeout) = (plan.step.name, plan.timeout);
-        let runtime = self.shell.runtime.clone();
-        let acked = runtime.monotonic();
+        let (step, timeout) = (plan.step.name, plan.timeout);
+        let (runtime, seat) = (self.shell.runtime.clone(), self.seat.clone());
         let (act, handle) = (act.clone(), attempt.clone());
-        if kind == StepKind::Effect {
+        let effect = kind == StepKind::Effect;
+        let panicked = move |panic: String| match effect {
+            true => StepError::unknown(format!("the code panicked: {panic}")),
+            false => StepError::fail(format!("the code panicked: {panic}")),
+        };
+        let work = async move {
+            let late = effect && runtime.monotonic().saturating_sub(sent) > EFFECT_FRESHNESS;
+            if late || !seat.lease_is_fresh(&*runtime) {
+                return Report::Stale(permit);
+            }
+            // Called in here, so that whatever of it panics is the attempt's end.
             let work = async move {
-                if runtime.monotonic().saturating_sub(acked) > EFFECT_FRESHNESS {
-                    return Report::Stale(permit);
-                }
-                // Called in here, so that whatever of it panics is the attempt's end.
-                let work = async move {
-                    Watched {
-                        runtime,
-                        step: name,
-                        work: act(handle, permit),
-                    }
-                    .await
-                };
-                Report::Ended(guarded(work, |panic| StepError::unknown(format!("the code panicked: {panic}"))).await)
+                let work = act(handle, permit);
+                Watched { runtime, step, work }.await
             };
-            self.spawn(ordinal, attempt, Stage::Effect, timeout, work);
-        } else {
-            let work = async move {
-                let work = async move {
-                    Watched {
-                        runtime,
-                        step: name,
-                        work: act(handle, permit),
-                    }
-                    .await
-                };
-                Report::Ended(guarded(work, |panic| StepError::fail(format!("the code panicked: {panic}"))).await)
-            };
-            self.spawn(ordinal, attempt, Stage::Act, timeout, work);
-        }
+            Report::Ended(guarded(work, panicked).await)
+        };
+        let stage = if effect { Stage::Effect } else { Stage::Act };
+        self.spawn(ordinal, attempt, stage, timeout, work);
     }
 
     fn spawn(
@@ -356,26 +355,39 @@ impl Driver {
         }
     }
 
-    /// The lease is asked for again, until there is an answer, before an effect whose start
-    /// record has grown old.
+    /// The lease is asked for again, until there is an answer, before an attempt whose turn came late.
     async fn confirm_and_send(&mut self, ordinal: u32, running: &Running, permit: Option<Permit>) -> Flow<()> {
         if !lock(&self.board).is_open(ordinal) {
             self.record(ordinal, What::Abandoned, running.started_at);
             return Ok(());
         }
+        let sent = self.confirm_lease().await?;
+        let (op, kind) = {
+            let board = lock(&self.board);
+            let slot = board.slot(ordinal);
+            (slot.op.clone(), slot.step.kind)
+        };
+        let Op::Act { act, .. } = op else {
+            unreachable!("only an attempt can be stale")
+        };
+        self.spawn_act(ordinal, running.attempt.clone(), kind, &act, permit, sent);
+        Ok(())
+    }
+
+    /// Answers when the renewal was sent that succeeded.
+    async fn confirm_lease(&mut self) -> Flow<Duration> {
         let lease = self.seat.lease_length();
         loop {
+            let sent = self.shell.runtime.monotonic();
             match self.shell.store.renew(vec![self.lease], lease).await {
-                Ok(lost) if lost.is_empty() => break,
+                Ok(lost) if lost.is_empty() => {
+                    self.seat.renewed(sent);
+                    return Ok(sent);
+                }
                 Ok(_) => return Err(Stop::Lost),
                 Err(error) => self.pause_after(&error).await?,
             }
         }
-        let Op::Act { act, .. } = lock(&self.board).slot(ordinal).op.clone() else {
-            unreachable!("only an attempt can be stale")
-        };
-        self.spawn_act(ordinal, running.attempt.clone(), StepKind::Effect, &act, permit);
-        Ok(())
     }
 
     async fn settle(&mut self, ordinal: u32, running: &Running, result: Result<Payload, StepError>) -> Flow<()> {

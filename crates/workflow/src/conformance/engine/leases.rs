@@ -292,3 +292,44 @@ pub fn an_effect_is_confirmed_before_it_is_sent_late(make: Make<'_>) {
         }
     }
 }
+
+/// A commit is applied and answered after its writer's lease has run out, while no renewal succeeds and somebody
+/// else has taken the run over: neither a step nor an effect begins then, although the way to it was written.
+pub fn nothing_begins_after_an_answer_that_came_too_late(make: Make<'_>) {
+    for (step, executed) in [(B, 1), (EFFECT, 0)] {
+        let world = World::new(make);
+        let ledger = world.ledger.clone();
+        let script = script!(
+            [ledger] | run,
+            _ | {
+                run.step(A, ledger.takes(A, SECOND, 1)).await?;
+                run.step(step, ledger.does(step, 2)).await
+            }
+        );
+        world.boot(script.clone());
+        let run = world.start(1);
+        world.settle();
+        let runtime = world.runtime.clone();
+        world.wire.rule(move |call| match call.method {
+            Method::Commit => Verdict::ApplyThenWait(runtime.sleep(MINUTE)),
+            Method::Renew => Verdict::Refuse(unavailable()),
+            _ => Verdict::Pass,
+        });
+        let (second, _) = world.boot_beside(script);
+        world.pass(50 * SECOND);
+        let told = world.history(run);
+        assert!(world.status(run).is_end(), "the second has ended it");
+        world.pass(5 * MINUTE);
+        world.wire.clear();
+        world.pass(MINUTE);
+        assert_eq!(world.history(run), told, "the first has written nothing");
+        assert_eq!(
+            ledger.count(step.name),
+            executed,
+            "{}: {:?}",
+            step.name,
+            world.told(run)
+        );
+        drop(second);
+    }
+}

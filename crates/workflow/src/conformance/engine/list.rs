@@ -69,6 +69,7 @@ macro_rules! engine_suite {
             leases::no_attempt_starts_on_a_doubtful_lease,
             leases::a_step_starts_as_soon_as_the_lease_is_renewed,
             leases::an_effect_is_confirmed_before_it_is_sent_late,
+            leases::nothing_begins_after_an_answer_that_came_too_late,
             orders::a_join_repeats_exactly,
             orders::unordered_futures_repeat_exactly,
             orders::a_race_repeats_exactly,
