@@ -162,7 +162,11 @@ impl Driver {
             self.read_inbox().await?;
         }
         match (self.phase, result) {
-            (Phase::Main, _) if self.is_cancelled() => self.cancel().await,
+            (Phase::Main, result) if self.is_cancelled() => {
+                // Attempts may have to be waited for, and code that has ended is not polled again.
+                self.ended = Some(result);
+                self.cancel().await
+            }
             (Phase::Main, Ok(output)) => self.finish_main(output).await,
             (Phase::Main, Err(ended)) => self.fail(ended).await,
             (Phase::OnFailure, result) => self.finish_handler(result).await,

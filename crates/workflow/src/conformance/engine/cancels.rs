@@ -325,6 +325,30 @@ pub fn the_first_request_committed_wins(make: Make<'_>) {
     }
 }
 
+/// The code has ended while an attempt that it dropped goes on, and a cancel comes before the end is
+/// written: the attempt is waited for. The code is not polled again meanwhile, which would look like
+/// code that does not fit, and what it has seen would be forgotten.
+pub fn code_that_has_ended_is_not_polled_again(make: Make<'_>) {
+    let world = World::new(make);
+    cancel_just_before(&world, finishes);
+    let ledger = world.ledger.clone();
+    let script = script!(
+        [ledger] | run,
+        _ | {
+            let slow = run.step(A, ledger.takes(A, MINUTE, 1));
+            futures_util::future::select(slow, run.wait::<u64>(PING)).await;
+            Ok(3)
+        }
+    );
+    world.boot(handled(script, &world.ledger));
+    let run = world.start(1);
+    world.pass(SECOND);
+    world.emit(event("e", run, "ping", 1));
+    assert_cancelled(&world, run, "after the code's end");
+    let told = world.told(run);
+    assert!(told.contains(&"wait-ping: received e".to_owned()), "{told:?}");
+}
+
 /// A cancel that comes after the end was committed is refused, and the end stays.
 pub fn a_cancel_after_the_end_is_refused(make: Make<'_>) {
     let world = World::new(make);

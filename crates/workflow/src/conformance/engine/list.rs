@@ -32,6 +32,7 @@ macro_rules! engine_suite {
             cancels::only_the_first_request_counts,
             cancels::a_second_request_changes_nothing,
             cancels::the_first_request_committed_wins,
+            cancels::code_that_has_ended_is_not_polled_again,
             cancels::a_cancel_after_the_end_is_refused,
             cancels::a_blocked_run_can_be_cancelled,
             cancels::a_cancel_survives_everything,
