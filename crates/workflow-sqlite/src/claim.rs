@@ -29,7 +29,7 @@ const LEASES: &str = concat!(
     "SELECT ",
     run_columns!(),
     " FROM workflow_run INDEXED BY workflow_run_lease WHERE lease_until IS NOT NULL \
-     AND lease_until <= ?1 ORDER BY priority DESC, lease_until"
+     AND lease_until <= ?1 AND (lease_until <= ?2 OR worker IS NOT ?3) ORDER BY priority DESC, lease_until"
 );
 
 const BLOCKED: &str = concat!(
@@ -79,10 +79,10 @@ fn timers(group: &Group<'_>, claim: &Claim, found: &mut Vec<Candidate>) -> Resul
     Ok(())
 }
 
-/// Leases that have ended, or all when the claimer takes over.
+/// Leases that have ended, or all of others when the claimer takes over.
 fn leases(group: &Group<'_>, claim: &Claim, found: &mut Vec<Candidate>) -> Result<(), Fault> {
     let ended = if claim.takeover { i64::MAX } else { group.now };
-    collect(group, claim, LEASES, params![ended], found)
+    collect(group, claim, LEASES, params![ended, group.now, claim.worker.0], found)
 }
 
 /// Blocked runs that this worker's definitions have not been tried on.

@@ -22,7 +22,7 @@ pub struct WorkerOptions {
     pub max_in_flight: usize,
     /// How long a run is its own without renewal. It is renewed every third of that.
     pub lease: Duration,
-    /// Takes over all open leases when it starts: right for the one executing process of a
+    /// Takes over all open leases of others when it starts: right for the one executing process of a
     /// database file, wrong everywhere else.
     pub takeover: bool,
 }

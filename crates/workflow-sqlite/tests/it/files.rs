@@ -5,8 +5,9 @@ use std::time::Duration;
 use lumina_workflow::store::{
     Advance, Change, Claim, Command, CommandKind, Ending, Next, RunRow, RunStatus, Store, StoreError,
 };
-use lumina_workflow::{CorrelationKey, Payload, RunId, Seq};
+use lumina_workflow::{CorrelationKey, Payload, RunId, Seq, WorkerId};
 use lumina_workflow_sqlite::{Mode, OpenError, Options, Role, SqliteStore};
+use uuid::Uuid;
 
 use crate::opened::*;
 
@@ -101,6 +102,7 @@ async fn a_reopened_file_has_everything() {
     apply(&store, Change::Emit(event("paid", key))).await.unwrap();
     let claimed = store
         .claim(Claim {
+            worker: WorkerId(Uuid::from_u128(2)),
             takeover: true,
             ..claim()
         })

@@ -1,7 +1,7 @@
 //! Blocked runs: kept for code that fits.
 
 use super::Stage;
-use super::samples::{HASH, HOUR, LEASE, OTHER_HASH, WORKFLOW, bare, block, claim, claim_with, event, retry};
+use super::samples::{HASH, HOUR, LEASE, OTHER_HASH, WORKFLOW, bare, block, claim, claim_with, event, retry, worker};
 use super::stage::{holds, ids, same};
 use crate::id::DefinitionHash;
 use crate::store::{Advance, Claim, Lease, Next, RunStatus};
@@ -32,6 +32,7 @@ pub fn a_blocked_run_says_why(stage: &Stage<'_>) {
     same(
         "a takeover does not help",
         stage.claim_ids(Claim {
+            worker: worker(2),
             takeover: true,
             ..claim()
         }),

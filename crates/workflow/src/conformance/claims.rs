@@ -192,7 +192,7 @@ pub fn an_expired_lease_is_taken_over(stage: &Stage<'_>) {
     same("what was recorded remains", stage.history(lease.run).len(), 1);
 }
 
-/// A takeover claims every run that is being executed, and beyond that what any claim does:
+/// A takeover claims every run that another worker executes, and beyond that what any claim does:
 /// a timer that is not due is left alone.
 pub fn a_takeover_ends_every_lease(stage: &Stage<'_>) {
     let (lease, sleeping, parked) = (stage.running(), stage.running(), stage.parked());
@@ -206,10 +206,12 @@ pub fn a_takeover_ends_every_lease(stage: &Stage<'_>) {
         ..stage.new_run()
     });
     let ready = stage.start(stage.new_run());
-    let mut claimed = stage.claim_ids(Claim {
+    let takeover = Claim {
+        worker: worker(2),
         takeover: true,
         ..claim()
-    });
+    };
+    let mut claimed = stage.claim_ids(takeover.clone());
     claimed.sort();
     same(
         "a takeover gets what is executed and what is ready",
@@ -224,6 +226,11 @@ pub fn a_takeover_ends_every_lease(stage: &Stage<'_>) {
     ] {
         same("a takeover leaves alone what waits", stage.row(run).status, status);
     }
+    same(
+        "a takeover leaves alone what it has got",
+        stage.claim_ids(takeover),
+        vec![],
+    );
 }
 
 /// A claim brings the beginning of the history and of the inbox, at most so much.

@@ -272,6 +272,7 @@ pub fn an_ended_run_never_changes(stage: &Stage<'_>) {
     );
     stage.renew(&[lease], LEASE);
     stage.claim_as(crate::store::Claim {
+        worker: super::samples::worker(2),
         takeover: true,
         ..claim()
     });

@@ -7,11 +7,10 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use super::memory::MemoryBackend;
-use super::samples::worker;
 use super::snapshot::Snapshot;
 use super::stage::same;
 use super::{Backend, Stage};
-use crate::id::RunId;
+use crate::id::{RunId, WorkerId};
 use crate::store::{Claimed, Lease, Member, RunStatus};
 
 mod check;
@@ -153,7 +152,7 @@ impl Walk<'_> {
             self.agree("the order of a claim", ranks(&subject), ranks(&model));
         }
         let leases: Vec<Lease> = model.iter().map(|claimed| claimed.lease).collect();
-        let told = |claimed: Vec<Claimed>| told(claimed);
+        let told = |claimed: Vec<Claimed>| told(claimed, claim.worker);
         self.agree("a claim", told(subject), told(model));
         leases.into_iter().for_each(|lease| self.renew_both(&[lease]));
     }
@@ -215,10 +214,10 @@ impl Walk<'_> {
 }
 
 /// Without what a store may choose: inbox sequences, and the order of equals.
-fn told(mut claimed: Vec<Claimed>) -> Vec<String> {
+fn told(mut claimed: Vec<Claimed>, worker: WorkerId) -> Vec<String> {
     claimed.sort_by_key(|claimed| claimed.lease.run);
     for claimed in &mut claimed {
-        assert!(claimed.run.worker == Some(worker(1)), "a claimed run names its worker");
+        assert!(claimed.run.worker == Some(worker), "a claimed run names its worker");
         claimed
             .events
             .iter_mut()

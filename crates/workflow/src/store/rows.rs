@@ -29,8 +29,9 @@ pub struct Claim {
     pub definitions: Arc<[(String, DefinitionHash)]>,
     /// When the worker's engine was built.
     pub known_since: Timestamp,
-    /// Takes over every lease as if it had expired: for the one executing process of a file
-    /// that has just started.
+    /// Takes over every lease of other workers as if it had expired: for the one executing process
+    /// of a file that has just started. What the claimer has itself it keeps, so that it may claim so
+    /// more than once.
     pub takeover: bool,
 }
 

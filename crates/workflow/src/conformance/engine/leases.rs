@@ -150,6 +150,35 @@ pub fn a_dead_workers_run_is_taken_over(make: Make<'_>) {
     }
 }
 
+/// A worker that takes over as much as it can execute goes on claiming so when a place is free again. What it
+/// executes already is not among what it takes.
+pub fn a_takeover_takes_nothing_from_itself(make: Make<'_>) {
+    let world = World::new(make);
+    let ledger = world.ledger.clone();
+    let script = script!(
+        [ledger] | run,
+        seconds | {
+            let time = Duration::from_secs(seconds);
+            run.step(A, ledger.takes(A, time, 1)).await
+        }
+    );
+    world.boot(script.clone());
+    let runs = [1, 60].map(|seconds| world.start(seconds));
+    world.settle();
+    world.kill();
+    let full = crate::WorkerOptions {
+        takeover: true,
+        max_in_flight: runs.len(),
+        ..options()
+    };
+    world.boot_with(script, full);
+    for run in runs {
+        assert_eq!(world.end(run), Ok(1));
+        assert_eq!(world.row(run).epoch, Epoch(2), "once for each process");
+    }
+    assert_eq!(ledger.count("a"), 4);
+}
+
 /// Two steps in a row, the first of which takes so long.
 fn two_steps(world: &World, first: Duration) -> Script {
     let ledger = world.ledger.clone();

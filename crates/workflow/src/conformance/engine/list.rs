@@ -67,6 +67,7 @@ macro_rules! engine_suite {
             leases::a_write_that_comes_too_late_is_refused,
             leases::a_long_attempt_keeps_its_lease,
             leases::a_dead_workers_run_is_taken_over,
+            leases::a_takeover_takes_nothing_from_itself,
             leases::no_attempt_starts_on_a_doubtful_lease,
             leases::a_step_starts_as_soon_as_the_lease_is_renewed,
             leases::an_effect_is_confirmed_before_it_is_sent_late,

@@ -303,6 +303,7 @@ impl Planner {
         let known = 1 + self.random.below(2);
         Claim {
             lease: self.duration(20) + Duration::from_secs(1),
+            worker: worker(1 + self.random.below(2) as u128),
             takeover: self.random.one_in(25),
             ..claim_with(&definitions[..known], build as i64)
         }

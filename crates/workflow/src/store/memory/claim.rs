@@ -43,7 +43,8 @@ impl State {
             .due
             .range(..=(end, RunId(Uuid::max())))
             .map(|((time, id), ())| (*time, *id));
-        let due = due.filter(|(time, id)| *time <= now || self.runs.get(id).is_some_and(is_running));
+        let taken_over = |id: &RunId| self.runs.get(id).is_some_and(|run| is_running_for_another(run, claim));
+        let due = due.filter(|(time, id)| *time <= now || taken_over(id));
         let turn = |(time, id): (Timestamp, RunId)| (self.priority(id), time.min(now), 0, id);
         due.filter(|(_, id)| self.fits(*id, claim)).map(turn).collect()
     }
@@ -131,6 +132,10 @@ impl State {
 
 fn is_running(run: &Run) -> bool {
     run.row.status == RunStatus::Running
+}
+
+fn is_running_for_another(run: &Run, claim: &Claim) -> bool {
+    is_running(run) && run.row.worker != Some(claim.worker)
 }
 
 fn hashes_of<'a>(claim: &'a Claim, workflow: &'a str) -> impl Iterator<Item = DefinitionHash> + 'a {
