@@ -37,8 +37,8 @@ impl Boot {
     }
 }
 
-type MakeEngine = Box<dyn Fn(&Boot) -> EngineBuilder + Send + Sync>;
-type MakeOptions = Box<dyn Fn(&Boot) -> WorkerOptions + Send + Sync>;
+pub(crate) type MakeEngine = Box<dyn Fn(&Boot) -> EngineBuilder + Send + Sync>;
+pub(crate) type MakeOptions = Box<dyn Fn(&Boot) -> WorkerOptions + Send + Sync>;
 
 /// What every process does when it begins.
 pub(crate) struct Builder {

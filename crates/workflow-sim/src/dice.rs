@@ -20,12 +20,12 @@ impl Dice {
         let fold = |hash: u64, byte: u64| (hash ^ byte).wrapping_mul(0x0100_0000_01b3);
         let named = purpose.bytes().map(u64::from).fold(0xcbf2_9ce4_8422_2325, fold);
         let mut dice = Self(seed ^ named.rotate_left(17) ^ number.wrapping_mul(0xd6e8_feb8_6659_fd93));
-        dice.next();
+        dice.draw();
         dice
     }
 
     /// 64 random bits.
-    pub fn next(&mut self) -> u64 {
+    pub fn draw(&mut self) -> u64 {
         self.0 = self.0.wrapping_add(0x9e37_79b9_7f4a_7c15);
         let mut z = self.0;
         z = (z ^ (z >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
@@ -35,7 +35,7 @@ impl Dice {
 
     /// A number below `bound`, which is not 0.
     pub fn below(&mut self, bound: u64) -> u64 {
-        self.next() % bound
+        self.draw() % bound
     }
 
     /// A number from `least` to `most`, both included.
@@ -66,10 +66,10 @@ mod tests {
 
     #[test]
     fn streams_are_their_own() {
-        let draw = |purpose, number| Dice::of(7, purpose, number).next();
+        let draw = |purpose, number| Dice::of(7, purpose, number).draw();
         assert_eq!(draw("a", 0), draw("a", 0));
         assert_ne!(draw("a", 0), draw("b", 0));
         assert_ne!(draw("a", 0), draw("a", 1));
-        assert_ne!(Dice::of(8, "a", 0).next(), draw("a", 0));
+        assert_ne!(Dice::of(8, "a", 0).draw(), draw("a", 0));
     }
 }

@@ -25,5 +25,5 @@ pub use random::{Play, StoreKind};
 pub use report::Report;
 pub use shrink::shrink;
 pub use simulation::Simulation;
-pub use watch::{Execution, PANIC, Watch, Who};
+pub use watch::{Execution, Expecting, PANIC, Waiting, Watch, Who};
 pub use world::World;

@@ -184,7 +184,7 @@ impl Runtime for ProcessRuntime {
     }
 
     fn random(&self) -> u64 {
-        lock(&self.dice).next()
+        lock(&self.dice).draw()
     }
 }
 

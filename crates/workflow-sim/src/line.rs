@@ -8,16 +8,16 @@ use futures_util::future::BoxFuture;
 use futures_util::stream::{self, BoxStream};
 use jiff::Timestamp;
 use lumina_workflow::store::{
-    Claim, Claimed, Hint, Inbox, InboxQuery, Lease, Member, MemberResult, Page, RunQuery, RunRow, Store, StoreError,
-    StoredRecord,
+    Change, Claim, Claimed, Hint, Inbox, InboxQuery, Lease, Member, MemberResult, Next, Page, RunQuery, RunRow, Store,
+    StoreError, StoredRecord,
 };
-use lumina_workflow::{RunId, Runtime, Seq};
+use lumina_workflow::{RunId, Runtime, Seq, What};
 
 use crate::fault::CallFault;
 use crate::life::Life;
 use crate::stage::Stage;
 use crate::trace::lock;
-use crate::watch::Who;
+use crate::watch::{Inboxes, Who};
 
 /// Which call it is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -161,6 +161,31 @@ impl Line {
     }
 }
 
+/// The inboxes of the runs that are about to look away from theirs. The store is inline, so nothing comes between
+/// this and the commit.
+async fn read_inboxes(store: &dyn Store, batch: &[Member]) -> Result<Inboxes, StoreError> {
+    let mut inboxes = Inboxes::new();
+    for member in batch {
+        let Change::Advance(advance) = &member.change else {
+            continue;
+        };
+        let times_out = advance
+            .records
+            .iter()
+            .any(|record| matches!(record.what, What::TimedOut));
+        if times_out || matches!(advance.next, Next::Park { .. }) {
+            let run = advance.lease.run;
+            let query = InboxQuery {
+                run: Some(run),
+                after: 0,
+                limit: 10_000,
+            };
+            inboxes.insert(run, store.inbox(query).await?);
+        }
+    }
+    Ok(inboxes)
+}
+
 pub(crate) fn unavailable() -> StoreError {
     StoreError::Unavailable("the simulator has cut the line".to_owned())
 }
@@ -174,8 +199,9 @@ impl Store for Line {
         let (stage, who) = (self.stage.clone(), self.who());
         let apply = self.prepare(|store| {
             Box::pin(async move {
+                let inboxes = read_inboxes(&*store, &batch).await?;
                 let answer = store.commit(batch.clone()).await;
-                stage.watch.committed(who, &batch, &answer);
+                stage.watch.committed(who, &batch, &inboxes, &answer);
                 if let Ok(results) = &answer {
                     stage.tell(|| format!("{who} commit {}", stage.watch.tell_commit(&batch, results)));
                 }

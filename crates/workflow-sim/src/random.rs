@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 use std::sync::Arc;
 use std::time::Duration;
 
-use lumina_workflow::WorkerOptions;
+use lumina_workflow::{StoreClock, WorkerOptions};
 
 use crate::backend::{Cells, MemoryBackend, SqliteBackend};
 use crate::boot::Boot;
@@ -21,6 +21,8 @@ mod judge;
 mod model;
 mod program;
 mod sight;
+#[cfg(test)]
+mod tests;
 
 use interpret::{Interpreter, Outside};
 
@@ -64,25 +66,32 @@ impl Play {
     /// Plays it.
     #[must_use]
     pub fn run(&self) -> Report {
+        match self.store {
+            StoreKind::Memory => self.run_over(MemoryBackend::new),
+            StoreKind::Sqlite => self.run_over(SqliteBackend::new),
+        }
+    }
+
+    /// Plays it over another store than its own, which is made with the simulation's clock.
+    #[must_use]
+    pub fn run_over<B: Cells>(&self, make: impl FnOnce(StoreClock) -> B) -> Report {
         let mut simulation = Simulation::new(self.seed)
             .traced(self.traced)
             .without(self.without.clone());
         if let Some(only) = &self.only {
             simulation = simulation.only(only.clone());
         }
-        match self.store {
-            StoreKind::Memory => {
-                let backend = Arc::new(MemoryBackend::new(simulation.store_clock()));
-                play(simulation, self.seed, backend)
-            }
-            StoreKind::Sqlite => {
-                let backend = Arc::new(SqliteBackend::new(simulation.store_clock()));
-                let processes = Dice::of(self.seed, "sqlite", 0).within(1, 2);
-                let processes = usize::try_from(processes).expect("processes are few");
-                play(simulation.processes(processes), self.seed, backend)
-            }
+        let backend = Arc::new(make(simulation.store_clock()));
+        if backend.dies_with_processes() {
+            simulation = simulation.processes(processes_of_a_file(self.seed));
         }
+        play(simulation, self.seed, backend)
     }
+}
+
+fn processes_of_a_file(seed: u64) -> usize {
+    let processes = Dice::of(seed, "sqlite", 0).within(1, 2);
+    usize::try_from(processes).expect("processes are few")
 }
 
 fn play<B: Cells>(mut simulation: Simulation, seed: u64, backend: Arc<B>) -> Report {
@@ -120,7 +129,7 @@ fn draw_options(seed: u64, dies_with_processes: bool) -> impl Fn(&Boot) -> Worke
     let mut dice = Dice::of(seed, "worker", 0);
     let max_in_flight = *dice.pick(&[1, 2, 4, 256]);
     let lease = Duration::from_secs(*dice.pick(&[5, 15, 15, 15, 30]));
-    let alone = dies_with_processes && Dice::of(seed, "sqlite", 0).within(1, 2) == 1;
+    let alone = dies_with_processes && processes_of_a_file(seed) == 1;
     move |_| WorkerOptions {
         max_in_flight,
         lease,

@@ -10,7 +10,7 @@ use lumina_workflow::deterministic::DeterministicRuntime;
 use lumina_workflow::{EngineBuilder, Runtime, StoreClock, WorkerOptions};
 
 use crate::backend::{Backend, MemoryBackend};
-use crate::boot::{Boot, Builder};
+use crate::boot::{Boot, Builder, MakeEngine, MakeOptions};
 use crate::dice::Dice;
 use crate::fault::{Clocks, Faults};
 use crate::inspect;
@@ -72,8 +72,8 @@ pub struct Simulation {
     left_out: LeftOut,
     traced: bool,
     backend: Option<Arc<dyn Backend>>,
-    engine: Option<Box<dyn Fn(&Boot) -> EngineBuilder + Send + Sync>>,
-    worker: Option<Box<dyn Fn(&Boot) -> WorkerOptions + Send + Sync>>,
+    engine: Option<MakeEngine>,
+    worker: Option<MakeOptions>,
     client: Option<Client>,
     check: Option<Check>,
 }

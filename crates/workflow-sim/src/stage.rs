@@ -166,11 +166,6 @@ impl Stage {
         happens
     }
 
-    /// As [`inject`](Self::inject), but without telling: for what shows later, or never.
-    pub fn allows(&self, number: u32) -> bool {
-        !self.left_out.has(number)
-    }
-
     pub fn tell_fault(&self, number: u32, tell: impl FnOnce() -> String) {
         lock(&self.hit).insert(number);
         self.tell(|| format!("FAULT {number}: {}", tell()));

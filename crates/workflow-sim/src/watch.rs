@@ -9,19 +9,25 @@ use std::sync::Mutex;
 use std::time::Duration;
 
 use jiff::Timestamp;
-use lumina_workflow::store::{Ending, Lease};
-use lumina_workflow::{Epoch, Phase, Record, RunId, Target};
+use lumina_workflow::store::{Ending, Inbox, Lease};
+use lumina_workflow::{CorrelationKey, Epoch, Phase, Record, RunId, Target};
 use tokio::sync::Notify;
 
 use crate::trace::lock;
 
 mod claims;
 mod commits;
+mod events;
 mod ledger;
+mod overlooked;
 mod records;
 pub(crate) mod tell;
 
+#[cfg(test)]
+mod tests;
+
 pub use ledger::Execution;
+pub use overlooked::{Expecting, Waiting};
 
 use records::Steps;
 
@@ -55,11 +61,19 @@ pub struct Watch {
 struct State {
     runs: BTreeMap<RunId, Watched>,
     open: usize,
-    events: BTreeMap<(Target, String), EventSeen>,
+    events: BTreeMap<EventPlace, EventSeen>,
     /// Event ids by the run that has consumed them.
-    consumed: BTreeMap<(Target, String), (RunId, (Phase, u32))>,
+    consumed: BTreeMap<EventPlace, (RunId, (Phase, u32))>,
+    /// Who holds which correlation key.
+    keys: BTreeMap<CorrelationKey, RunId>,
     violations: Vec<String>,
 }
+
+/// An event's target and id.
+type EventPlace = (Target, String);
+
+/// What was in the inboxes of some runs.
+pub(crate) type Inboxes = BTreeMap<RunId, Inbox>;
 
 /// What is known of a run.
 #[derive(Default)]
@@ -73,6 +87,8 @@ struct Watched {
     steps: Steps,
     executions: BTreeMap<(Phase, String, String), Vec<ledger::Begun>>,
     standing: Standing,
+    /// What its code waits for, under each epoch: by step, an event's name and key.
+    expected: BTreeMap<(Epoch, overlooked::Waiting), (String, Option<String>)>,
     /// Its end was counted.
     counted: bool,
     cancelled_by: Option<String>,
@@ -101,8 +117,6 @@ struct Grant {
 
 #[derive(Debug, Clone, PartialEq, Eq)]
 struct EventSeen {
-    name: String,
-    key: Option<String>,
     payload: String,
 }
 

@@ -114,7 +114,7 @@ impl Drawing {
         PlannedRun {
             id: RunId(Uuid::from_u64_pair(
                 0x0199_0000_0000_7000 + index as u64,
-                0x8000_0000_0000_0000 | self.dice.next() >> 2,
+                0x8000_0000_0000_0000 | self.dice.draw() >> 2,
             )),
             program: Program { index, main, cleanup },
             at,
@@ -180,7 +180,7 @@ impl Drawing {
     }
 
     fn register(&mut self) -> Node {
-        let shared = self.chance(20);
+        let shared = self.chance(50);
         let key = match shared {
             true => "shared".to_owned(),
             false => {

@@ -20,7 +20,7 @@ use super::sight::{Answer, Execution, Seen};
 use crate::backend::Cells;
 use crate::boot::Boot;
 use crate::trace::lock;
-use crate::watch::{self, PANIC, Who};
+use crate::watch::{self, Expecting, PANIC, Waiting, Who};
 use crate::world::World;
 
 const ONCE: Step = Step::action("once").timeout("20s");
@@ -326,6 +326,16 @@ impl Code<'_> {
             Signal::A => WAIT_A,
             Signal::B => WAIT_B,
         };
+        let waiting = Waiting {
+            phase: self.execution.phase,
+            step: step.name.to_owned(),
+            key: StepKey::Given(path.to_owned()).to_string(),
+        };
+        let event = (signal.event(), key.map(String::as_str));
+        let expecting = self
+            .execution
+            .epoch
+            .map(|epoch| Expecting::new(&self.act.world, self.run.id(), epoch, waiting, event));
         let wait = lumina_workflow::Wait::from(step.key(path)).within(Duration::from_secs(seconds));
         let wait = match key {
             Some(key) => wait.matching(key.as_str()),
@@ -334,10 +344,13 @@ impl Code<'_> {
         if may_time_out {
             let waiting = self.run.wait_or_timeout::<u64>(wait);
             let came = self.watched(step, path, waiting, answer_or_timeout).await?;
+            drop(expecting);
             return Ok(came.map_or(1, |number| mix(4, number)));
         }
         let waiting = self.run.wait::<u64>(wait);
-        Ok(mix(4, self.watched(step, path, waiting, answer).await?))
+        let came = self.watched(step, path, waiting, answer).await?;
+        drop(expecting);
+        Ok(mix(4, came))
     }
 
     fn doing(&self, step: Step, path: &str, script: &[Outcome]) -> Arc<Doing> {

@@ -1,16 +1,21 @@
 //! What was committed.
 
-use lumina_workflow::store::{
-    Advance, Change, CommandKind, Delivery, Ending, Member, MemberResult, Next, Outcome, StoreError,
-};
-use lumina_workflow::{Payload, Record, RunId, Target, What};
+use lumina_workflow::store::{Advance, Change, CommandKind, Ending, Member, MemberResult, Next, Outcome, StoreError};
+use lumina_workflow::{Payload, Record, What};
 
-use super::{EventSeen, PANIC, Standing, State, Watch, Watched, Who};
+use super::{Inboxes, PANIC, Standing, State, Watch, Watched, Who};
 use crate::trace::lock;
 
 impl Watch {
-    /// A group was applied, and this is what the store answered.
-    pub fn committed(&self, who: Who, members: &[Member], answer: &Result<Vec<MemberResult>, StoreError>) {
+    /// A group was applied, and this is what the store answered. `inboxes` are those of runs that were
+    /// parked or whose waits have timed out, as they were just before.
+    pub fn committed(
+        &self,
+        who: Who,
+        members: &[Member],
+        inboxes: &Inboxes,
+        answer: &Result<Vec<MemberResult>, StoreError>,
+    ) {
         let mut state = lock(&self.state);
         let before = state.open;
         match answer {
@@ -22,7 +27,7 @@ impl Watch {
                 let applied = members.iter().zip(results);
                 applied
                     .filter_map(|(member, result)| Some((member, result.as_ref().ok()?)))
-                    .for_each(|(member, outcome)| state.apply(who, member, outcome));
+                    .for_each(|(member, outcome)| state.apply(who, member, inboxes, outcome));
             }
         }
         if state.open < before {
@@ -32,27 +37,14 @@ impl Watch {
 }
 
 impl State {
-    fn apply(&mut self, who: Who, member: &Member, outcome: &Outcome) {
+    fn apply(&mut self, who: Who, member: &Member, inboxes: &Inboxes, outcome: &Outcome) {
         match (&member.change, outcome) {
             (Change::Start(new), Outcome::Started) => drop(self.run(new.id)),
             (Change::Advance(advance), Outcome::Advanced { payload, .. }) => {
-                self.advance(who, advance, payload.as_ref());
+                self.advance(who, advance, inboxes, payload.as_ref());
             }
             (Change::Emit(event), Outcome::Emitted(delivery)) => {
-                let place = (event.target.clone(), event.id.clone());
-                let seen = EventSeen {
-                    name: event.name.clone(),
-                    key: event.key.clone(),
-                    payload: event.payload.as_str().to_owned(),
-                };
-                let known = self.events.contains_key(&place);
-                if known != (*delivery == Delivery::Duplicate) {
-                    self.blame(format!(
-                        "event {} was stored before: {known}, and is {delivery:?}",
-                        event.id
-                    ));
-                }
-                self.events.entry(place).or_insert(seen);
+                self.stored(event, *delivery);
             }
             (Change::Command(command), Outcome::Commanded { effective: true }) => {
                 let run = self.run(command.run);
@@ -68,7 +60,7 @@ impl State {
         }
     }
 
-    fn advance(&mut self, who: Who, advance: &Advance, payload: Option<&Payload>) {
+    fn advance(&mut self, who: Who, advance: &Advance, inboxes: &Inboxes, payload: Option<&Payload>) {
         let id = advance.lease.run;
         let run = self.run(id);
         let name = run.name();
@@ -80,57 +72,19 @@ impl State {
             Place::Next if matches!(run.standing, Standing::Ended(_)) && !records.is_empty() => {
                 problems.push("records follow its end".to_owned());
             }
-            Place::Next => problems.extend(run.append(&records)),
+            Place::Next => {
+                problems.extend(run.append(&records));
+                problems.extend(run.find_overlooked(advance, inboxes.get(&id)));
+            }
         }
         problems.extend(run.go_on(&advance.next));
         let ended = matches!(run.standing, Standing::Ended(_)) && !std::mem::replace(&mut run.counted, true);
         self.open -= usize::from(ended);
         self.consume(id, &records);
+        problems.extend(self.hold(id, &advance.keys, &advance.next));
         problems
             .into_iter()
             .for_each(|problem| self.blame(format!("{name}: {problem}")));
-    }
-
-    /// Each event is consumed once over all histories, and is what was sent.
-    fn consume(&mut self, id: RunId, records: &[Record]) {
-        for record in records {
-            let What::Received { events, payload } = &record.what else {
-                continue;
-            };
-            for event in events {
-                let problem = self.consume_one(id, record, event, payload);
-                problem.into_iter().for_each(|problem| self.blame(problem));
-            }
-        }
-    }
-
-    fn consume_one(&mut self, id: RunId, record: &Record, event: &str, payload: &Payload) -> Option<String> {
-        let name = self.run(id).name();
-        let places: Vec<_> = self
-            .events
-            .keys()
-            .filter(|(_, known)| known == event)
-            .cloned()
-            .collect();
-        let [place] = places.as_slice() else {
-            // Events of attachments are not seen on their way in.
-            return places
-                .is_empty()
-                .then(|| format!("{name}: consumed event {event}, which nobody sent"));
-        };
-        if self.events[place].payload != payload.as_str() {
-            return Some(format!("{name}: event {event} is not what was sent"));
-        }
-        if let Target::Run(target) = &place.0
-            && *target != id
-        {
-            return Some(format!("{name}: consumed event {event} of another run"));
-        }
-        let at = (record.phase, record.step.as_ref().map_or(0, |step| step.ordinal));
-        match self.consumed.insert(place.clone(), (id, at)) {
-            Some(before) if before != (id, at) => Some(format!("{name}: event {event} was consumed before")),
-            _ => None,
-        }
     }
 }
 

@@ -152,7 +152,7 @@ impl Known {
             }
             What::Opened { deadline } => self.deadline = Some(*deadline),
             What::Completed { .. } | What::Failed { .. } | What::Received { .. } | What::TimedOut | What::Abandoned => {
-                self.over = Some(record.epoch)
+                self.over = Some(record.epoch);
             }
             What::CancelRequested { .. } | What::Resumed { .. } | What::Failing { .. } => {}
         }
