@@ -19,12 +19,15 @@ mod draw;
 mod interpret;
 mod judge;
 mod model;
+mod outside;
+mod perform;
 mod program;
 mod sight;
 #[cfg(test)]
 mod tests;
 
-use interpret::{Interpreter, Outside};
+use interpret::Interpreter;
+use outside::Outside;
 
 /// Over which store a random program is played.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

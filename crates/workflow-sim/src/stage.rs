@@ -14,7 +14,7 @@ use lumina_workflow::{Engine, Runtime, Worker};
 use crate::backend::Backend;
 use crate::boot::Builder;
 use crate::dice::Dice;
-use crate::fault::{CallFault, Faults, Plan, TimedFault};
+use crate::fault::{CallFault, Faults, Plan};
 use crate::life::{Life, shifted};
 use crate::line::{Line, Method, unavailable};
 use crate::trace::{Trace, lock};
@@ -31,9 +31,10 @@ pub(crate) struct Slot {
     /// For what befalls it: how long it is dead, how late its store answers.
     dice: Dice,
     frozen_until: Duration,
-    cut_until: Duration,
-    deaf_until: Duration,
-    drag: (Duration, Duration),
+    pub cut_until: Duration,
+    pub deaf_until: Duration,
+    /// How long each call takes, and until when.
+    pub drag: (Duration, Duration),
     pub wall: Arc<Mutex<i64>>,
 }
 
@@ -58,12 +59,12 @@ pub(crate) struct Stage {
     pub faults: Faults,
     pub manner: Manner,
     pub builder: OnceLock<Builder>,
-    plan: Plan,
+    pub plan: Plan,
     left_out: LeftOut,
     hit: Mutex<BTreeSet<u32>>,
     calm: AtomicBool,
     slots: Vec<Mutex<Slot>>,
-    store_skew: Arc<Mutex<i64>>,
+    pub store_skew: Arc<Mutex<i64>>,
 }
 
 /// Which numbered faults do not happen.
@@ -284,59 +285,6 @@ impl Stage {
             stage.root.sleep(rest).await;
             stage.boot(process);
         }));
-    }
-
-    /// What befalls processes and clocks at times.
-    pub fn schedule_faults(self: &Arc<Self>) {
-        for (at, number, fault) in self.plan.timed.clone() {
-            let stage = self.clone();
-            self.root.spawn(Box::pin(async move {
-                stage.root.sleep(at).await;
-                if stage.inject(number, || fault.to_string()) {
-                    stage.strike(fault).await;
-                }
-            }));
-        }
-    }
-
-    async fn strike(self: &Arc<Self>, fault: TimedFault) {
-        let now = self.root.elapsed();
-        match fault {
-            TimedFault::Crash(process) => {
-                let life = self.slot(process).life.clone();
-                life.iter().for_each(|life| self.crash(life));
-            }
-            TimedFault::Freeze(process, time) => {
-                let life = self.slot(process).life.clone();
-                life.iter().for_each(|life| self.freeze(life, time));
-            }
-            TimedFault::Restart(process, grace) => self.restart(process, grace).await,
-            TimedFault::Cut(process, time) => self.slot(process).cut_until = now + time,
-            TimedFault::Deaf(process, time) => self.slot(process).deaf_until = now + time,
-            TimedFault::Drag(process, each, time) => self.slot(process).drag = (each, now + time),
-            TimedFault::StoreClock(by) => *lock(&self.store_skew) += by * 1_000,
-            TimedFault::WallClock(process, by) => {
-                let wall = self.slot(process).wall.clone();
-                *lock(&wall) += by * 1_000;
-            }
-        }
-    }
-
-    /// An orderly end of a process. It may die meanwhile.
-    async fn restart(self: &Arc<Self>, process: usize, grace: Duration) {
-        let (life, worker) = {
-            let mut slot = self.slot(process);
-            slot.engine = None;
-            (slot.life.clone(), slot.worker.clone())
-        };
-        let (Some(life), Some(worker)) = (life, worker) else {
-            return;
-        };
-        worker.shutdown(grace).await;
-        drop(worker);
-        if !life.is_dead() {
-            self.bury(process);
-        }
     }
 
     /// Everything that holds on to everything else lets go.

@@ -1,27 +1,21 @@
 //! The one workflow that executes every program.
 
-use std::collections::BTreeMap;
 use std::future::poll_fn;
-use std::panic::resume_unwind;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::AtomicBool;
 use std::sync::{Arc, Mutex};
 use std::task::Poll;
 use std::time::Duration;
 
 use futures_util::future::{BoxFuture, join_all, try_join_all};
-use lumina_workflow::{
-    Attempt, CorrelationKey, Failure, Phase, Retry, Run, RunId, Runtime, Step, StepError, StepFuture, StepKey,
-    StepKind, Workflow,
-};
+use lumina_workflow::{Attempt, CorrelationKey, Failure, Phase, Retry, Run, Step, StepFuture, StepKey, Workflow};
 
-use super::draw::Scene;
+use super::outside::{Outside, cell};
+use super::perform::{Act, Doing, open_gate, perform};
 use super::program::{Node, Outcome, Policy, Program, Signal, mix, place};
 use super::sight::{Answer, Execution, Seen};
-use crate::backend::Cells;
 use crate::boot::Boot;
 use crate::trace::lock;
-use crate::watch::{self, Expecting, PANIC, Waiting, Who};
-use crate::world::World;
+use crate::watch::{Expecting, Waiting};
 
 const ONCE: Step = Step::action("once").timeout("20s");
 const THRICE: Step = Step::action("thrice").timeout("20s").retry(Retry::exponential(3));
@@ -44,69 +38,9 @@ pub(super) const COUNTING: [&str; 2] = ["count", "register-and-count"];
 /// Correlation keys of programs are in this namespace.
 pub(super) const NAMESPACE: &str = "sim";
 
-/// A run's cell of the application.
-pub(super) fn cell(index: usize) -> String {
-    format!("c{index}")
-}
-
-/// The world that programs act on. It outlives all processes.
-pub(super) struct Outside {
-    pub scene: Arc<Scene>,
-    pub cells: Arc<dyn Cells>,
-    pub executions: Mutex<Vec<Arc<Execution>>>,
-    counts: Mutex<BTreeMap<(usize, &'static str, String), u64>>,
-}
-
-impl Outside {
-    pub fn new(scene: Arc<Scene>, cells: Arc<dyn Cells>) -> Self {
-        Self {
-            scene,
-            cells,
-            executions: Mutex::default(),
-            counts: Mutex::default(),
-        }
-    }
-
-    fn count(&self, run: usize, what: &'static str, place: &str) -> u64 {
-        let mut counts = lock(&self.counts);
-        let count = counts.entry((run, what, place.to_owned())).or_default();
-        *count += 1;
-        *count
-    }
-
-    /// Panics when the plan says so.
-    fn stumble(&self, world: &World, run: usize, execution: Option<&Execution>) {
-        let outside_steps = execution.is_some();
-        let what = if outside_steps { "workflow code" } else { "step code" };
-        let nth = self.count(run, what, "");
-        let planned = self
-            .scene
-            .panics
-            .iter()
-            .find(|panic| (panic.run, panic.nth, panic.outside_steps) == (run, nth, outside_steps));
-        if let Some(panic) = planned
-            && world.inject(panic.number, || format!("the {what} of run {run} panics"))
-        {
-            execution
-                .iter()
-                .for_each(|execution| execution.fell.store(true, Ordering::Relaxed));
-            resume_unwind(Box::new(PANIC.to_owned()));
-        }
-    }
-}
-
 /// The interpreter of one life. A newer version declares one more step.
 pub(super) struct Interpreter<const IS_NEWER: bool> {
     act: Act,
-}
-
-/// What all steps of one life share.
-#[derive(Clone)]
-struct Act {
-    who: Who,
-    world: World,
-    runtime: Arc<dyn Runtime>,
-    outside: Arc<Outside>,
 }
 
 impl<const IS_NEWER: bool> Interpreter<IS_NEWER> {
@@ -394,60 +328,4 @@ async fn race(mut parts: Vec<Part<'_>>) -> Result<u64, Failure> {
         Poll::Pending
     });
     first.await
-}
-
-/// A step's code, in one execution of its run.
-struct Doing {
-    act: Act,
-    index: usize,
-    run: RunId,
-    phase: Phase,
-    step: &'static str,
-    kind: StepKind,
-    path: String,
-    script: Vec<Outcome>,
-}
-
-/// What happened outside does not depend on what a process remembers: the how-manieth
-/// execution it is decides.
-async fn perform(doing: Arc<Doing>, attempt: Attempt) -> Result<u64, StepError> {
-    let world = &doing.act.world;
-    let nth = world.watch().begin(&watch::Execution {
-        who: doing.act.who,
-        at: world.elapsed(),
-        run: doing.run,
-        phase: doing.phase,
-        step: doing.step,
-        key: &StepKey::Given(doing.path.clone()),
-        kind: doing.kind,
-        attempt: attempt.number(),
-    });
-    doing.act.outside.stumble(world, doing.index, None);
-    follow(&doing, nth).await?;
-    Ok(doing.path.bytes().map(u64::from).fold(nth, mix))
-}
-
-async fn open_gate(doing: Arc<Doing>) -> Result<(), StepError> {
-    let nth = doing.act.outside.count(doing.index, "gate", &doing.path);
-    follow(&doing, nth).await
-}
-
-async fn follow(doing: &Doing, nth: u64) -> Result<(), StepError> {
-    let last = doing.script.len() - 1;
-    let outcome = doing.script[last.min(usize::try_from(nth - 1).unwrap_or(last))];
-    let told = || format!("{} at {} says {outcome:?}", doing.step, doing.path);
-    match outcome {
-        Outcome::Good => Ok(()),
-        Outcome::Slow(millis) => {
-            doing.act.runtime.sleep(Duration::from_millis(millis)).await;
-            Ok(())
-        }
-        Outcome::Retry => Err(StepError::retry(told())),
-        Outcome::RetryAfter(seconds) => Err(StepError::retry(told()).not_before(Duration::from_secs(seconds))),
-        Outcome::Fail => Err(StepError::fail(told())),
-        Outcome::Unknown => Err(StepError::unknown(told())),
-        Outcome::Defer(millis) => Err(StepError::defer(Duration::from_millis(millis), told())),
-        Outcome::Hang => std::future::pending().await,
-        Outcome::Panic => resume_unwind(Box::new(PANIC.to_owned())),
-    }
 }

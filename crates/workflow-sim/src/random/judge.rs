@@ -7,8 +7,9 @@ use lumina_workflow::store::RunStatus;
 use lumina_workflow::{Failure, FailureKind, Phase, Record, StepKey, What};
 
 use super::draw::PlannedRun;
-use super::interpret::{COUNTING, Outside, cell};
+use super::interpret::COUNTING;
 use super::model::{self, Modelled, Recorded};
+use super::outside::{Outside, cell};
 use super::sight::{Execution, Sight, answer_of};
 use crate::inspect::rows;
 use crate::trace::lock;
