@@ -22,7 +22,10 @@ use crate::world::World;
 
 /// When nothing goes wrong any more, everything comes to an end within this time. The longest
 /// waits of the random programs and a handler's hour are far shorter.
-const PATIENCE: Duration = Duration::from_secs(12 * 3_600);
+const PATIENCE: Duration = Duration::from_secs(4 * 3_600);
+
+/// Between two looks whether something is wrong already, so that a seed that fails does not go on for hours.
+const LOOK: Duration = Duration::from_secs(600);
 
 /// After the last end, whoever still believes to have a run may try to write.
 const AFTERWARDS: Duration = Duration::from_secs(90);
@@ -261,6 +264,9 @@ fn play(stage: &Arc<Stage>, client: Option<Client>, check: Option<Check>) {
             .watch
             .blame("nothing is ready and no timer is set, and not everything has ended");
     }
+    if !stage.watch.is_good() {
+        return;
+    }
     inspect::inspect(stage);
     check.into_iter().for_each(|check| check(&world));
 }
@@ -280,10 +286,19 @@ async fn go_on(stage: &Arc<Stage>, client: Option<BoxFuture<'static, ()>>) {
         join(window, wishes).await;
         stage.watch.all_ended().await;
     };
-    let patience = stage.root.sleep(stage.faults.window + PATIENCE);
-    match select(std::pin::pin!(everything), patience).await {
-        Either::Left(_) => stage.root.sleep(AFTERWARDS).await,
-        Either::Right(_) => stage.watch.blame_stuck(),
+    match select(std::pin::pin!(everything), std::pin::pin!(run_out(stage))).await {
+        Either::Left(_) if stage.watch.is_good() => stage.root.sleep(AFTERWARDS).await,
+        Either::Left(_) => {}
+        Either::Right(_) if stage.watch.is_good() => stage.watch.blame_stuck(),
+        Either::Right(_) => {}
+    }
+}
+
+/// Ends when there is no more patience, or no more reason for it.
+async fn run_out(stage: &Stage) {
+    let end = stage.faults.window + PATIENCE;
+    while stage.root.elapsed() < end && stage.watch.is_good() {
+        stage.root.sleep(LOOK).await;
     }
 }
 

@@ -53,8 +53,8 @@ pub const PANIC: &str = "the simulator made this panic";
 #[derive(Default)]
 pub struct Watch {
     state: Mutex<State>,
-    /// A run has ended.
-    ended: Notify,
+    /// A run has ended, or something is wrong.
+    news: Notify,
 }
 
 #[derive(Default)]
@@ -146,6 +146,7 @@ impl Watch {
     /// Notes something that must not be.
     pub fn blame(&self, what: impl Into<String>) {
         lock(&self.state).blame(what.into());
+        self.news.notify_one();
     }
 
     /// What must not be and was.
@@ -160,10 +161,16 @@ impl Watch {
         lock(&self.state).open
     }
 
-    /// Ends when no run is open.
+    /// Whether something was wrong until now.
+    #[must_use]
+    pub fn is_good(&self) -> bool {
+        lock(&self.state).violations.is_empty()
+    }
+
+    /// Ends when no run is open, or something is wrong.
     pub async fn all_ended(&self) {
-        while self.open_runs() > 0 {
-            self.ended.notified().await;
+        while self.open_runs() > 0 && self.is_good() {
+            self.news.notified().await;
         }
     }
 

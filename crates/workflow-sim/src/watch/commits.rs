@@ -30,8 +30,8 @@ impl Watch {
                     .for_each(|(member, outcome)| state.apply(who, member, inboxes, outcome));
             }
         }
-        if state.open < before {
-            self.ended.notify_one();
+        if state.open < before || !state.violations.is_empty() {
+            self.news.notify_one();
         }
     }
 }
