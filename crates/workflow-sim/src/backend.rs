@@ -1,0 +1,40 @@
+//! The stores that simulated processes share.
+
+use std::sync::Arc;
+
+use lumina_workflow::store::{Attachment, Store};
+
+mod memory;
+mod sqlite;
+
+pub use memory::MemoryBackend;
+pub use sqlite::SqliteBackend;
+
+/// A store that outlives the processes.
+///
+/// It must work inline: a call is complete when its future is first polled.
+pub trait Backend: Send + Sync + 'static {
+    /// The store, as it is open now.
+    fn store(&self) -> Arc<dyn Store>;
+
+    /// Whether the store lives in the processes, so that a crash kills all of them and
+    /// [`reopen`](Self::reopen) follows.
+    fn dies_with_processes(&self) -> bool {
+        false
+    }
+
+    /// Forgets all that is not durable, and opens the store again.
+    fn reopen(&self) {}
+}
+
+/// A backend with cells for the application: numbers that are counted inside transactions.
+pub trait Cells: Backend {
+    /// An attachment that adds one to a cell and answers the new number.
+    fn count(&self, cell: &str) -> Attachment;
+
+    /// An attachment that adds one to a cell and then says no for good.
+    fn refuse(&self, cell: &str) -> Attachment;
+
+    /// The number in a cell.
+    fn read(&self, cell: &str) -> u64;
+}

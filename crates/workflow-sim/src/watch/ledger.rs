@@ -1,0 +1,100 @@
+//! The outside ledger: every execution of a step's code that has begun. No crash takes it back.
+
+use std::time::Duration;
+
+use lumina_workflow::{Epoch, Phase, RunId, StepKey, StepKind};
+
+use super::{State, Watch, Watched, Who};
+use crate::trace::lock;
+
+/// An execution of a step's code that begins.
+#[derive(Debug, Clone, Copy)]
+pub struct Execution<'a> {
+    /// In which process.
+    pub who: Who,
+    /// When, on the clock that only runs forwards.
+    pub at: Duration,
+    /// The run.
+    pub run: RunId,
+    /// Which of its functions.
+    pub phase: Phase,
+    /// The step's name.
+    pub step: &'a str,
+    /// Its key.
+    pub key: &'a StepKey,
+    /// Whether it is an outside effect.
+    pub kind: StepKind,
+    /// The attempt's number.
+    pub attempt: u32,
+}
+
+/// One that has begun.
+#[derive(Debug)]
+pub(super) struct Begun {
+    /// Whether a failure that allows another one is on record.
+    pub resolved: bool,
+}
+
+impl Watch {
+    /// Notes that an execution begins, and answers the how-manieth of its step it is, from 1.
+    pub fn begin(&self, execution: &Execution<'_>) -> u64 {
+        let mut state = lock(&self.state);
+        let Some(run) = state.runs.get(&execution.run) else {
+            state.blame(format!("{} was executed in a run that nobody started", execution.step));
+            return 1;
+        };
+        let problems = run.find_problems(execution);
+        problems.into_iter().for_each(|problem| state.blame(problem));
+        note(&mut state, execution)
+    }
+}
+
+fn note(state: &mut State, execution: &Execution<'_>) -> u64 {
+    let place = (execution.phase, execution.step.to_owned(), execution.key.to_string());
+    let executions = state.run(execution.run).executions.entry(place).or_default();
+    executions.push(Begun { resolved: false });
+    executions.len() as u64
+}
+
+impl Watched {
+    fn find_problems(&self, execution: &Execution<'_>) -> Vec<String> {
+        let Execution { who, phase, step, .. } = *execution;
+        let key = execution.key.to_string();
+        let tell = |what: &str| format!("{}: {who} executes {step}{key}, {what}", self.name());
+        let Some((epoch, grant)) = self.grants.iter().rev().find(|(_, grant)| grant.who == who) else {
+            return vec![tell("and never claimed the run")];
+        };
+        let mut problems = Vec::new();
+        let current = epoch.0 == self.epoch;
+        if execution.at > grant.at + grant.lease {
+            problems.push(tell("and its lease had run out"));
+        }
+        let known = self.steps.find(phase, step, &key);
+        // A clock of the store that jumps gives a run away while its holder still has a lease
+        // by every clock that it can see. What the other one wrote it cannot know.
+        let over = known.and_then(|known| known.over);
+        if over.is_some_and(|over| over <= *epoch) {
+            problems.push(tell("and its end is on record"));
+        }
+        if current && execution.attempt != known.map_or(0, |known| known.made) + 1 {
+            problems.push(tell("and that attempt was not next"));
+        }
+        if execution.kind == StepKind::Effect {
+            problems.extend(self.find_repetition(execution, *epoch, &key).map(tell));
+        }
+        problems
+    }
+
+    /// An outside effect acts on record, and only when every execution before is known to have failed.
+    fn find_repetition(&self, execution: &Execution<'_>, epoch: Epoch, key: &str) -> Option<&'static str> {
+        let place = (execution.phase, execution.step.to_owned(), key.to_owned());
+        let before = self.executions.get(&place);
+        if before.is_some_and(|begun| begun.iter().any(|begun| !begun.resolved)) {
+            return Some("and nobody knows what the execution before came to");
+        }
+        let known = self.steps.find(execution.phase, execution.step, key);
+        let started = known.and_then(|known| known.started);
+        let taken_over = epoch.0 != self.epoch;
+        (started != Some(execution.attempt) && !taken_over).then_some("and its start is not on record")
+    }
+}
