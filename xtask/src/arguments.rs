@@ -8,7 +8,8 @@ use crate::test::Selection;
 pub const USAGE: &str = "\
 Usage: cargo xtask COMMAND
 
-  ci                                  everything a change must pass: tidy, fmt, clippy, doc, test, and the demo once
+  ci                                  everything a change must pass: tidy, fmt, clippy, doc, test, ten thousand
+                                      simulated fleets, the examples, and the demo once
   test [FILTER...] [--sim-seed N]     all tests, or those whose name contains a filter; N repeats a simulated run
   mutants [FILTER...]                 plants bugs into a copy, one by one: the tests must catch each
   tidy                                the rules that only this project has
