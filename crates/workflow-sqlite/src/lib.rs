@@ -62,6 +62,7 @@ mod lanes;
 mod lock;
 mod migrate;
 mod options;
+mod passed;
 mod purge;
 mod read;
 mod reader;
