@@ -1,5 +1,6 @@
 //! The registry: every benchmark, one file each, in the order in which they run.
 
+mod claim_cost;
 mod floor_commit;
 mod floor_import;
 mod floor_run;
@@ -18,5 +19,6 @@ pub const ALL: &[Benchmark] = &[
     workflow_throughput::BENCHMARK,
     workflow_resume::BENCHMARK,
     workflow_parked::BENCHMARK,
+    claim_cost::BENCHMARK,
     import_rows::BENCHMARK,
 ];

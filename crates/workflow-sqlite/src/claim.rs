@@ -4,12 +4,13 @@ use std::cmp::Reverse;
 
 use lumina_workflow::store::{CLAIMED_EVENTS, CLAIMED_RECORDS, Claim, Claimed, Lease, RunRow, RunStatus};
 use lumina_workflow::{DefinitionHash, Epoch, RunId, Seq};
-use rusqlite::{Params, Row, params};
+use rusqlite::{OptionalExtension, Params, Row, params};
 
 use crate::column::{ANY_HASH, KNOWN_SINCE, SINCE, later, limit, place, run_columns, run_row, text, timestamp, to_int};
 use crate::fault::Fault;
 use crate::flow::{self, Book, Place, Standing};
 use crate::group::Group;
+use crate::passed::Passed;
 use crate::read;
 
 const READY: &str = concat!(
@@ -17,6 +18,13 @@ const READY: &str = concat!(
     run_columns!(),
     " FROM workflow_run INDEXED BY workflow_run_ready WHERE ready_rank IS NOT NULL \
      ORDER BY priority DESC, ready_rank"
+);
+
+const READY_BEHIND: &str = concat!(
+    "SELECT ",
+    run_columns!(),
+    " FROM workflow_run INDEXED BY workflow_run_ready WHERE ready_rank IS NOT NULL \
+     AND priority = ?1 AND ready_rank > ?2 ORDER BY ready_rank"
 );
 
 const TIMERS: &str = concat!(
@@ -48,6 +56,9 @@ const HELD: &str = concat!(
      AND workflow = ?1 AND held_in = ?2 ORDER BY priority DESC, held_rank"
 );
 
+/// The place of the priority in [`run_columns`].
+const PRIORITY: usize = 12;
+
 /// A run that may be claimed.
 struct Candidate {
     run: RunRow,
@@ -55,32 +66,38 @@ struct Candidate {
     place: Place,
 }
 
-/// Claims what is ready, due, expired or released; `blocked` says whether blocked runs are
-/// worth a look, `standing` what is known of flow control. Answers what is known of it now.
-pub(crate) fn claim(
-    group: &Group<'_>,
-    claim: &Claim,
-    blocked: bool,
-    standing: Option<Standing>,
-) -> Result<(Vec<Claimed>, Standing), Fault> {
-    let mut standing = match standing {
+/// What the writer knows from earlier claims.
+pub(crate) struct Known {
+    /// Whether blocked runs are worth a look.
+    pub blocked: bool,
+    /// What is known of flow control.
+    pub standing: Option<Standing>,
+    /// Which ready runs are not.
+    pub passed: Passed,
+}
+
+/// Claims what is ready, due, expired or released. Answers what is known now.
+pub(crate) fn claim(group: &Group<'_>, claim: &Claim, known: Known) -> Result<(Vec<Claimed>, Standing, Passed), Fault> {
+    let (blocked, mut passed) = (known.blocked, known.passed);
+    let mut standing = match known.standing {
         Some(standing) => standing,
         None => Standing::read(group.conn)?,
     };
     if standing.keyed_timer <= group.now {
         standing.keyed_timer = flow::ripen(group)?;
+        passed.go_back(group.overtaken());
     }
     let mut book = Book::open(group, standing, claim)?;
     let mut taken = Vec::new();
     while taken.len() < claim.limit {
-        let found = candidates(&mut book, claim, blocked, &taken)?;
+        let found = candidates(&mut book, claim, blocked, &mut passed, &taken)?;
         let held = take(&mut book, claim, found, &mut taken)?;
         // Behind those that are held now there may be others.
         if held == 0 || book.is_full() {
             break;
         }
     }
-    Ok((taken, book.settle(claim)?))
+    Ok((taken, book.settle(claim)?, passed))
 }
 
 /// The runs that the claim gets next if nothing throttles them, in their order.
@@ -88,6 +105,7 @@ fn candidates(
     book: &mut Book<'_, '_>,
     claim: &Claim,
     blocked: bool,
+    passed: &mut Passed,
     taken: &[Claimed],
 ) -> Result<Vec<Candidate>, Fault> {
     let (group, wanted) = (book.group, claim.limit - taken.len());
@@ -95,8 +113,7 @@ fn candidates(
         limit: wanted,
         ..claim.clone()
     };
-    let mut found = Vec::new();
-    collect(group, &part, READY, [], &mut found)?;
+    let mut found = ready(group, &part, passed)?;
     timers(group, &part, &mut found)?;
     leases(group, claim, &mut found)?;
     if blocked {
@@ -136,6 +153,61 @@ fn take(
         }
     }
     Ok(held)
+}
+
+/// The head of the queue, behind what was passed over before.
+fn ready(group: &Group<'_>, claim: &Claim, passed: &mut Passed) -> Result<Vec<Candidate>, Fault> {
+    const NEXT: &str = "SELECT priority FROM workflow_run INDEXED BY workflow_run_ready \
+         WHERE ready_rank IS NOT NULL AND priority < ?1 ORDER BY priority DESC LIMIT 1";
+    let mut found = Vec::new();
+    if passed.is_empty() {
+        pass(group, claim, READY, [], passed, &mut found)?;
+        return Ok(found);
+    }
+    let mut above = i64::MAX;
+    while found.len() < claim.limit {
+        let next = group
+            .conn
+            .prepare_cached(NEXT)?
+            .query_row([above], |row| row.get(0))
+            .optional()?;
+        let Some(priority) = next else { break };
+        let up_to = passed.up_to(priority);
+        pass(group, claim, READY_BEHIND, params![priority, up_to], passed, &mut found)?;
+        above = priority;
+    }
+    Ok(found)
+}
+
+/// Reads ready runs until as many are found as are wanted, and notes those before the first
+/// of a priority that may be claimed.
+fn pass(
+    group: &Group<'_>,
+    claim: &Claim,
+    sql: &str,
+    params: impl Params,
+    passed: &mut Passed,
+    found: &mut Vec<Candidate>,
+) -> Result<(), Fault> {
+    let mut statement = group.conn.prepare_cached(sql)?;
+    let mut rows = statement.query(params)?;
+    let mut stopped = None;
+    while found.len() < claim.limit
+        && let Some(row) = rows.next()?
+    {
+        let priority = row.get(PRIORITY)?;
+        if fits(row, claim)? {
+            if stopped != Some(priority) {
+                // One that was passed may have the same place.
+                passed.stop_before(priority, row.get(SINCE)?);
+            }
+            stopped = Some(priority);
+            found.push(candidate(group, row)?);
+        } else if stopped != Some(priority) {
+            passed.pass(priority, row.get(SINCE)?);
+        }
+    }
+    Ok(())
 }
 
 /// Due timers, priority by priority, so that only the head of each is read.
@@ -368,6 +440,11 @@ pub(crate) mod tests {
         let sorted = "; USE TEMP B-TREE FOR ORDER BY";
         let cases = [
             (READY, "SCAN workflow_run USING INDEX workflow_run_ready", ""),
+            (
+                READY_BEHIND,
+                "SEARCH workflow_run USING INDEX workflow_run_ready (priority=? AND ready_rank>?)",
+                "",
+            ),
             (
                 TIMERS,
                 "SEARCH workflow_run USING INDEX workflow_run_timer (priority=? AND wake_at>? AND wake_at<?)",

@@ -124,7 +124,7 @@ pub(crate) fn hold(book: &mut Book<'_, '_>, run: &RunRow, place: &Place, limit: 
 pub(crate) fn let_go(group: &Group<'_>, run: RunId) -> Result<(), Fault> {
     const FIND: &str = "SELECT workflow, flow_key, held_in FROM workflow_run WHERE id = ?1 AND held_in IS NOT NULL";
     const READY: &str = "UPDATE workflow_run SET ready_rank = held_rank, held_in = NULL, held_rank = NULL, \
-         held_at = NULL WHERE id = ?1";
+         held_at = NULL WHERE id = ?1 RETURNING ready_rank";
     let found = group
         .conn
         .prepare_cached(FIND)?
@@ -134,7 +134,8 @@ pub(crate) fn let_go(group: &Group<'_>, run: RunId) -> Result<(), Fault> {
         return Ok(());
     };
     group.note_ready();
-    group.execute(READY, [run.0])?;
+    let rank = group.conn.prepare_cached(READY)?.query_row([run.0], |row| row.get(0))?;
+    group.note_rank(rank);
     book::leave_outside(group, &workflow, key.as_deref(), &queue)
 }
 

@@ -28,6 +28,8 @@ pub(crate) struct Wake {
     pub blocked: Vec<(String, DefinitionHash)>,
     /// What the next claim has to know about flow control.
     pub flow: News,
+    /// The first place that a run became ready at.
+    pub overtaken: i64,
 }
 
 impl Default for Wake {
@@ -39,6 +41,7 @@ impl Default for Wake {
             schedule: false,
             blocked: Vec::new(),
             flow: News::default(),
+            overtaken: i64::MAX,
         }
     }
 }
@@ -82,6 +85,7 @@ impl<'c> Group<'c> {
         let behind = self.rank.get().max(last).saturating_add(1);
         let rank = self.now.max(behind);
         self.rank.set(rank);
+        self.note_rank(rank);
         rank
     }
 
@@ -123,6 +127,17 @@ impl<'c> Group<'c> {
         self.note_timer(at);
         let news = &mut self.wake.borrow_mut().flow;
         news.keyed_timer = news.keyed_timer.min(at);
+    }
+
+    /// A run becomes ready at this place.
+    pub(crate) fn note_rank(&self, rank: i64) {
+        let mut wake = self.wake.borrow_mut();
+        wake.overtaken = wake.overtaken.min(rank);
+    }
+
+    /// The first place that a run became ready at.
+    pub(crate) fn overtaken(&self) -> i64 {
+        self.wake.borrow().overtaken
     }
 
     /// A workflow was paused or resumed.
@@ -223,7 +238,9 @@ impl<'c> Group<'c> {
             return flow::rank(self, to.run);
         }
         let rank = self.next_rank();
-        Ok(to.wake_at.map_or(rank, |wake_at| wake_at.min(rank)))
+        let Some(wake_at) = to.wake_at else { return Ok(rank) };
+        self.note_rank(wake_at.min(rank));
+        Ok(wake_at.min(rank))
     }
 }
 

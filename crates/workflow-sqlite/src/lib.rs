@@ -69,6 +69,7 @@ mod lanes;
 mod lock;
 mod migrate;
 mod options;
+mod passed;
 mod payloads;
 mod purge;
 mod read;

@@ -11,10 +11,12 @@ use lumina_workflow::store::{Claim, Claimed, GROUP_MEMBERS, Hint, Lease, Member,
 use rusqlite::Connection;
 
 use crate::blocked::Searched;
+use crate::claim::Known;
 use crate::fault::{Fault, of_commit};
 use crate::flow::{News, Standing};
 use crate::group::{Group, Wake};
 use crate::migrate::{MigrateError, Script};
+use crate::passed::Passed;
 use crate::shared::Shared;
 use crate::{attachment, change, checkpoint, claim, migrate, purge};
 
@@ -29,8 +31,11 @@ pub(crate) struct Writer {
     searched: Searched,
     /// What is known of flow control, as of the last claim.
     standing: Option<Standing>,
-    /// What has happened to that since.
+    /// Which ready runs the last claimer need not look at.
+    passed: Option<Passed>,
+    /// What has happened to flow control since.
     news: News,
+    overtaken: i64,
     data_version: i64,
 }
 
@@ -42,7 +47,9 @@ impl Writer {
             rank: i64::MIN,
             searched: Searched::default(),
             standing: None,
+            passed: None,
             news: News::default(),
+            overtaken: i64::MAX,
             data_version: 0,
         };
         writer.data_version = writer.read_data_version().unwrap_or(0);
@@ -76,7 +83,14 @@ impl Writer {
     pub(crate) fn claim(&mut self, wanted: &Claim) -> Result<Vec<Claimed>, StoreError> {
         let blocked = self.searched.is_worth_it(&wanted.definitions);
         let standing = std::mem::take(&mut self.news).apply(self.standing.take());
-        let (claimed, standing) = self.transact(|group| claim::claim(group, wanted, blocked, standing))?;
+        let known = Known {
+            blocked,
+            standing,
+            passed: Passed::of(self.passed.take(), wanted),
+        };
+        let (claimed, standing, mut passed) = self.transact(|group| claim::claim(group, wanted, known))?;
+        passed.go_back(std::mem::replace(&mut self.overtaken, i64::MAX));
+        self.passed = Some(passed);
         let all_looked_at = wanted.definitions.iter().all(|(name, _)| !standing.is_paused(name));
         self.standing = Some(standing);
         if blocked && all_looked_at && claimed.len() < wanted.limit {
@@ -154,6 +168,11 @@ impl Writer {
         for (workflow, hash) in &wake.blocked {
             self.searched.note(workflow, *hash);
         }
+        if let Some(passed) = &mut self.passed {
+            passed.go_back(wake.overtaken);
+        }
+        // While a claim is told, what is passed is not there.
+        self.overtaken = self.overtaken.min(wake.overtaken);
         self.news.all |= wake.flow.all;
         self.news.keyed_timer = self.news.keyed_timer.min(wake.flow.keyed_timer);
         let earlier = wake.earliest < self.shared.told.load(Ordering::SeqCst);
@@ -180,6 +199,7 @@ impl Writer {
         }
         self.data_version = version;
         self.news.all = true;
+        self.passed = None;
         let news = claim::running_with_news(&self.conn, NEWS_LIMIT).unwrap_or_default();
         self.shared.hints.send(Hint::Schedule);
         self.send(true, news.into_iter().collect());

@@ -42,6 +42,7 @@ pub(crate) fn fair_rank(group: &Group<'_>, workflow: &str, key: &str, priority: 
         .prepare_cached(SLOT)?
         .query_row(params![priority, last, workflow], |row| row.get::<_, Option<i64>>(0))?;
     let rank = slot.unwrap_or_else(|| group.next_rank_behind(last));
+    group.note_rank(rank);
     group.execute(SAVE, params![workflow, key, rank])?;
     Ok(rank)
 }

@@ -53,7 +53,8 @@ macro_rules! conformance_suite {
                 a_pause_names_who_and_when,
                 a_pause_leaves_limits_alone,
                 idle_counters_are_forgotten,
-                a_retried_run_has_its_place;
+                a_retried_run_has_its_place,
+                work_for_others_hides_nothing;
             leases:
                 a_lost_lease_writes_nothing,
                 a_lost_lease_goes_before_a_repetition,
