@@ -22,6 +22,8 @@ use crate::deterministic::DeterministicRuntime;
 
 pub mod attempts;
 pub mod cancels;
+pub mod company;
+pub mod control;
 pub mod effects;
 pub mod events;
 pub mod flows;

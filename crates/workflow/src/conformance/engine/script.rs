@@ -1,6 +1,7 @@
 //! Workflows as closures over one list of steps.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use futures_util::future::BoxFuture;
 
@@ -31,6 +32,9 @@ pub(super) const EFFECT: Step = Step::action("effect")
 pub(super) const SLOW_EFFECT: Step = Step::action("slow-effect").outside_effect();
 pub(super) const PING: Step = Step::wait("wait-ping", "ping").timeout("1h");
 pub(super) const PONG: Step = Step::wait("wait-pong", "pong").timeout("2h");
+pub(super) const ANY: Step = Step::wait_any("wait-any", &["ping", "pong"]).timeout("1h");
+pub(super) const ALL: Step = Step::wait_all("wait-all", &["ping", "pong"]).timeout("1h");
+pub(super) const KID: Step = Step::child("kid");
 pub(super) const NAP: Step = Step::sleep("nap");
 /// For error handlers.
 pub(super) const CLEAN: Step = Step::action("clean").retry(Retry::constant(3).without_jitter());
@@ -48,6 +52,9 @@ pub(super) const STEPS: &[Step] = &[
     PONG,
     NAP,
     CLEAN,
+    ANY,
+    ALL,
+    KID,
 ];
 
 type Work<'a, T> = BoxFuture<'a, Result<T, Failure>>;
@@ -60,6 +67,7 @@ pub(super) struct Script {
     code: Code,
     handler: Option<Handler>,
     limits: FlowLimits,
+    deadline: Option<Duration>,
 }
 
 impl Script {
@@ -68,6 +76,7 @@ impl Script {
             code: Arc::new(code),
             handler: None,
             limits: FlowLimits::default(),
+            deadline: None,
         }
     }
 
@@ -86,7 +95,17 @@ impl Script {
     }
 
     pub fn overrides(&self) -> Overrides {
-        Overrides::default().flow(self.limits)
+        let overrides = Overrides::default().flow(self.limits);
+        match self.deadline {
+            Some(deadline) => overrides.deadline(deadline),
+            None => overrides,
+        }
+    }
+
+    /// With a deadline, for whoever registers it with its [`overrides`](Self::overrides).
+    pub fn with_deadline(mut self, deadline: Duration) -> Self {
+        self.deadline = Some(deadline);
+        self
     }
 
     async fn handle(&self, run: &Run, failure: &Failure) -> Result<(), Failure> {
