@@ -192,6 +192,8 @@ fn end(claimed: &Claimed) -> Change {
         records: Vec::new(),
         consumed: Vec::new(),
         keys: Vec::new(),
+        starts: Vec::new(),
+        emits: Vec::new(),
         guard: None,
         next: Next::Finish(Ending::Completed(Payload::null())),
     })

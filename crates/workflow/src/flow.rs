@@ -89,6 +89,8 @@ fn read_rate((runs, period): (u32, &str)) -> Result<Rate, String> {
 }
 
 /// So many runs begin in each period.
+///
+/// An example is at [`Flow`].
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Rate {
     /// The runs.
@@ -98,6 +100,8 @@ pub struct Rate {
 }
 
 /// A [`Flow`] with its periods read: the limits that are in force.
+///
+/// An example is at [`Flow`].
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub struct FlowLimits {
     /// At most this many runs in flight.

@@ -382,3 +382,40 @@ pub fn a_hastened_run_is_ready(stage: &Stage<'_>) {
         stage.take(run);
     }
 }
+
+/// Runs for other code, however long they have been in front, hide nothing that takes its turn
+/// before or among them.
+pub fn work_for_others_hides_nothing(stage: &Stage<'_>) {
+    let strangers: Vec<_> = (0..3)
+        .map(|_| {
+            stage.start(NewRun {
+                hash: OTHER_HASH,
+                known_since: moment(10),
+                ..stage.new_run()
+            })
+        })
+        .collect();
+    same("they are for others", stage.claim_ids(claim()), vec![]);
+    stage.pass(SECOND);
+    let plain = stage.start_many(1, None);
+    let first = stage.start_many(2, Some("a"));
+    let late = stage.start(NewRun {
+        delay: SECOND,
+        flow_key: Some("b".to_owned()),
+        ..stage.new_run()
+    });
+    same("new ones are found", stage.claim_ids(claim()), [first, plain].concat());
+    same("and no others", stage.claim_ids(claim()), vec![]);
+    stage.pass(SECOND);
+    same("a timer's turn is found", stage.claim_ids(claim()), vec![late]);
+    let code = Claim {
+        limit: 2,
+        ..claim_with(&[(WORKFLOW, OTHER_HASH)], 0)
+    };
+    same("others find theirs", stage.claim_ids(code), strangers[..2].to_vec());
+    same(
+        "newer code as well",
+        stage.claim_ids(claim_with(&[], 11)),
+        strangers[2..].to_vec(),
+    );
+}

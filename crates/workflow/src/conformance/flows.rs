@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use super::samples::{
     HASH, HOUR, LEASE, OTHER_HASH, SECOND, WORKFLOW, bare, block, cancel, claim, claim_under, claim_with, event,
-    failure, json, moment, resume, steer,
+    failure, json, resume, steer,
 };
 use super::stage::{holds, same};
 use super::{Act, Stage};
@@ -19,7 +19,7 @@ const MICRO: Duration = Duration::from_micros(1);
 
 impl Stage<'_> {
     /// Starts so many runs, one after the other.
-    fn start_many(&self, count: usize, key: Option<&str>) -> Vec<RunId> {
+    pub(super) fn start_many(&self, count: usize, key: Option<&str>) -> Vec<RunId> {
         let new = || NewRun {
             flow_key: key.map(str::to_owned),
             ..self.new_run()
@@ -561,41 +561,4 @@ pub fn a_retried_run_has_its_place(stage: &Stage<'_>) {
     same("the other waits", stage.claim_ids(limited()), vec![]);
     holds("it is let go", stage.apply(resume(lease.run)).is_ok());
     same("it goes on", stage.claim_ids(limited()), vec![all[0]]);
-}
-
-/// Runs for other code, however long they have been in front, hide nothing that takes its turn
-/// before or among them.
-pub fn work_for_others_hides_nothing(stage: &Stage<'_>) {
-    let strangers: Vec<_> = (0..3)
-        .map(|_| {
-            stage.start(NewRun {
-                hash: OTHER_HASH,
-                known_since: moment(10),
-                ..stage.new_run()
-            })
-        })
-        .collect();
-    same("they are for others", stage.claim_ids(claim()), vec![]);
-    stage.pass(SECOND);
-    let plain = stage.start_many(1, None);
-    let first = stage.start_many(2, Some("a"));
-    let late = stage.start(NewRun {
-        delay: SECOND,
-        flow_key: Some("b".to_owned()),
-        ..stage.new_run()
-    });
-    same("new ones are found", stage.claim_ids(claim()), [first, plain].concat());
-    same("and no others", stage.claim_ids(claim()), vec![]);
-    stage.pass(SECOND);
-    same("a timer's turn is found", stage.claim_ids(claim()), vec![late]);
-    let code = Claim {
-        limit: 2,
-        ..claim_with(&[(WORKFLOW, OTHER_HASH)], 0)
-    };
-    same("others find theirs", stage.claim_ids(code), strangers[..2].to_vec());
-    same(
-        "newer code as well",
-        stage.claim_ids(claim_with(&[], 11)),
-        strangers[2..].to_vec(),
-    );
 }

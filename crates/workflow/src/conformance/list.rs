@@ -34,7 +34,8 @@ macro_rules! conformance_suite {
                 a_claim_goes_by_definition,
                 a_run_follows_the_code_that_executes_it,
                 a_ready_run_keeps_its_turn,
-                a_hastened_run_is_ready;
+                a_hastened_run_is_ready,
+                work_for_others_hides_nothing;
             flows:
                 a_limit_holds_what_it_has_no_place_for,
                 a_limit_per_key_holds_its_key,
@@ -53,8 +54,7 @@ macro_rules! conformance_suite {
                 a_pause_names_who_and_when,
                 a_pause_leaves_limits_alone,
                 idle_counters_are_forgotten,
-                a_retried_run_has_its_place,
-                work_for_others_hides_nothing;
+                a_retried_run_has_its_place;
             leases:
                 a_lost_lease_writes_nothing,
                 a_lost_lease_goes_before_a_repetition,

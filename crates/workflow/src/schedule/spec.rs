@@ -7,6 +7,8 @@ use jiff::{SignedDuration, Timestamp};
 use serde::{Deserialize, Serialize};
 
 /// When a schedule ticks, and what becomes of its ticks. Stored as JSON.
+///
+/// An example is at [`Schedule`](crate::Schedule).
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct ScheduleSpec {
     /// What its ticks are.
@@ -27,6 +29,8 @@ pub struct ScheduleSpec {
 }
 
 /// What a schedule's ticks are.
+///
+/// An example is at [`Schedule`](crate::Schedule).
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Timing {
@@ -58,6 +62,8 @@ impl fmt::Display for Timing {
 }
 
 /// What happens at a tick while a run of the schedule has not ended.
+///
+/// An example is at [`Schedule`](crate::Schedule).
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Overlap {

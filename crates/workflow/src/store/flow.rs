@@ -17,6 +17,8 @@ use crate::clock::truncate;
 use crate::flow::{FlowLimits, Rate};
 
 /// What throttles a run.
+///
+/// An example is at [`throttle`].
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Limit {
@@ -74,6 +76,8 @@ impl fmt::Display for Limit {
 }
 
 /// That a run is held.
+///
+/// An example is at [`Flow`](crate::Flow).
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Throttled {
     /// By which limit.
@@ -83,6 +87,8 @@ pub struct Throttled {
 }
 
 /// Somebody stops a whole workflow, or lets it go on.
+///
+/// An example is at [`Flow`](crate::Flow).
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct FlowCommand {
     /// The workflow's name. It need not have any run.
@@ -94,6 +100,8 @@ pub struct FlowCommand {
 }
 
 /// What can be wished of a whole workflow.
+///
+/// An example is at [`Flow`](crate::Flow).
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum FlowCommandKind {
     /// None of its runs is claimed any more, but such as somebody has asked to end. What is
@@ -104,6 +112,8 @@ pub enum FlowCommandKind {
 }
 
 /// Who did something, and when.
+///
+/// An example is at [`Flow`](crate::Flow).
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Stamp {
     /// Who.
@@ -113,6 +123,8 @@ pub struct Stamp {
 }
 
 /// Which counters are asked for.
+///
+/// An example is at [`Flow`](crate::Flow).
 #[derive(Debug, Clone, Default)]
 pub struct FlowQuery {
     /// Of this workflow, with those of its keys. Otherwise of all workflows, without their keys.
@@ -125,6 +137,8 @@ pub struct FlowQuery {
 
 /// A counter as others see it. There is one for a workflow that has or had limits or was
 /// paused, and one for a flow key that is in use.
+///
+/// An example is at [`Flow`](crate::Flow).
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct FlowRow {
     /// The workflow.
@@ -145,6 +159,8 @@ pub struct FlowRow {
 }
 
 /// A period in which runs are counted as they begin.
+///
+/// An example is at [`Flow`](crate::Flow).
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Window {
     /// When it began.
@@ -156,6 +172,8 @@ pub struct Window {
 }
 
 /// The limits that one counter is held against.
+///
+/// An example is at [`throttle`].
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Bounds {
     in_flight: Option<u32>,
@@ -183,6 +201,8 @@ impl FlowLimits {
 }
 
 /// What a store keeps for a workflow, or for one key of it.
+///
+/// An example is at [`throttle`].
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct Counter {
     /// Runs that are in flight.
@@ -320,6 +340,18 @@ impl Counter {
 
 /// Which limit has no place for a run that was not admitted yet. `promised` says that its
 /// place at its key's counter was promised to it: then those who are promised one as well are behind it.
+///
+/// ```
+/// use lumina_workflow::FlowLimits;
+/// use lumina_workflow::store::Limit;
+/// use lumina_workflow::store::flow::{Counter, throttle};
+///
+/// let limits = FlowLimits { in_flight: Some(1), ..FlowLimits::default() };
+/// let (now, mut whole) = (jiff::Timestamp::UNIX_EPOCH, Counter::default());
+/// assert_eq!(throttle(&limits, &whole, None, false, now), None);
+/// whole.admit(&limits.of_whole(), now);
+/// assert_eq!(throttle(&limits, &whole, None, false, now), Some(Limit::InFlight));
+/// ```
 #[must_use]
 pub fn throttle(
     limits: &FlowLimits,

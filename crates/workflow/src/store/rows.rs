@@ -285,6 +285,16 @@ pub struct Page<T> {
 }
 
 /// What is over, and may be deleted.
+///
+/// ```
+/// use lumina_workflow::store::{Purge, Store, memory::MemoryStore};
+/// use lumina_workflow::StoreClock;
+///
+/// let store = MemoryStore::new(StoreClock::system());
+/// let over = Purge { before: jiff::Timestamp::UNIX_EPOCH, workflow: None, limit: 1_000 };
+/// let deleted = futures_util::FutureExt::now_or_never(store.purge(over)).expect("this store answers at once");
+/// assert_eq!(deleted, Ok(0));
+/// ```
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Purge {
     /// Finished runs that ended before this time, with all that belongs to them; oldest first.

@@ -9,6 +9,8 @@ use crate::payload::Payload;
 use crate::schedule::ScheduleSpec;
 
 /// A schedule as the database shows it.
+///
+/// An example is at [`Schedule`](crate::Schedule).
 #[derive(Debug, Clone, PartialEq)]
 pub struct ScheduleRow {
     /// Its name.
@@ -60,6 +62,8 @@ impl ScheduleRow {
 }
 
 /// Who wanted something of a schedule, and when.
+///
+/// An example is at [`Schedule`](crate::Schedule).
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Wish {
     /// A person's or a program's name.
@@ -69,6 +73,8 @@ pub struct Wish {
 }
 
 /// Which schedules are asked for, by name.
+///
+/// An example is at [`Schedule`](crate::Schedule).
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct ScheduleQuery {
     /// This one.
@@ -81,6 +87,8 @@ pub struct ScheduleQuery {
 
 /// A change of a schedule's row. Each that is applied, and has an effect, adds one to the
 /// row's revision.
+///
+/// An example is at [`Schedule`](crate::Schedule).
 #[derive(Debug, Clone)]
 pub enum ScheduleChange {
     /// Writes it down. Has an effect when there is no such row, or its workflow or spec differs,
@@ -155,6 +163,8 @@ impl ScheduleChange {
 }
 
 /// A schedule to be written down.
+///
+/// An example is at [`Schedule`](crate::Schedule).
 #[derive(Debug, Clone, PartialEq)]
 pub struct Declaration {
     /// Its name.
@@ -175,6 +185,8 @@ pub struct Declaration {
 /// [`Refusal::ScheduleChanged`](super::Refusal), and nothing is applied. So of all workers that
 /// decide about a tick one has it, and applying the same change again is refused and starts
 /// nothing: the row tells what became of it.
+///
+/// An example is at [`Schedule`](crate::Schedule).
 #[derive(Debug, Clone)]
 pub struct Tick {
     /// The schedule's name.
