@@ -8,46 +8,46 @@ use crate::payload::Payload;
 
 /// A store's answer for one member.
 ///
-/// An example is at [`Store`].
+/// An example is at [`Store`](super::Store).
 pub type MemberResult = Result<Outcome, Refusal>;
 
 /// A member that was applied.
 ///
-/// An example is at [`Store`].
+/// An example is at [`Store`](super::Store).
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Outcome {
-    /// [`Change::Nothing`]: what its attachment returned, now or the first time.
+    /// [`Change::Nothing`](super::Change::Nothing): what its attachment returned, now or the first time.
     Done {
         /// The attachment's result.
         payload: Option<Payload>,
     },
-    /// [`Change::Start`]: the run is new.
+    /// [`Change::Start`](super::Change::Start): the run is new.
     Started,
-    /// [`Change::Start`]: the run was there already, with this start key or this very id.
+    /// [`Change::Start`](super::Change::Start): the run was there already, with this start key or this very id.
     Existing {
         /// The run that the key belongs to.
         run: RunId,
         /// Whether its input is the same text.
         same_input: bool,
     },
-    /// [`Change::Advance`].
+    /// [`Change::Advance`](super::Change::Advance).
     Advanced {
         /// The run's inbox counter afterwards.
         inbox: u64,
         /// What the attachment returned.
         payload: Option<Payload>,
     },
-    /// [`Change::Emit`].
+    /// [`Change::Emit`](super::Change::Emit).
     Emitted(Delivery),
-    /// [`Change::Unrouted`].
+    /// [`Change::Unrouted`](super::Change::Unrouted).
     Handled,
-    /// [`Change::Command`] and [`Change::Flow`]: whether it changed anything.
+    /// [`Change::Command`](super::Change::Command) and [`Change::Flow`](super::Change::Flow): whether it changed anything.
     Commanded {
         /// False when the run had been asked before or was failing already, or the workflow
         /// was what is wished already.
         effective: bool,
     },
-    /// [`Change::Schedule`]: whether it had an effect.
+    /// [`Change::Schedule`](super::Change::Schedule): whether it had an effect.
     Scheduled {
         /// False when the row was as it should be already.
         effective: bool,
@@ -143,7 +143,7 @@ pub enum Refusal {
 
 /// A call that failed as a whole.
 ///
-/// An example is at [`Store`].
+/// An example is at [`Store`](super::Store).
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum StoreError {
     /// Nothing was applied. It may work later.
