@@ -49,12 +49,10 @@ macro_rules! conformance_suite {
                 due_timers_take_turns,
                 what_is_held_stays_with_its_key,
                 a_held_run_is_not_hurried,
-                a_paused_workflow_is_not_claimed,
-                a_pause_names_who_and_when,
-                a_pause_leaves_limits_alone,
                 idle_counters_are_forgotten,
                 a_retried_run_has_its_place,
-                work_for_others_hides_nothing;
+                work_for_others_hides_nothing,
+                what_is_behind_many_is_found;
             leases:
                 a_lost_lease_writes_nothing,
                 a_lost_lease_goes_before_a_repetition,
@@ -139,6 +137,10 @@ macro_rules! conformance_suite {
                 each_hash_gets_a_blocked_run_once,
                 a_run_that_was_unknown_finds_its_code,
                 a_retried_run_is_for_any_hash;
+            pauses:
+                a_paused_workflow_is_not_claimed,
+                a_pause_names_who_and_when,
+                a_pause_leaves_limits_alone;
             races:
                 register_meets_emit,
                 register_and_park_meets_emit,
