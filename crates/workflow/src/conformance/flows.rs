@@ -488,6 +488,32 @@ pub fn work_for_others_hides_nothing(stage: &Stage<'_>) {
     );
 }
 
+/// One that shares its place with a run for other code is found though it was not taken when
+/// both were looked at.
+pub fn a_shared_place_is_not_passed_over(stage: &Stage<'_>) {
+    let early = stage.running();
+    let wake_at = Some(stage.now() + SECOND);
+    stage.advanced(Advance {
+        next: Next::Park { wake_at },
+        ..bare(early, 0)
+    });
+    stage.pass(2 * SECOND);
+    stage.start(NewRun {
+        hash: OTHER_HASH,
+        known_since: moment(10),
+        priority: i16::MAX,
+        ..stage.new_run()
+    });
+    let shared = stage.start(NewRun {
+        flow_key: Some("a".to_owned()),
+        priority: i16::MAX,
+        ..stage.new_run()
+    });
+    let one = || Claim { limit: 1, ..claim() };
+    same("the timer is first", stage.claim_ids(one()), vec![early.run]);
+    same("then it", stage.claim_ids(one()), vec![shared]);
+}
+
 /// What is behind ever so many that have no place is found, if not by the first claim.
 pub fn what_is_behind_many_is_found(stage: &Stage<'_>) {
     let new = || NewRun {

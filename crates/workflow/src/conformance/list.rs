@@ -52,6 +52,7 @@ macro_rules! conformance_suite {
                 idle_counters_are_forgotten,
                 a_retried_run_has_its_place,
                 work_for_others_hides_nothing,
+                a_shared_place_is_not_passed_over,
                 what_is_behind_many_is_found;
             leases:
                 a_lost_lease_writes_nothing,
