@@ -126,8 +126,10 @@ impl<'s> Claims<'s> {
         );
         let hash = i64::try_from(hash.0)?;
         let attach = attach(move |tx| {
-            tx.connection()
+            let made = tx
+                .connection()
                 .execute(&sql, (i64::try_from(count).unwrap_or(0), hash, key))?;
+            assert_eq!(made as u64, count, "all others are there");
             Ok(Payload::null())
         });
         let change = Change::Nothing { id: Uuid::from_u128(7) };

@@ -88,8 +88,9 @@ impl Writer {
             standing,
             passed: Passed::of(self.passed.take(), wanted),
         };
+        self.overtaken = i64::MAX;
         let (claimed, standing, mut passed) = self.transact(|group| claim::claim(group, wanted, known))?;
-        passed.go_back(std::mem::replace(&mut self.overtaken, i64::MAX));
+        passed.go_back(self.overtaken);
         self.passed = Some(passed);
         let all_looked_at = wanted.definitions.iter().all(|(name, _)| !standing.is_paused(name));
         self.standing = Some(standing);
@@ -168,11 +169,11 @@ impl Writer {
         for (workflow, hash) in &wake.blocked {
             self.searched.note(workflow, *hash);
         }
-        if let Some(passed) = &mut self.passed {
-            passed.go_back(wake.overtaken);
+        match &mut self.passed {
+            Some(passed) => passed.go_back(wake.overtaken),
+            // A claim has it, and gives it back when this is told.
+            None => self.overtaken = self.overtaken.min(wake.overtaken),
         }
-        // While a claim is told, what is passed is not there.
-        self.overtaken = self.overtaken.min(wake.overtaken);
         self.news.all |= wake.flow.all;
         self.news.keyed_timer = self.news.keyed_timer.min(wake.flow.keyed_timer);
         let earlier = wake.earliest < self.shared.told.load(Ordering::SeqCst);

@@ -37,6 +37,8 @@ pub mod groups;
 pub mod hints;
 pub mod keys;
 pub mod leases;
+pub mod passed;
+pub mod pauses;
 pub mod purges;
 pub mod queries;
 pub mod races;

@@ -164,7 +164,11 @@ fn release(group: &Group<'_>, command: &Command) -> Result<(), Fault> {
     leave_pause(group, command)?;
     match resume_at {
         Some(time) if time > group.now => {
-            group.note_timer(time);
+            let receiver = group.receiver(command.run)?.ok_or_else(|| vanished(command))?;
+            match receiver.keyed {
+                true => group.note_keyed_timer(time),
+                false => group.note_timer(time),
+            }
             group.execute(DELAY, params![run, time])?;
             Ok(())
         }

@@ -34,8 +34,11 @@ macro_rules! conformance_suite {
                 a_claim_goes_by_definition,
                 a_run_follows_the_code_that_executes_it,
                 a_ready_run_keeps_its_turn,
-                a_hastened_run_is_ready,
-                work_for_others_hides_nothing;
+                a_hastened_run_is_ready;
+            passed:
+                work_for_others_hides_nothing,
+                a_shared_place_is_not_passed_over,
+                what_is_behind_many_is_found;
             flows:
                 a_limit_holds_what_it_has_no_place_for,
                 a_limit_per_key_holds_its_key,
@@ -50,9 +53,6 @@ macro_rules! conformance_suite {
                 due_timers_take_turns,
                 what_is_held_stays_with_its_key,
                 a_held_run_is_not_hurried,
-                a_paused_workflow_is_not_claimed,
-                a_pause_names_who_and_when,
-                a_pause_leaves_limits_alone,
                 idle_counters_are_forgotten,
                 a_retried_run_has_its_place;
             leases:
@@ -140,6 +140,10 @@ macro_rules! conformance_suite {
                 each_hash_gets_a_blocked_run_once,
                 a_run_that_was_unknown_finds_its_code,
                 a_retried_run_is_for_any_hash;
+            pauses:
+                a_paused_workflow_is_not_claimed,
+                a_pause_names_who_and_when,
+                a_pause_leaves_limits_alone;
             races:
                 register_meets_emit,
                 register_and_park_meets_emit,
