@@ -17,7 +17,7 @@ use crate::clock::truncate;
 use crate::error::{Failure, FailureKind};
 use crate::event::{CorrelationKey, StoredEvent};
 use crate::execution::{Execution, Look};
-use crate::history::{Phase, Record, What};
+use crate::history::{Phase, Record, StepRef, What};
 use crate::id::{DefinitionHash, RunId, Seq};
 use crate::payload::Payload;
 use crate::replay::{Opened, Replay, completion};
@@ -90,10 +90,16 @@ pub(super) struct Driver {
     running: BTreeMap<u32, Running>,
     waits: BTreeMap<u32, OpenWait>,
     sleeps: BTreeMap<u32, Opened>,
+    /// Children that were reached and whose turn to begin has not come.
+    unborn: BTreeSet<u32>,
     /// Runs that steps have started and wait for.
     children: BTreeMap<u32, OpenChild>,
+    /// The children that are on record as begun, and have not ended or been dropped.
+    begun: BTreeMap<u32, (StepRef, RunId)>,
     /// Steps that the code has dropped whose children are still to be told.
     left: Vec<(u32, RunId)>,
+    /// Children that somebody has left behind by sending the run back.
+    left_behind: BTreeSet<RunId>,
     /// Backoff and deferrals: when a step's next attempt is due.
     delays: BTreeMap<u32, Timestamp>,
     attempts: BTreeMap<u32, attempts::Count>,
@@ -111,16 +117,17 @@ impl Driver {
         if self.seat.is_lost() {
             return Err(Stop::Lost);
         }
+        self.cancel_left_behind().await?;
         match self.look_at_code() {
             Look::Fault(fault) => return self.fault(fault).await,
             Look::Ended(result) => return self.end(result).await,
             Look::Pending => {}
         }
         self.note_abandoned();
-        self.cancel_left_children().await?;
         if let Err(fault) = self.note_opened() {
             return self.fault(fault).await;
         }
+        self.cancel_left_children().await?;
         if !self.execution.completions.is_empty() {
             // What was opened has ended at once: an effect that nobody knows the outcome of.
             return Ok(());
@@ -144,6 +151,7 @@ impl Driver {
             return self.give_up_handler().await;
         }
         self.record_open_waits();
+        self.begin_children();
         if self.seat.is_stopping() {
             return self.release_or_wait().await;
         }
@@ -182,7 +190,7 @@ impl Driver {
         self.pending.push(record);
     }
 
-    fn make_record(&self, step: Option<crate::StepRef>, what: What, started_at: Timestamp) -> Record {
+    fn make_record(&self, step: Option<StepRef>, what: What, started_at: Timestamp) -> Record {
         let (worker, epoch) = (self.seat.worker, self.lease.epoch);
         Record {
             phase: self.phase,
@@ -250,6 +258,7 @@ impl Driver {
         self.to_start.clear();
         self.waits.clear();
         self.sleeps.clear();
+        self.unborn.clear();
         self.children.clear();
         self.delays.clear();
         self.attempts.clear();

@@ -94,7 +94,7 @@ impl Known {
 }
 
 /// One phase's history, folded.
-#[derive(Debug, Default)]
+#[derive(Debug, Clone, Default)]
 pub(crate) struct Replay {
     /// By ordinal.
     pub steps: BTreeMap<u32, Known>,
@@ -120,7 +120,7 @@ impl Replay {
     }
 
     /// Forgets the step and all that followed from how it ended, or from that it was reached.
-    fn go_back(&mut self, step: u32, at: Seq) {
+    pub fn go_back(&mut self, step: u32, at: Seq) {
         let stays = |ordinal: u32, known: &Known| ordinal != step && known.first < at;
         self.steps.retain(|ordinal, known| stays(*ordinal, known));
         self.steps.values_mut().for_each(|known| known.reopen(at));
@@ -128,6 +128,12 @@ impl Replay {
         let ended = |ordinal: &u32| steps.get(ordinal).is_some_and(|known| known.end.is_some());
         self.completions.retain(|(ordinal, _)| ended(ordinal));
         self.patches.retain(|_, place| *place < at);
+    }
+
+    /// The children that run, by what history has.
+    pub fn live_children(&self) -> impl Iterator<Item = (&StepRef, RunId)> {
+        let live = self.steps.values().filter(|known| known.is_live());
+        live.filter_map(|known| Some((&known.step, known.child?)))
     }
 
     fn add(&mut self, record: &Record, place: Seq) {
@@ -148,12 +154,16 @@ impl Replay {
 impl Known {
     /// Open again, if it was given up since: because it failed for good, or because the code dropped it.
     fn reopen(&mut self, at: Seq) {
-        self.abandoned = self.abandoned.filter(|place| *place < at);
-        if self
+        let was_dropped = self.abandoned.take_if(|place| *place >= at).is_some();
+        let has_failed = self
             .end
-            .is_some_and(|(end, place)| end == StepEnd::Failed(FailureKind::Failed) && place >= at)
-        {
-            (self.end, self.next_at, self.attempts) = (None, None, 0);
+            .is_some_and(|(end, place)| end == StepEnd::Failed(FailureKind::Failed) && place >= at);
+        if has_failed {
+            (self.end, self.next_at, self.attempts, self.previous) = (None, None, 0, None);
+        }
+        if was_dropped || has_failed {
+            // It was cancelled, or has failed: another takes its place.
+            self.child = None;
         }
     }
 
@@ -202,6 +212,31 @@ impl Known {
     }
 }
 
+/// The children that a history which has just gone back has left behind: nothing was recorded since, so it may be
+/// that nobody has cancelled them yet.
+pub(crate) fn left_behind(records: &[Record]) -> BTreeSet<RunId> {
+    let tells_of_others =
+        |what: &What| matches!(what, What::Rewound { .. } | What::Paused { .. } | What::Resumed { .. });
+    let last = records.iter().rposition(|record| !tells_of_others(&record.what));
+    let end = last.map_or(0, |last| last + 1);
+    let turned = records[end..]
+        .iter()
+        .any(|record| matches!(record.what, What::Rewound { .. }));
+    match turned {
+        true => &running(&records[..end]) - &running(records),
+        false => BTreeSet::new(),
+    }
+}
+
+/// The children of both functions that run, by what history has.
+pub(crate) fn running(records: &[Record]) -> BTreeSet<RunId> {
+    let of = |phase| {
+        let replay = Replay::fold(records, phase);
+        replay.live_children().map(|(_, run)| run).collect::<BTreeSet<_>>()
+    };
+    &of(Phase::Main) | &of(Phase::OnFailure)
+}
+
 /// The places of a whole history's records that count no more, because somebody has sent the run
 /// back to before them. [`What::Rewound`] says which.
 ///
@@ -237,22 +272,41 @@ fn superseded_by(step: u32, at: Seq, live: &[(Seq, &Record)]) -> Vec<Seq> {
             .entry(record.step.as_ref().map(|step| step.ordinal))
             .or_insert(*place);
     }
+    let since = || live.iter().filter(|(place, _)| *place >= at).map(|(_, record)| *record);
+    let dropped: BTreeSet<u32> = since()
+        .filter(|record| record.what == What::Abandoned)
+        .filter_map(ordinal)
+        .collect();
+    let failed: BTreeSet<u32> = since()
+        .filter(|record| has_failed(&record.what))
+        .filter_map(ordinal)
+        .collect();
     let is_gone = |place: Seq, record: &Record| match (&record.what, &record.step) {
         (What::Failing { .. } | What::CancelRequested { .. }, _) => true,
         _ if record.phase == Phase::OnFailure => true,
         (What::Patched { .. }, _) => place >= at,
         (_, None) => false,
-        (what, Some(of)) => {
-            let given_up = match what {
-                What::Abandoned => true,
-                What::Failed { failure, .. } => failure.kind == FailureKind::Failed,
-                _ => false,
-            };
-            of.ordinal == step || first[&Some(of.ordinal)] >= at || (given_up && place >= at)
-        }
+        (_, Some(of)) if of.ordinal == step || first[&Some(of.ordinal)] >= at => true,
+        (What::Abandoned, _) => place >= at,
+        // What has failed for good is attempted from the beginning, and another child takes the place of the one
+        // that has failed or was cancelled.
+        (What::Failed { .. }, _) => place >= at && has_failed(&record.what),
+        (What::AttemptFailed { .. }, Some(of)) => failed.contains(&of.ordinal),
+        (What::ChildStarted { .. }, Some(of)) => failed.contains(&of.ordinal) || dropped.contains(&of.ordinal),
+        _ => false,
     };
     let gone = live.iter().filter(|(place, record)| is_gone(*place, record));
     gone.map(|(place, _)| *place).collect()
+}
+
+fn has_failed(what: &What) -> bool {
+    matches!(what, What::Failed { failure, .. } if failure.kind == FailureKind::Failed)
+}
+
+/// The step of the main function that the record belongs to.
+fn ordinal(record: &Record) -> Option<u32> {
+    let step = record.step.as_ref().filter(|_| record.phase == Phase::Main)?;
+    Some(step.ordinal)
 }
 
 /// What a completing record tells the workflow; `None` for the others.

@@ -202,7 +202,11 @@ fn supersede(group: &Group<'_>, command: &Command) -> Result<(), Fault> {
          OR (what = 'patched' AND seq >= ?3) OR (ordinal IS NOT NULL AND ( \
          (SELECT min(seq) FROM workflow_record AS f WHERE f.run = ?1 AND f.phase = 'main' AND f.superseded = 0 \
          AND f.ordinal = r.ordinal) >= ?3 \
-         OR (seq >= ?3 AND (what = 'abandoned' OR (what = 'failed' AND detail ->> '$.failure.kind' = 'failed'))))))";
+         OR (seq >= ?3 AND (what = 'abandoned' OR (what = 'failed' AND detail ->> '$.failure.kind' = 'failed'))) \
+         OR (what IN ('attempt_failed', 'child_started') AND EXISTS (SELECT 1 FROM workflow_record AS f \
+         WHERE f.run = ?1 AND f.phase = 'main' AND f.superseded = 0 AND f.seq >= ?3 AND f.ordinal = r.ordinal \
+         AND ((f.what = 'abandoned' AND r.what = 'child_started') \
+         OR (f.what = 'failed' AND f.detail ->> '$.failure.kind' = 'failed')))))))";
     if let CommandKind::Rewind { step, at, .. } = command.what {
         group.execute(SQL, params![command.run.0, step, to_int(at.0)])?;
     }

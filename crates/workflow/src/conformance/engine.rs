@@ -32,6 +32,7 @@ pub mod handlers;
 pub mod leases;
 pub mod limits;
 pub mod orders;
+pub mod orphans;
 pub mod outages;
 pub mod parking;
 pub mod registrations;

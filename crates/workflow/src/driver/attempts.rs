@@ -479,10 +479,11 @@ impl Driver {
         self.running.values().any(|running| running.stage == Stage::Effect)
     }
 
-    /// Stops waiting for permits; none of them has acted, and their turn comes again.
-    pub(super) fn stop_gates(&mut self) {
+    /// Holds back what has not begun: attempts that wait for a permit, and children. Their turn comes again.
+    pub(super) fn hold_back(&mut self) {
         let gates = self.running.extract_if(.., |_, running| running.stage == Stage::Gate);
         self.to_start.extend(gates.map(|(ordinal, _)| ordinal));
+        self.hold_starts();
     }
 
     /// Stops a step's attempt, unless it acts outside. True when there was one.

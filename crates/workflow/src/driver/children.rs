@@ -9,7 +9,7 @@ use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
 use super::{Driver, Flow};
-use crate::board::{ChildPlan, Fault};
+use crate::board::{ChildPlan, Fault, Op};
 use crate::error::{Failure, FailureKind};
 use crate::event::{NewEvent, StoredEvent, Target};
 use crate::history::What;
@@ -42,29 +42,42 @@ enum ChildEnd {
 }
 
 impl Driver {
-    /// A child that history does not have begins with the next commit.
-    pub(super) fn note_child(&mut self, ordinal: u32, plan: ChildPlan, known: Option<RunId>) -> Result<(), Fault> {
-        let started_at = self.now();
-        let run = match known {
-            Some(run) => run,
-            None => self.make_child(ordinal, plan, started_at)?,
-        };
-        self.children.insert(ordinal, OpenChild { run, started_at });
+    /// A child that history does not have begins when its turn comes.
+    pub(super) fn note_child(&mut self, ordinal: u32, plan: &ChildPlan, known: Option<RunId>) -> Result<(), Fault> {
+        let (workflow, started_at) = (plan.workflow, self.now());
+        if let Some(run) = known {
+            self.children.insert(ordinal, OpenChild { run, started_at });
+        } else if self.shell.definitions.contains_key(workflow) {
+            self.unborn.insert(ordinal);
+        } else {
+            return Err(Fault::Wrong(format!(
+                "no workflow named {workflow} is registered here, so no child of it starts"
+            )));
+        }
         Ok(())
     }
 
-    fn make_child(&mut self, ordinal: u32, plan: ChildPlan, now: Timestamp) -> Result<RunId, Fault> {
+    /// Children that were reached begin with the next commit, as attempts do: not in a run that was asked to stop.
+    pub(super) fn begin_children(&mut self) {
+        for ordinal in std::mem::take(&mut self.unborn) {
+            let Op::Child(plan) = lock(&self.board).slot(ordinal).op.clone() else {
+                unreachable!("only a child is noted as one")
+            };
+            let started_at = self.now();
+            let new = self.make_child(plan);
+            let run = new.id;
+            self.starts.push(new);
+            self.record(ordinal, What::ChildStarted { run }, started_at);
+            self.children.insert(ordinal, OpenChild { run, started_at });
+        }
+    }
+
+    fn make_child(&self, plan: ChildPlan) -> NewRun {
         let workflow = plan.workflow;
-        let unknown = || {
-            Fault::Wrong(format!(
-                "no workflow named {workflow} is registered here, so no child of it starts"
-            ))
-        };
-        let definition = self.shell.definitions.get(workflow).ok_or_else(unknown)?;
-        let new = NewRun {
+        NewRun {
             id: RunId(self.shell.runtime.new_id()),
             workflow: workflow.to_owned(),
-            hash: definition.hash,
+            hash: self.shell.definitions[workflow].hash,
             start_key: None,
             input: plan
                 .input
@@ -74,24 +87,50 @@ impl Driver {
             known_since: self.shell.known_since,
             parent: Some(self.row.id),
             flow_key: plan.options.flow_key,
-        };
-        let run = new.id;
-        self.starts.push(new);
-        self.record(ordinal, What::ChildStarted { run }, now);
-        Ok(run)
+        }
     }
 
-    /// The records of children that are left to code that fits take their starts with them.
-    pub(super) fn keep_starts_of_pending(&mut self) {
-        let kept = &self.pending;
-        self.starts.retain(|new| {
-            kept.iter()
-                .any(|record| record.what == What::ChildStarted { run: new.id })
-        });
+    /// Children that were to begin with the next commit do not.
+    pub(super) fn hold_starts(&mut self) {
+        let new: Vec<u32> = self.children.keys().copied().collect();
+        let held = new.into_iter().filter(|ordinal| self.forget_start(*ordinal));
+        let held: Vec<u32> = held.collect();
+        self.unborn.extend(held);
+    }
+
+    /// Takes a child back whose beginning is not durable. False when it is, or there is none.
+    pub(super) fn forget_start(&mut self, ordinal: u32) -> bool {
+        let Some(run) = self.children.get(&ordinal).map(|child| child.run) else {
+            return false;
+        };
+        if self.is_begun(ordinal) {
+            return false;
+        }
+        self.children.remove(&ordinal);
+        self.starts.retain(|new| new.id != run);
+        self.pending.retain(|record| record.what != What::ChildStarted { run });
+        true
+    }
+
+    pub(super) fn is_begun(&self, ordinal: u32) -> bool {
+        self.begun.contains_key(&ordinal)
+    }
+
+    /// What is pending is durable now.
+    pub(super) fn note_durable_children(&mut self) {
+        let begun = self
+            .pending
+            .iter()
+            .filter_map(|record| match (&record.step, &record.what) {
+                (Some(step), What::ChildStarted { run }) => Some((step.ordinal, (step.clone(), *run))),
+                _ => None,
+            });
+        self.begun.extend(begun);
     }
 
     /// What the parent learns of a child that has ended.
     pub(super) fn complete_child(&mut self, ordinal: u32, child: &OpenChild, event: &StoredEvent) {
+        self.begun.remove(&ordinal);
         let what = match event.payload.decode() {
             Ok(ChildEnd::Completed(output)) => What::Completed {
                 attempt: 0,
@@ -148,6 +187,13 @@ impl Driver {
         }]
     }
 
+    /// Whoever sent the run back may not have come to cancel what it left behind. Nothing is recorded before that
+    /// is done.
+    pub(super) async fn cancel_left_behind(&mut self) -> Flow<()> {
+        let left = std::mem::take(&mut self.left_behind);
+        self.cancel_runs(left.into_iter().collect()).await
+    }
+
     /// Children whose steps the code has dropped are cancelled, and only then is that on record: whoever
     /// takes the run over does it again.
     pub(super) async fn cancel_left_children(&mut self) -> Flow<()> {
@@ -157,21 +203,29 @@ impl Driver {
         }
         self.cancel_runs(left.iter().map(|(_, run)| *run).collect()).await?;
         for (ordinal, _) in left {
+            self.begun.remove(&ordinal);
             self.record(ordinal, What::Abandoned, self.now());
         }
         Ok(())
     }
 
-    /// All children that are left, because the run itself ends.
+    /// All children that history has, because the run itself ends: whether the code came to them this time or not.
     pub(super) async fn cancel_children(&mut self) -> Flow<()> {
-        let children = std::mem::take(&mut self.children);
-        self.cancel_runs(children.values().map(|child| child.run).collect())
-            .await
+        self.children.clear();
+        self.left.clear();
+        let begun = std::mem::take(&mut self.begun);
+        self.cancel_runs(begun.values().map(|(_, run)| *run).collect()).await?;
+        for (step, _) in begun.into_values() {
+            let record = self.make_record(Some(step), What::Abandoned, self.now());
+            self.pending.push(record);
+        }
+        Ok(())
     }
 
-    /// A child that has ended, or was asked before, is left alone.
+    /// A child that has ended, or was asked before, is left alone. What they are cancelled for is durable first:
+    /// code that is executed again must come to the same.
     async fn cancel_runs(&mut self, runs: Vec<RunId>) -> Flow<()> {
-        if !runs.is_empty() && !self.starts.is_empty() {
+        if !runs.is_empty() && !self.pending.is_empty() {
             self.save().await?;
         }
         for run in runs {

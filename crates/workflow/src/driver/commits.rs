@@ -100,6 +100,7 @@ impl Driver {
         match result {
             Ok(Outcome::Advanced { inbox, payload }) => {
                 self.seq = self.seq.plus(self.pending.len());
+                self.note_durable_children();
                 self.pending.clear();
                 self.consumed.clear();
                 self.keys.clear();
@@ -159,7 +160,7 @@ impl Driver {
         if self.running.is_empty() && self.to_start.is_empty() {
             return self.park().await;
         }
-        self.stop_gates();
+        self.hold_back();
         if !self.running.is_empty() && !self.seat.must_abandon() {
             return self.await_attempts().await;
         }

@@ -14,7 +14,7 @@ impl Driver {
     /// The code has ended. What it did not wait for has been abandoned, outside effects aside:
     /// their end is recorded first.
     pub(super) async fn end(&mut self, result: Result<Payload, Ended>) -> Flow<()> {
-        self.stop_gates();
+        self.hold_back();
         if self.acts_outside() {
             self.ended = Some(result);
             return self.wait_for_attempts().await;
@@ -90,7 +90,7 @@ impl Driver {
     /// Somebody asked for the end. What waits ends at once; attempts that are running end by
     /// themselves and are recorded; nothing new begins.
     pub(super) async fn cancel(&mut self) -> Flow<()> {
-        self.stop_gates();
+        self.hold_back();
         if !self.running.is_empty() {
             return self.wait_for_attempts().await;
         }
@@ -108,7 +108,7 @@ impl Driver {
 
     /// The run's own time is over. It ends as if somebody had asked, unless somebody has.
     pub(super) async fn pass_deadline(&mut self) -> Flow<()> {
-        self.stop_gates();
+        self.hold_back();
         if !self.running.is_empty() {
             return self.wait_for_attempts().await;
         }
@@ -129,7 +129,7 @@ impl Driver {
 
     /// Somebody asked the run to pause. What is under way ends and is recorded; nothing new begins.
     pub(super) async fn pause(&mut self) -> Flow<()> {
-        self.stop_gates();
+        self.hold_back();
         if !self.running.is_empty() {
             return self.wait_for_attempts().await;
         }
@@ -147,7 +147,7 @@ impl Driver {
     /// The code does not fit the history. Outside effects that are under way end first; then
     /// the run is blocked, unless somebody has asked for its end.
     pub(super) async fn fault(&mut self, fault: Fault) -> Flow<()> {
-        self.stop_gates();
+        self.hold_back();
         self.forget_what_follows();
         if self.acts_outside() {
             self.keep_fault(fault);
@@ -184,7 +184,6 @@ impl Driver {
         {
             self.keep_consumed_of_pending();
         }
-        self.keep_starts_of_pending();
     }
 
     /// Holds only if nothing came in meanwhile: a blocked run is not looked at again.

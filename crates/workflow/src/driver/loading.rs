@@ -10,7 +10,7 @@ use crate::event::StoredEvent;
 use crate::execution::Execution;
 use crate::history::Record;
 use crate::id::{DefinitionHash, RunId, Seq};
-use crate::replay::Replay;
+use crate::replay::{self, Replay};
 use crate::seat::Seat;
 use crate::shell::Shell;
 use crate::store::{
@@ -49,7 +49,10 @@ async fn load(shell: &Arc<Shell>, seat: &Arc<Seat>, claimed: Claimed) -> Result<
     };
     let records = complete_history(&*shell.store, row.id, records).await?;
     let events = complete_inbox(shell, row.id, events).await?;
+    let left_behind = replay::left_behind(&records);
     let replay = Replay::fold(&records, row.phase);
+    let begun = replay.live_children();
+    let begun = begun.map(|(step, run)| (step.ordinal, (step.clone(), run))).collect();
     let execution = Execution::begin(shell.runtime.clone(), &definition, &row, row.phase, replay);
     let (send, receive) = mpsc::unbounded_channel();
     Ok(Driver {
@@ -75,8 +78,11 @@ async fn load(shell: &Arc<Shell>, seat: &Arc<Seat>, claimed: Claimed) -> Result<
         running: BTreeMap::new(),
         waits: BTreeMap::new(),
         sleeps: BTreeMap::new(),
+        unborn: Default::default(),
         children: BTreeMap::new(),
+        begun,
         left: Vec::new(),
+        left_behind,
         delays: BTreeMap::new(),
         attempts: BTreeMap::new(),
         send,

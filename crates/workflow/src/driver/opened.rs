@@ -24,6 +24,9 @@ impl Driver {
             drop(board);
             if open {
                 self.note_op(ordinal, op, kind, &name, known)?;
+            } else if let Some(run) = known.filter(Known::is_live).and_then(|known| known.child) {
+                // Dropped for what history has; whoever saw that first did not come to tell the child.
+                self.left.push((ordinal, run));
             }
         }
         Ok(())
@@ -41,7 +44,7 @@ impl Driver {
                 self.waits.insert(ordinal, wait);
             }
             Op::Sleep(deadline) => self.note_sleep(ordinal, deadline, known.and_then(|known| known.opened)),
-            Op::Child(plan) => self.note_child(ordinal, plan, known.and_then(|known| known.child))?,
+            Op::Child(plan) => self.note_child(ordinal, &plan, known.and_then(|known| known.child))?,
             Op::Act { .. } | Op::InTx(_) => self.note_attempt(ordinal, kind, known),
         }
         Ok(())
@@ -97,11 +100,15 @@ impl Driver {
     pub(super) fn note_abandoned(&mut self) {
         let abandoned = lock(&self.board).take_abandoned();
         for ordinal in abandoned {
-            if let Some(children::OpenChild { run, .. }) = self.children.remove(&ordinal) {
+            if self.is_begun(ordinal)
+                && let Some(children::OpenChild { run, .. }) = self.children.remove(&ordinal)
+            {
                 self.left.push((ordinal, run));
                 continue;
             }
-            let was_open = self.waits.remove(&ordinal).is_some()
+            let was_open = self.forget_start(ordinal)
+                | self.unborn.remove(&ordinal)
+                | self.waits.remove(&ordinal).is_some()
                 | self.sleeps.remove(&ordinal).is_some()
                 | self.delays.remove(&ordinal).is_some()
                 | self.to_start.remove(&ordinal);

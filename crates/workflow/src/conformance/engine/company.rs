@@ -12,7 +12,7 @@ use crate::error::{FailureKind, StepError};
 use crate::id::RunId;
 use crate::store::{EVENT_BUFFER_LIMIT, Member, Refusal, RunQuery, RunStatus};
 
-fn children(world: &World, parent: RunId) -> Vec<crate::store::RunRow> {
+pub(super) fn children(world: &World, parent: RunId) -> Vec<crate::store::RunRow> {
     let query = RunQuery {
         parent: Some(parent),
         limit: 10,
