@@ -1,11 +1,13 @@
 //! What people can do with runs: end them, hold them, let them go on, send them back.
 
+use std::collections::BTreeSet;
+
 use crate::driver::read_history;
 use crate::engine::{Engine, EngineError};
 use crate::history::{Phase, Record, What};
 use crate::id::{RunId, Seq};
-use crate::replay::{Known, Replay, StepEnd};
-use crate::step::StepKey;
+use crate::replay::{self, Known, Replay, StepEnd};
+use crate::step::{StepKey, StepKind};
 use crate::store::{Change, Command, CommandKind, Outcome, Refusal, RunRow, RunStatus, UnroutedCommand};
 
 /// Whether a run that is sent back may do again what it has done outside.
@@ -148,45 +150,80 @@ impl Engine {
         may_repeat: MayRepeat,
         find: &FindTurn<'_>,
     ) -> Result<bool, EngineError> {
+        let mut asked: Option<(Seq, What)> = None;
         loop {
             let row = self.row(run).await?;
             let records = read_history(&**self.store(), run).await?;
-            let replay = Replay::fold(&records, Phase::Main);
-            let turn = find(&row, &records, &replay)?;
-            let superseded = || {
-                replay
-                    .steps
-                    .iter()
-                    .filter(|(ordinal, known)| turn.ends(**ordinal, known))
-            };
-            let acted = superseded().find(|(_, known)| known.may_have_acted());
-            if let Some((_, known)) = acted.filter(|_| may_repeat == MayRepeat::Nothing) {
-                let step = known.step.name.clone();
+            if asked.is_some_and(|(seq, what)| records.get(seq.0 as usize).is_some_and(|next| next.what == what)) {
+                // The answer to the first time was lost, and the second time came too late.
+                return Ok(true);
+            }
+            let before = Replay::fold(&records, Phase::Main);
+            let Turn { step, at } = find(&row, &records, &before)?;
+            let mut after = before.clone();
+            after.go_back(step, at);
+            if may_repeat == MayRepeat::Nothing
+                && let Some(step) = self.find_repeated(&before, &after).await?
+            {
                 return Err(EngineError::WouldRepeat { run, step });
             }
             let seq = Seq(records.len() as u64);
-            let what = CommandKind::Rewind {
-                step: turn.step,
-                at: turn.at,
-                seq,
-            };
-            match self.command(run, what, by).await {
-                Err(EngineError::Refused(Refusal::OutOfSequence { .. })) => {}
+            match self.command(run, CommandKind::Rewind { step, at, seq }, by).await {
+                Err(EngineError::Refused(Refusal::OutOfSequence { .. })) => {
+                    let by = by.to_owned();
+                    asked = Some((seq, What::Rewound { by, step, at }));
+                }
                 Err(other) => return Err(other),
                 Ok(effective) => {
-                    for child in superseded().filter_map(|(_, known)| known.child.filter(|_| known.is_live())) {
-                        self.cancel_child(child, run).await?;
-                    }
+                    self.leave_children(run, &records, &after).await;
                     return Ok(effective);
                 }
             }
         }
     }
 
-    async fn cancel_child(&self, child: RunId, parent: RunId) -> Result<(), EngineError> {
-        match self.cancel(child, &format!("run {parent}")).await {
-            Ok(_) | Err(EngineError::Refused(_)) => Ok(()),
-            Err(other) => Err(other),
+    /// The step that would do again what was done outside, be it itself or by a child.
+    async fn find_repeated(&self, before: &Replay, after: &Replay) -> Result<Option<String>, EngineError> {
+        for (ordinal, known) in &before.steps {
+            let stays = after.steps.get(ordinal);
+            let acted = match known.child {
+                Some(child) if stays.and_then(|known| known.child) != Some(child) => self.may_have_acted(child).await?,
+                _ => stays.is_none() && known.may_have_acted(),
+            };
+            if acted {
+                return Ok(Some(known.step.name.clone()));
+            }
+        }
+        Ok(None)
+    }
+
+    /// Whether a run, or one that it has started, has done something outside, or may have, as one whose history was
+    /// purged may.
+    async fn may_have_acted(&self, run: RunId) -> Result<bool, EngineError> {
+        let mut open = vec![run];
+        while let Some(run) = open.pop() {
+            if self.run(run).await?.is_none() {
+                return Ok(true);
+            }
+            let records = read_history(&**self.store(), run).await?;
+            if has_acted(&records) {
+                return Ok(true);
+            }
+            open.extend(records.iter().filter_map(|record| match record.what {
+                What::ChildStarted { run } => Some(run),
+                _ => None,
+            }));
+        }
+        Ok(false)
+    }
+
+    /// Cancels the children of what counts no more. What this does not come to, whoever executes the run next does.
+    async fn leave_children(&self, run: RunId, records: &[Record], after: &Replay) {
+        let kept: BTreeSet<RunId> = after.live_children().map(|(_, child)| child).collect();
+        for child in &replay::running(records) - &kept {
+            if let Err(error) = self.cancel(child, &format!("run {run}")).await {
+                tracing::debug!(%run, %child, %error, "a child that was left behind could not be cancelled from here");
+            }
         }
     }
 
@@ -225,26 +262,41 @@ impl Engine {
     }
 }
 
-impl Turn {
-    /// Whether a step's records count no more.
-    fn ends(&self, ordinal: u32, known: &Known) -> bool {
-        ordinal == self.step || known.first >= self.at
-    }
+/// Whether a history has an outside effect that has happened, or may have, counted or not.
+fn has_acted(records: &[Record]) -> bool {
+    let ended = |record: &Record| match &record.what {
+        What::Completed { .. } => true,
+        What::Failed { failure, .. } => failure.is_unknown(),
+        _ => false,
+    };
+    let of_effect = |record: &&Record| record.step.as_ref().is_some_and(|step| step.kind == StepKind::Effect);
+    let open = |phase| {
+        let replay = Replay::fold(records, phase);
+        replay.steps.into_values().any(|known| known.may_have_acted())
+    };
+    records.iter().filter(of_effect).any(ended) || open(Phase::Main) || open(Phase::OnFailure)
 }
 
-/// The step that the run has failed in: the last one that failed with the name that the failure has, else the last.
+/// The step that the run has failed in: the last one that failed as the run did, else with the name that its failure
+/// has, else the last.
 fn find_failed(row: &RunRow, records: &[Record], replay: &Replay) -> Result<Turn, EngineError> {
     let named = row.failure.as_ref().and_then(|failure| failure.step.as_deref());
+    let message = row.failure.as_ref().map(|failure| failure.message.as_str());
+    let told = |at: Seq| match &records[at.0 as usize - 1].what {
+        What::Failed { failure, .. } => message == Some(failure.message.as_str()),
+        _ => false,
+    };
     let failed = |known: &Known| match known.end {
         Some((StepEnd::Failed(_), at)) => Some(at),
         _ => None,
     };
     let all = replay.steps.iter().filter_map(|(ordinal, known)| {
         let at = failed(known)?;
-        Some((named == Some(known.step.name.as_str()), at, *ordinal))
+        let named = named == Some(known.step.name.as_str());
+        Some((named && told(at), named, at, *ordinal))
     });
     match all.max() {
-        Some((_, at, step)) => Ok(Turn { step, at }),
+        Some((.., at, step)) => Ok(Turn { step, at }),
         None if records
             .iter()
             .all(|record| !matches!(record.what, What::Failing { .. })) =>

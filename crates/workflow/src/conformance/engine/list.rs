@@ -44,6 +44,8 @@ macro_rules! engine_suite {
             orphans::a_retry_starts_cancelled_children_anew,
             orphans::a_run_that_goes_back_cancels_what_it_leaves,
             orphans::a_restart_cancels_the_handlers_children,
+            orphans::a_childs_effects_are_not_repeated_unasked,
+            orphans::failed_children_are_retried_together,
             orphans::losing_a_child_survives_everything,
             orphans::cancelling_together_survives_everything,
             orphans::going_back_survives_everything,
