@@ -177,12 +177,15 @@ impl Driver {
             .iter()
             .rposition(|record| record.what.is_news())
             .map_or(0, |last| last + 1);
-        if self
+        let forgotten: usize = self
             .pending
             .drain(keep..)
-            .any(|record| matches!(record.what, What::Received { .. }))
-        {
-            self.keep_consumed_of_pending();
+            .map(|record| count_events(&record.what))
+            .sum();
+        if forgotten > 0 {
+            // They are in the inbox still, for whoever comes to it next.
+            self.consumed.truncate(self.consumed.len() - forgotten);
+            self.inbox_stale = true;
         }
     }
 
@@ -200,15 +203,12 @@ impl Driver {
         tracing::error!(run = %self.lease.run, workflow = self.definition.name, reason, "a run is blocked: its code does not fit its history");
         Err(Stop::Over)
     }
+}
 
-    /// Only events whose records are still pending count as consumed.
-    fn keep_consumed_of_pending(&mut self) {
-        let received = self
-            .pending
-            .iter()
-            .filter(|record| matches!(record.what, What::Received { .. }))
-            .count();
-        self.consumed.truncate(received);
+fn count_events(what: &What) -> usize {
+    match what {
+        What::Received { events, .. } => events.len(),
+        _ => 0,
     }
 }
 

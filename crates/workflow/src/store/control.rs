@@ -116,7 +116,8 @@ fn judge_resume(run: &Standing) -> Result<Effect, &'static str> {
     match run.status {
         RunStatus::Paused => Ok(Effect::Release),
         RunStatus::Blocked => Ok(Effect::Unblock),
-        RunStatus::Running if run.pause_asked => Ok(Effect::Tell),
+        // It was asked of a worker that gave the run back, or lost it, before it came to that.
+        RunStatus::Running | RunStatus::Waiting if run.pause_asked => Ok(Effect::Tell),
         _ => Err("only a paused or blocked run can be resumed"),
     }
 }
