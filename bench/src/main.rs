@@ -10,6 +10,9 @@ use lumina_bench::benchmarks::ALL;
 use lumina_bench::figure::{Figure, Output};
 use lumina_bench::registry::{Benchmark, select};
 
+#[global_allocator]
+static GLOBAL: mimalloc::MiMalloc = mimalloc::MiMalloc;
+
 fn main() -> ExitCode {
     let request = match parse(std::env::args().skip(1)) {
         Ok(request) => request,

@@ -3,7 +3,7 @@
 use std::cell::{Cell, RefCell};
 use std::collections::BTreeSet;
 
-use lumina_workflow::store::{MemberResult, RunStatus};
+use lumina_workflow::store::{CLAIMED_EVENTS, InboxQuery, Member, MemberResult, Outcome, RunStatus};
 use lumina_workflow::{CorrelationKey, DefinitionHash, RunId};
 use rusqlite::{Connection, params};
 
@@ -12,6 +12,7 @@ use crate::column;
 use crate::fault::Fault;
 use crate::flow::{self, News};
 use crate::payloads::Payloads;
+use crate::read;
 
 /// What a transaction has set in motion, told once it is durable.
 #[derive(Debug)]
@@ -158,9 +159,40 @@ impl<'c> Group<'c> {
         Ok(self.conn.prepare_cached(sql)?.execute(params)?)
     }
 
+    /// Applies all of them, one after the other.
+    pub(crate) fn members(&self, batch: &[Member]) -> Result<Vec<MemberResult>, Fault> {
+        let applied: Result<Vec<_>, _> = batch.iter().map(|member| self.member(member)).collect();
+        let mut answers = applied?;
+        for (member, answer) in batch.iter().zip(&mut answers) {
+            self.bring_news(member, answer)?;
+        }
+        Ok(answers)
+    }
+
+    /// Answers a run's worker what came in for it in this transaction, instead of telling it afterwards.
+    pub(crate) fn bring_news(&self, member: &Member, answer: &mut MemberResult) -> Result<(), Fault> {
+        let (Some(run), Ok(Outcome::Advanced { news, .. })) = (member.executing(), answer) else {
+            return Ok(());
+        };
+        if !self.wake.borrow().inbox.contains(&run) {
+            return Ok(());
+        }
+        let query = InboxQuery {
+            run: Some(run),
+            after: 0,
+            limit: CLAIMED_EVENTS,
+        };
+        let now = read::inbox::read(self.conn, self.payloads, &query)?;
+        if now.events.len() < CLAIMED_EVENTS {
+            self.wake.borrow_mut().inbox.remove(&run);
+            *news = Some(Box::new(now));
+        }
+        Ok(())
+    }
+
     /// Applies a member; with an attachment, under a savepoint, so that a refusal takes back
     /// what the attachment wrote.
-    pub(crate) fn member(&self, member: &lumina_workflow::store::Member) -> Result<MemberResult, Fault> {
+    pub(crate) fn member(&self, member: &Member) -> Result<MemberResult, Fault> {
         if member.attach.is_none() {
             return change::apply(self, &member.change, None);
         }

@@ -66,14 +66,15 @@ impl Writer {
         if let [alone] = batch {
             return self.commit_alone(alone);
         }
-        self.transact(|group| batch.iter().map(|member| group.member(member)).collect())
+        self.transact(|group| group.members(batch))
     }
 
     /// A member alone needs no savepoint: when it is refused, the transaction is rolled back.
     /// Under a savepoint every page that a large attachment changes would be written twice.
     fn commit_alone(&mut self, member: &Member) -> Result<Vec<MemberResult>, StoreError> {
         let answer = self.transact_if(|group| {
-            let answer = change::apply(group, &member.change, member.attach.as_ref())?;
+            let mut answer = change::apply(group, &member.change, member.attach.as_ref())?;
+            group.bring_news(member, &mut answer)?;
             let keep = answer.is_ok();
             Ok((answer, keep))
         });

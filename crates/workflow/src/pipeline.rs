@@ -44,7 +44,7 @@ impl Pipeline {
             left_over: None,
             healthy: healthy.clone(),
         };
-        runtime.spawn(Box::pin(pump.run()));
+        runtime.spawn_ahead(Box::pin(pump.run()));
         Self { queue, healthy }
     }
 

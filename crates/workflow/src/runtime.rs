@@ -36,6 +36,11 @@ pub trait Runtime: Send + Sync + 'static {
     /// Runs a future as a task of its own.
     fn spawn(&self, task: BoxFuture<'static, ()>);
 
+    /// Runs a task that many others wait for, where it gets its turn ahead of theirs if the runtime can do that.
+    fn spawn_ahead(&self, task: BoxFuture<'static, ()>) {
+        self.spawn(task);
+    }
+
     /// Runs code that blocks where it disturbs nobody, and ends when the code has.
     fn blocking(&self, code: Box<dyn FnOnce() + Send>) -> BoxFuture<'static, ()>;
 

@@ -183,6 +183,17 @@ impl Member {
         }
     }
 
+    /// The run that goes on executing after it, if one does: whoever hands it in is its worker.
+    ///
+    /// An example is at [`Outcome::Advanced`].
+    #[must_use]
+    pub fn executing(&self) -> Option<RunId> {
+        match &self.change {
+            Change::Advance(advance) if advance.next == Next::Running => Some(advance.lease.run),
+            _ => None,
+        }
+    }
+
     /// The run that it changes, when it names one.
     #[must_use]
     pub fn subject(&self) -> Option<RunId> {

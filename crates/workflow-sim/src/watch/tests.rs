@@ -193,7 +193,11 @@ fn advance(watch: &Watch, who: Who, epoch: u64, seq: u64, records: &[Record], ne
         watch,
         who,
         Change::Advance(advance),
-        Outcome::Advanced { inbox, payload },
+        Outcome::Advanced {
+            inbox,
+            payload,
+            news: None,
+        },
     );
 }
 
@@ -546,6 +550,7 @@ fn what_was_overlooked_in_an_inbox_is_found() {
         let outcome = Outcome::Advanced {
             inbox: 1,
             payload: None,
+            news: None,
         };
         let member = Member::from(Change::Advance(advance));
         watch.committed(P0, &[member], &Inboxes::from([(id(1), inbox)]), &Ok(vec![Ok(outcome)]));

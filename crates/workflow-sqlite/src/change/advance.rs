@@ -48,12 +48,16 @@ pub(super) fn apply(group: &Group<'_>, step: &Advance, attach: Option<&Attachmen
     } else {
         0
     };
-    write(group, step, &held, &keys, payload.as_ref(), arrived).map(|inbox| {
-        Ok(Outcome::Advanced {
-            inbox: from_int(inbox),
-            payload,
-        })
-    })
+    let inbox = write(group, step, &held, &keys, payload.as_ref(), arrived)?;
+    Ok(Ok(advanced(from_int(inbox), payload)))
+}
+
+fn advanced(inbox: u64, payload: Option<Payload>) -> Outcome {
+    Outcome::Advanced {
+        inbox,
+        payload,
+        news: None,
+    }
 }
 
 fn load(group: &Group<'_>, step: &Advance) -> Result<Option<Held>, Fault> {
@@ -88,7 +92,7 @@ fn repeated(group: &Group<'_>, step: &Advance, held: &Held, attached: bool) -> R
     if step.records.is_empty() {
         // Under one lease a run is given back once, so it was this change that did it.
         let applied = was_given_back(held.status, &step.next);
-        return Ok(applied.then_some(Ok(Outcome::Advanced { inbox, payload: None })));
+        return Ok(applied.then_some(Ok(advanced(inbox, None))));
     }
     let stored = record::read(group.conn, group.payloads, step.lease.run, step.seq, step.records.len())?;
     let same = stored.len() == step.records.len()
@@ -107,7 +111,7 @@ fn repeated(group: &Group<'_>, step: &Advance, held: &Held, attached: bool) -> R
         What::Completed { payload, .. } => payload.clone(),
         _ => None,
     });
-    Ok(Some(Ok(Outcome::Advanced { inbox, payload })))
+    Ok(Some(Ok(advanced(inbox, payload))))
 }
 
 fn was_given_back(status: RunStatus, next: &Next) -> bool {

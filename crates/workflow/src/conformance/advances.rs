@@ -73,6 +73,7 @@ pub fn guards_are_checked_in_their_order(stage: &Stage<'_>) {
         Ok(Outcome::Advanced {
             inbox: 1,
             payload: Some(json(1)),
+            news: None,
         }),
     );
 }
@@ -269,6 +270,7 @@ pub fn an_attachment_computes_a_result(stage: &Stage<'_>) {
         Ok(Outcome::Advanced {
             inbox: 0,
             payload: Some(json(42)),
+            news: None,
         }),
     );
     let whats: Vec<What> = stage

@@ -218,6 +218,7 @@ pub fn an_attachment_emits_to_its_own_run(stage: &Stage<'_>) {
         Ok(Outcome::Advanced {
             inbox: 1,
             payload: Some(Payload::null()),
+            news: None,
         }),
     );
     same("it is there", stage.inbox_ids(lease.run), ids(["e"]));
@@ -246,6 +247,7 @@ pub fn a_large_result_comes_back(stage: &Stage<'_>) {
     let promised = Ok(Outcome::Advanced {
         inbox: 0,
         payload: Some(value.clone()),
+        news: None,
     });
     holds(
         "a large result is stored",

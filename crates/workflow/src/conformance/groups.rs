@@ -90,6 +90,7 @@ pub fn members_see_those_before_them(stage: &Stage<'_>) {
         Ok(Outcome::Advanced {
             inbox: 1,
             payload: None,
+            news: None,
         }),
         Ok(Outcome::Emitted(Delivery::Routed(lease.run))),
     ];

@@ -252,6 +252,7 @@ pub fn one_lease_at_a_time_can_write(stage: &Stage<'_>) {
         Ok(Outcome::Advanced {
             inbox: 0,
             payload: None,
+            news: None,
         }),
     );
 }

@@ -54,6 +54,7 @@ pub fn a_step_forward_is_applied_once(stage: &Stage<'_>) {
             Ok(Outcome::Advanced {
                 inbox: 1,
                 payload: None,
+                news: None,
             }),
         );
         stage.pass(SECOND);
@@ -87,6 +88,7 @@ pub fn giving_back_without_records_is_applied_once(stage: &Stage<'_>) {
             Ok(Outcome::Advanced {
                 inbox: 0,
                 payload: None,
+                news: None,
             }),
         );
         let before = stage.row(lease.run);
@@ -132,6 +134,7 @@ pub fn an_attachment_is_not_run_again(stage: &Stage<'_>) {
         Ok(Outcome::Advanced {
             inbox: 0,
             payload: Some(json(1)),
+            news: None,
         }),
     );
     let history = stage.history(lease.run);
@@ -329,10 +332,12 @@ pub fn a_mixed_group_is_applied_once(stage: &Stage<'_>) {
         Ok(Outcome::Advanced {
             inbox: 0,
             payload: Some(json(3)),
+            news: None,
         }),
         Ok(Outcome::Advanced {
             inbox: 0,
             payload: None,
+            news: None,
         }),
         Ok(Outcome::Emitted(Delivery::Routed(stepping.run))),
         Ok(Outcome::Commanded { effective: true }),

@@ -98,9 +98,27 @@ impl<'a> Stage<'a> {
     pub(super) fn group(&self, members: impl Into<Arc<[Member]>>) -> Vec<MemberResult> {
         let members = members.into();
         let count = members.len();
-        let answers = block_on(self.store.commit(members)).expect("the store commits");
+        let answers = block_on(self.store.commit(members.clone())).expect("the store commits");
         same("a commit answers for each member", answers.len(), count);
-        answers
+        let runs = members.iter().map(Member::executing);
+        runs.zip(answers)
+            .map(|(run, answer)| self.check_news(run, answer))
+            .collect()
+    }
+
+    /// A store may bring news along: then they are the inbox. What is compared is the rest.
+    fn check_news(&self, run: Option<RunId>, answer: MemberResult) -> MemberResult {
+        let Ok(Outcome::Advanced { inbox, payload, news }) = answer else {
+            return answer;
+        };
+        if let Some(news) = news {
+            same("news are the inbox", *news, self.inbox(run));
+        }
+        Ok(Outcome::Advanced {
+            inbox,
+            payload,
+            news: None,
+        })
     }
 
     pub(super) fn apply(&self, member: impl ToMember) -> MemberResult {

@@ -98,14 +98,17 @@ impl Driver {
 
     fn take_result(&mut self, result: Result<Outcome, Refusal>) -> Flow<Committed> {
         match result {
-            Ok(Outcome::Advanced { inbox, payload }) => {
+            Ok(Outcome::Advanced { inbox, payload, news }) => {
                 self.seq = self.seq.plus(self.pending.len());
                 self.note_durable_children();
                 self.pending.clear();
                 self.consumed.clear();
                 self.keys.clear();
                 self.starts.clear();
-                self.inbox_stale |= inbox != self.inbox;
+                match news {
+                    Some(news) => self.take_news(*news),
+                    None => self.inbox_stale |= inbox != self.inbox,
+                }
                 Ok(Committed::Done { payload })
             }
             Ok(other) => unreachable!("an advance is answered as one, not with {other:?}"),

@@ -14,7 +14,7 @@ use crate::replay::{self, Replay};
 use crate::seat::Seat;
 use crate::shell::Shell;
 use crate::store::{
-    Advance, CLAIMED_EVENTS, CLAIMED_RECORDS, Change, Claimed, InboxQuery, Next, Store, StoreError, StoredRecord,
+    Advance, CLAIMED_EVENTS, CLAIMED_RECORDS, Change, Claimed, Inbox, InboxQuery, Next, Store, StoreError, StoredRecord,
 };
 
 /// How much of a history or an inbox is read at once.
@@ -119,30 +119,43 @@ async fn complete_inbox(
     let mut all: BTreeMap<u64, StoredEvent> = first.into_iter().map(|event| (event.seq, event)).collect();
     if full {
         let after = all.last_key_value().map_or(0, |(seq, _)| *seq);
-        all.extend(read_events(shell, run, after).await?);
+        let rest = read_events(shell, run, after).await?;
+        all.extend(rest.into_iter().map(|event| (event.seq, event)));
     }
     Ok(all)
 }
 
+/// The whole inbox of a run. Its counter is of the first page's moment: what has come in since is looked at again.
+pub(super) async fn read_inbox(shell: &Shell, run: RunId) -> Result<Inbox, StoreError> {
+    let mut inbox = read_page(shell, run, 0).await?;
+    if inbox.events.len() == PAGE {
+        let after = inbox.events.last().map_or(0, |event| event.seq);
+        inbox.events.extend(read_events(shell, run, after).await?);
+    }
+    Ok(inbox)
+}
+
 /// All events of a run's inbox after a place, page by page.
-pub(super) async fn read_events(shell: &Shell, run: RunId, after: u64) -> Result<Vec<(u64, StoredEvent)>, StoreError> {
-    let mut all: Vec<(u64, StoredEvent)> = Vec::new();
+async fn read_events(shell: &Shell, run: RunId, mut after: u64) -> Result<Vec<StoredEvent>, StoreError> {
+    let mut all: Vec<StoredEvent> = Vec::new();
     loop {
-        let after = all.last().map_or(after, |(seq, _)| *seq);
-        let page = shell
-            .store
-            .inbox(InboxQuery {
-                run: Some(run),
-                after,
-                limit: PAGE,
-            })
-            .await?;
-        let full = page.events.len() == PAGE;
-        all.extend(page.events.into_iter().map(|event| (event.seq, event)));
+        let page = read_page(shell, run, after).await?.events;
+        let full = page.len() == PAGE;
+        all.extend(page);
         if !full {
             return Ok(all);
         }
+        after = all.last().map_or(after, |event| event.seq);
     }
+}
+
+async fn read_page(shell: &Shell, run: RunId, after: u64) -> Result<Inbox, StoreError> {
+    let query = InboxQuery {
+        run: Some(run),
+        after,
+        limit: PAGE,
+    };
+    shell.store.inbox(query).await
 }
 
 async fn block_unknown(shell: &Shell, claimed: &Claimed) {

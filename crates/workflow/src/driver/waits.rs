@@ -11,7 +11,7 @@ use crate::history::{TakenEvent, What};
 use crate::payload::Payload;
 use crate::replay::Opened;
 use crate::step::Matching;
-use crate::store::Next;
+use crate::store::{Inbox, Next};
 
 /// A wait whose event has not come.
 pub(super) struct OpenWait {
@@ -22,7 +22,7 @@ pub(super) struct OpenWait {
     recorded: bool,
 }
 
-type Inbox = BTreeMap<u64, StoredEvent>;
+type Unseen = BTreeMap<u64, StoredEvent>;
 
 impl Filter {
     fn takes(&self, event: &StoredEvent) -> bool {
@@ -42,7 +42,7 @@ impl OpenWait {
     }
 
     /// The events that would end it now, in the order of its filters.
-    fn find(&self, inbox: &Inbox) -> Option<Vec<u64>> {
+    fn find(&self, inbox: &Unseen) -> Option<Vec<u64>> {
         match self.matching {
             Matching::One | Matching::Any => {
                 let fits = |event: &StoredEvent| self.filters.iter().any(|filter| filter.takes(event));
@@ -55,7 +55,7 @@ impl OpenWait {
 
     /// One for each filter, the lowest that is left. Those with a key choose first: what they take, the others
     /// can replace.
-    fn find_all(&self, inbox: &Inbox) -> Option<Vec<u64>> {
+    fn find_all(&self, inbox: &Unseen) -> Option<Vec<u64>> {
         let mut taken = vec![0; self.filters.len()];
         let keyed = |choosing: bool| move |(_, filter): &(usize, &Filter)| filter.key.is_some() == choosing;
         let filters = || self.filters.iter().enumerate();
@@ -130,7 +130,16 @@ impl Driver {
             by: event.by,
         });
         let events = told.collect();
+        self.forget_opened(ordinal);
         self.complete(ordinal, What::Received { events, payload }, wait.opened_at);
+    }
+
+    /// That a wait was open need not be written once it has ended: then the next attempt need not wait for that.
+    fn forget_opened(&mut self, ordinal: u32) {
+        self.pending.retain(|record| {
+            let of_wait = record.step.as_ref().is_some_and(|step| step.ordinal == ordinal);
+            !(of_wait && matches!(record.what, What::Opened { .. }))
+        });
     }
 
     /// Ends the wait or sleep that is due longest, if one is. The code sees it only after the
@@ -167,33 +176,27 @@ impl Driver {
 
     /// Reads what came in since.
     pub(super) async fn read_inbox(&mut self) -> Flow<()> {
-        let run = self.lease.run;
-        let query = crate::store::InboxQuery {
-            run: Some(run),
-            after: 0,
-            limit: 1,
-        };
         let seen = loop {
-            let read = async {
-                let head = self.shell.store.inbox(query.clone()).await?;
-                let events = loading::read_events(&self.shell, run, 0).await?;
-                Ok::<_, crate::store::StoreError>((head, events))
-            };
-            match read.await {
+            match loading::read_inbox(&self.shell, self.lease.run).await {
                 Ok(seen) => break seen,
                 Err(error) => self.pause_after(&error).await?,
             }
         };
-        let (head, events) = seen;
-        self.inbox = head.counter;
-        self.inbox_stale = false;
-        self.cancel_by = head.cancel_by;
-        self.pause_by = head.pause_by;
-        self.events = events
-            .into_iter()
-            .filter(|(seq, _)| !self.consumed.contains(seq))
-            .collect();
+        self.take_news(seen);
         Ok(())
+    }
+
+    /// The inbox as it is now, but for what the code was told already.
+    pub(super) fn take_news(&mut self, inbox: Inbox) {
+        self.inbox = inbox.counter;
+        self.inbox_stale = false;
+        self.cancel_by = inbox.cancel_by;
+        self.pause_by = inbox.pause_by;
+        let unseen = inbox.events.into_iter();
+        self.events = unseen
+            .filter(|event| !self.consumed.contains(&event.seq))
+            .map(|event| (event.seq, event))
+            .collect();
     }
 
     /// The next time at which something ends or begins by itself.

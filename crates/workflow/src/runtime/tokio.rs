@@ -55,6 +55,15 @@ impl Runtime for TokioRuntime {
         self.handle.spawn(task);
     }
 
+    /// On a thread of its own: behind a thousand tasks that are ready it would wait for milliseconds.
+    fn spawn_ahead(&self, task: BoxFuture<'static, ()>) {
+        let handle = self.handle.clone();
+        let thread = std::thread::Builder::new().name("workflow-ahead".to_owned());
+        if let Err(error) = thread.spawn(move || handle.block_on(task)) {
+            unreachable!("{error}");
+        }
+    }
+
     fn blocking(&self, code: Box<dyn FnOnce() + Send>) -> BoxFuture<'static, ()> {
         let done = self.handle.spawn_blocking(code);
         Box::pin(async move {

@@ -1,6 +1,6 @@
 //! What a store answers, and why it refuses.
 
-use super::{EVENT_BUFFER_LIMIT, RunStatus};
+use super::{EVENT_BUFFER_LIMIT, Inbox, RunStatus};
 use crate::error::StepError;
 use crate::event::CorrelationKey;
 use crate::id::{RunId, Seq};
@@ -14,7 +14,7 @@ pub type MemberResult = Result<Outcome, Refusal>;
 /// A member that was applied.
 ///
 /// An example is at [`Store`](super::Store).
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq)]
 pub enum Outcome {
     /// [`Change::Nothing`](super::Change::Nothing): what its attachment returned, now or the first time.
     Done {
@@ -36,6 +36,9 @@ pub enum Outcome {
         inbox: u64,
         /// What the attachment returned.
         payload: Option<Payload>,
+        /// The inbox after the whole group, when the run goes on and something came in for it in this group: then no
+        /// [`Hint`](super::Hint) tells the same. A store may leave it out, and hint: who executes the run reads then.
+        news: Option<Box<Inbox>>,
     },
     /// [`Change::Emit`](super::Change::Emit).
     Emitted(Delivery),

@@ -172,7 +172,7 @@ impl Store for MemoryStore {
     fn commit(&self, batch: Arc<[Member]>) -> BoxFuture<'_, Result<Vec<MemberResult>, StoreError>> {
         Box::pin(async move {
             check(&batch)?;
-            Ok(self.call(|state, now| batch.iter().map(|member| state.apply(member, now)).collect()))
+            Ok(self.call(|state, now| state.apply_all(&batch, now)))
         })
     }
 

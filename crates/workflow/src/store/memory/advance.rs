@@ -33,7 +33,11 @@ impl State {
             self.emit(event, now);
         });
         let inbox = self.go_on(advance, run.row.inbox, now);
-        Ok(Outcome::Advanced { inbox, payload })
+        Ok(Outcome::Advanced {
+            inbox,
+            payload,
+            news: None,
+        })
     }
 
     /// The answer of the first time, when this was applied before.
@@ -57,6 +61,7 @@ impl State {
         applied.then_some(Outcome::Advanced {
             inbox: run.answered,
             payload,
+            news: None,
         })
     }
 

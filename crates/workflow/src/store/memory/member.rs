@@ -11,12 +11,44 @@ use crate::RunId;
 use crate::error::StepError;
 use crate::payload::Payload;
 use crate::store::{
-    Attachment, Change, Delivery, FlowCommand, Member, MemberResult, NewEvent, NewRun, Outcome, Refusal, RunStatus,
+    Attachment, CLAIMED_EVENTS, Change, Delivery, FlowCommand, Hint, InboxQuery, Member, MemberResult, NewEvent,
+    NewRun, Outcome, Refusal, RunStatus,
 };
 
 pub(super) type Attach<'a> = Option<&'a Attachment>;
 
 impl State {
+    /// A group. What came in for a run in it comes along with that run's own answer.
+    pub fn apply_all(&mut self, batch: &[Member], now: Timestamp) -> Vec<MemberResult> {
+        let mut answers: Vec<MemberResult> = batch.iter().map(|member| self.apply(member, now)).collect();
+        for (member, answer) in batch.iter().zip(&mut answers) {
+            if let (Some(run), Ok(outcome)) = (member.executing(), answer) {
+                self.bring_news(run, outcome);
+            }
+        }
+        answers
+    }
+
+    fn bring_news(&mut self, run: RunId, answer: &mut Outcome) {
+        let hint = Hint::Inbox(run);
+        let Outcome::Advanced { news, .. } = answer else {
+            return;
+        };
+        if !self.hints.contains(&hint) {
+            return;
+        }
+        let query = InboxQuery {
+            run: Some(run),
+            after: 0,
+            limit: CLAIMED_EVENTS,
+        };
+        let now = self.inbox(&query);
+        if now.events.len() < CLAIMED_EVENTS {
+            self.hints.retain(|other| *other != hint);
+            *news = Some(Box::new(now));
+        }
+    }
+
     /// An attachment belongs to its change: where the change was applied before, or changes
     /// nothing, it does not run.
     pub fn apply(&mut self, member: &Member, now: Timestamp) -> MemberResult {
