@@ -144,7 +144,7 @@ pub(crate) fn serve(conn: &Connection, shared: &Shared, due: &Receiver<()>, writ
             Ok(()) | Err(RecvTimeoutError::Timeout) => {}
         }
         if run(conn, shared) >= RESTART_PAGES {
-            writes.push(Lane::First, Box::new(Writer::finish_checkpoint));
+            writes.push(Lane::First, WriteJob::Other(Box::new(Writer::finish_checkpoint)));
         }
         told = tell(shared, told);
     }

@@ -76,8 +76,11 @@ pub(crate) struct Known {
     pub passed: Passed,
 }
 
-/// Claims what is ready, due, expired or released. Answers what is known now.
-pub(crate) fn claim(group: &Group<'_>, claim: &Claim, known: Known) -> Result<(Vec<Claimed>, Standing, Passed), Fault> {
+/// The runs that were claimed, and what is known now.
+pub(crate) type Found = (Vec<Claimed>, Standing, Passed);
+
+/// Claims what is ready, due, expired or released.
+pub(crate) fn claim(group: &Group<'_>, claim: &Claim, known: Known) -> Result<Found, Fault> {
     let (blocked, mut passed) = (known.blocked, known.passed);
     let mut standing = match known.standing {
         Some(standing) => standing,

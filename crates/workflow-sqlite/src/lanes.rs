@@ -103,6 +103,15 @@ impl<J> Lanes<J> {
         }
     }
 
+    /// The job that comes next, if it is such a one. When there is none, one is waited for, at most this long.
+    pub(crate) fn take_if(&self, fits: impl FnOnce(&J) -> bool, at_most: Duration) -> Option<J> {
+        let is_empty = |state: &mut State<J>| state.first.is_empty() && state.queue.is_empty() && !state.closed;
+        let waited = self.changed.wait_timeout_while(self.lock(), at_most, is_empty);
+        let (mut state, _) = waited.expect("nobody panics while holding it");
+        let next = state.queue.front().filter(|_| state.first.is_empty())?;
+        fits(next).then(|| state.queue.pop_front()).flatten()
+    }
+
     fn lock(&self) -> MutexGuard<'_, State<J>> {
         self.state.lock().expect("nobody panics while holding it")
     }

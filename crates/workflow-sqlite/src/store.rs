@@ -289,13 +289,21 @@ impl std::fmt::Debug for SqliteStore {
 
 impl Store for SqliteStore {
     fn commit(&self, batch: Arc<[Member]>) -> BoxFuture<'_, Result<Vec<MemberResult>, StoreError>> {
-        Box::pin(self.inner.write(Lane::Queue, move |writer| writer.commit(&batch)))
+        Box::pin(async move {
+            match &self.inner.backend {
+                Backend::Threads(threads) => threads.commit(batch).await,
+                Backend::Inline(_) => self.inner.write(Lane::Queue, move |writer| writer.commit(&batch)).await,
+            }
+        })
     }
 
     fn claim(&self, claim: Claim) -> BoxFuture<'_, Result<Vec<Claimed>, StoreError>> {
         Box::pin(async move {
             self.inner.must_execute()?;
-            self.inner.write(Lane::Queue, move |writer| writer.claim(&claim)).await
+            match &self.inner.backend {
+                Backend::Threads(threads) => threads.claim(claim).await,
+                Backend::Inline(_) => self.inner.write(Lane::Queue, move |writer| writer.claim(&claim)).await,
+            }
         })
     }
 

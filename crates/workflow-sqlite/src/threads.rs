@@ -6,7 +6,7 @@ use std::sync::mpsc::Receiver;
 use std::thread::{self, JoinHandle};
 use std::time::Duration;
 
-use lumina_workflow::store::StoreError;
+use lumina_workflow::store::{Claim, Claimed, Member, MemberResult, StoreError};
 use tokio::sync::oneshot;
 
 use crate::checkpoint;
@@ -25,7 +25,18 @@ const READERS: usize = 3;
 /// within 50 ms.
 const LOOK: Duration = Duration::from_millis(20);
 
-pub(crate) type WriteJob = Box<dyn FnOnce(&mut Writer) + Send>;
+/// A claim that comes between two large groups waits this long for the second: the workers that the first one has
+/// answered have handed in theirs by then.
+const PATIENCE: Duration = Duration::from_micros(500);
+
+/// What the writer's thread is to do.
+pub(crate) enum WriteJob {
+    Claim(Claim, Answer<Vec<Claimed>>),
+    Commit(Arc<[Member]>, Answer<Vec<MemberResult>>),
+    Other(Box<dyn FnOnce(&mut Writer) + Send>),
+}
+
+type Answer<T> = oneshot::Sender<Result<T, StoreError>>;
 pub(crate) type ReadJob = Box<dyn FnOnce(&Reader) + Send>;
 
 pub(crate) struct Threads {
@@ -91,11 +102,30 @@ impl Threads {
     ) -> Result<T, StoreError> {
         let (answer, answered) = oneshot::channel();
         // Nobody may be waiting any more: the work counts all the same.
-        let job: WriteJob = Box::new(move |writer| drop(answer.send(work(writer))));
-        if !self.writes.push(lane, job) {
-            return Err(self.closed());
-        }
+        let job = WriteJob::Other(Box::new(move |writer| drop(answer.send(work(writer)))));
+        self.put(lane, job)?;
         answered.await.map_err(|_| self.died("writing"))
+    }
+
+    /// Lets the writer commit a group, and waits for its answer.
+    pub(crate) async fn commit(&self, batch: Arc<[Member]>) -> Result<Vec<MemberResult>, StoreError> {
+        let (answer, answered) = oneshot::channel();
+        self.put(Lane::Queue, WriteJob::Commit(batch, answer))?;
+        answered.await.map_err(|_| self.died("writing"))?
+    }
+
+    /// Lets the writer claim runs, and waits for its answer.
+    pub(crate) async fn claim(&self, claim: Claim) -> Result<Vec<Claimed>, StoreError> {
+        let (answer, answered) = oneshot::channel();
+        self.put(Lane::Queue, WriteJob::Claim(claim, answer))?;
+        answered.await.map_err(|_| self.died("writing"))?
+    }
+
+    fn put(&self, lane: Lane, job: WriteJob) -> Result<(), StoreError> {
+        match self.writes.push(lane, job) {
+            true => Ok(()),
+            false => Err(self.closed()),
+        }
     }
 
     /// Lets a reader do this, and waits for its answer.
@@ -182,7 +212,7 @@ fn join<T>(handle: JoinHandle<T>) -> Option<T> {
 fn write(mut writer: Writer, jobs: &Lanes<WriteJob>) -> Writer {
     loop {
         match jobs.take(Takes::Any, Some(LOOK)) {
-            Taken::Job(job) => run_write(&mut writer, job),
+            Taken::Job(job) => run_write(&mut writer, job, jobs),
             Taken::Idle => {}
             Taken::Closed => return writer,
         }
@@ -191,11 +221,45 @@ fn write(mut writer: Writer, jobs: &Lanes<WriteJob>) -> Writer {
 }
 
 /// A panic costs its own call and nothing else.
-fn run_write(writer: &mut Writer, job: WriteJob) {
-    if catch_unwind(AssertUnwindSafe(|| job(writer))).is_err() {
+fn run_write(writer: &mut Writer, job: WriteJob, jobs: &Lanes<WriteJob>) {
+    if catch_unwind(AssertUnwindSafe(|| work_off(writer, job, jobs))).is_err() {
         writer.roll_back();
         tracing::error!("a write to the database panicked; its transaction was rolled back");
     }
+}
+
+/// A claim and a group that wait one behind the other are done together. Nobody may be waiting for an answer any
+/// more: the work counts all the same.
+fn work_off(writer: &mut Writer, job: WriteJob, jobs: &Lanes<WriteJob>) {
+    let patience = match &job {
+        WriteJob::Claim(..) if writer.is_busy() => PATIENCE,
+        _ => Duration::ZERO,
+    };
+    let next = jobs.take_if(|next| job.goes_with(next), patience);
+    match (job, next) {
+        (WriteJob::Claim(claim, claimed), Some(WriteJob::Commit(batch, committed)))
+        | (WriteJob::Commit(batch, committed), Some(WriteJob::Claim(claim, claimed))) => {
+            let (runs, answers) = writer.claim_and_commit(&claim, &batch);
+            drop((claimed.send(runs), committed.send(answers)));
+        }
+        (WriteJob::Claim(claim, claimed), _) => drop(claimed.send(writer.claim(&claim))),
+        (WriteJob::Commit(batch, committed), _) => drop(committed.send(writer.commit(&batch))),
+        (WriteJob::Other(work), _) => work(writer),
+    }
+}
+
+impl WriteJob {
+    fn goes_with(&self, next: &Self) -> bool {
+        match (self, next) {
+            (Self::Claim(..), Self::Commit(batch, _)) | (Self::Commit(batch, _), Self::Claim(..)) => is_shared(batch),
+            _ => false,
+        }
+    }
+}
+
+/// A member alone with an attachment has a transaction of its own, which needs no savepoint.
+fn is_shared(batch: &[Member]) -> bool {
+    !matches!(batch, [alone] if alone.attach.is_some())
 }
 
 fn read(reader: &Reader, jobs: &Lanes<ReadJob>, takes: Takes) {

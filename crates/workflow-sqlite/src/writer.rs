@@ -11,7 +11,7 @@ use lumina_workflow::store::{Claim, Claimed, GROUP_MEMBERS, Hint, Lease, Member,
 use rusqlite::Connection;
 
 use crate::blocked::Searched;
-use crate::claim::Known;
+use crate::claim::{Found, Known};
 use crate::fault::{Fault, of_commit};
 use crate::flow::{News, Standing};
 use crate::group::{Group, Wake};
@@ -23,6 +23,9 @@ use crate::{attachment, change, checkpoint, claim, migrate, purge};
 /// After a foreign write, at most this many executing runs are told to look at their inbox;
 /// more than that execute only in a fleet's worth of work, which looks often enough.
 const NEWS_LIMIT: usize = 1_000;
+
+/// A group of this size says that many runs are under way.
+const BUSY_GROUP: usize = 50;
 
 pub(crate) struct Writer {
     conn: Connection,
@@ -37,6 +40,8 @@ pub(crate) struct Writer {
     news: News,
     overtaken: i64,
     data_version: i64,
+    /// How many members the last group had.
+    last_group: usize,
 }
 
 impl Writer {
@@ -51,9 +56,15 @@ impl Writer {
             news: News::default(),
             overtaken: i64::MAX,
             data_version: 0,
+            last_group: 0,
         };
         writer.data_version = writer.read_data_version().unwrap_or(0);
         writer
+    }
+
+    /// Whether groups are large, so that the next one is near.
+    pub(crate) fn is_busy(&self) -> bool {
+        self.last_group >= BUSY_GROUP
     }
 
     fn path(&self) -> &Path {
@@ -63,6 +74,7 @@ impl Writer {
     /// A group: all members in one transaction.
     pub(crate) fn commit(&mut self, batch: &[Member]) -> Result<Vec<MemberResult>, StoreError> {
         check(batch)?;
+        self.last_group = batch.len();
         if let [alone] = batch {
             return self.commit_alone(alone);
         }
@@ -82,15 +94,46 @@ impl Writer {
     }
 
     pub(crate) fn claim(&mut self, wanted: &Claim) -> Result<Vec<Claimed>, StoreError> {
-        let blocked = self.searched.is_worth_it(&wanted.definitions);
-        let standing = std::mem::take(&mut self.news).apply(self.standing.take());
-        let known = Known {
-            blocked,
-            standing,
-            passed: Passed::of(self.passed.take(), wanted),
-        };
+        let known = self.recall(wanted);
+        let blocked = known.blocked;
+        let found = self.transact(|group| claim::claim(group, wanted, known))?;
+        Ok(self.remember(wanted, blocked, found))
+    }
+
+    /// A claim and a group in one transaction, which is one flush of the disk instead of two. The claim comes first:
+    /// it goes by what is known since the transaction before.
+    pub(crate) fn claim_and_commit(
+        &mut self,
+        wanted: &Claim,
+        batch: &[Member],
+    ) -> (Result<Vec<Claimed>, StoreError>, Result<Vec<MemberResult>, StoreError>) {
+        if let Err(error) = check(batch) {
+            return (self.claim(wanted), Err(error));
+        }
+        self.last_group = batch.len();
+        let known = self.recall(wanted);
+        let blocked = known.blocked;
+        let both = self.transact(|group| Ok((claim::claim(group, wanted, known)?, group.members(batch)?)));
+        match both {
+            Ok((found, answers)) => (Ok(self.remember(wanted, blocked, found)), Ok(answers)),
+            Err(error @ StoreError::OutcomeUnknown(_)) => (Err(error.clone()), Err(error)),
+            // What is wrong with the one must not be the other's fault.
+            Err(_) => (self.claim(wanted), self.commit(batch)),
+        }
+    }
+
+    /// What earlier claims have found out, for the next one.
+    fn recall(&mut self, wanted: &Claim) -> Known {
         self.overtaken = i64::MAX;
-        let (claimed, standing, mut passed) = self.transact(|group| claim::claim(group, wanted, known))?;
+        Known {
+            blocked: self.searched.is_worth_it(&wanted.definitions),
+            standing: std::mem::take(&mut self.news).apply(self.standing.take()),
+            passed: Passed::of(self.passed.take(), wanted),
+        }
+    }
+
+    fn remember(&mut self, wanted: &Claim, blocked: bool, found: Found) -> Vec<Claimed> {
+        let (claimed, standing, mut passed) = found;
         passed.go_back(self.overtaken);
         self.passed = Some(passed);
         let all_looked_at = wanted.definitions.iter().all(|(name, _)| !standing.is_paused(name));
@@ -98,7 +141,7 @@ impl Writer {
         if blocked && all_looked_at && claimed.len() < wanted.limit {
             self.searched.found_no_more(&wanted.definitions);
         }
-        Ok(claimed)
+        claimed
     }
 
     pub(crate) fn renew(&mut self, held: &[Lease], by: Duration) -> Result<Vec<RunId>, StoreError> {

@@ -296,6 +296,9 @@ impl Inner {
 
     /// Until a hint, a free seat, the next due time but not before `least`, or for safety a while.
     async fn wait_for_work(&self, least: Duration) {
+        if self.look.notified().now_or_never().is_some() {
+            return;
+        }
         let wait = match self.shell.store.next_due().await {
             Ok(Some(due)) => match self.shell.store.now().await {
                 Ok(now) => wait_until(due, now, least),

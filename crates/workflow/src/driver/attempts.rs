@@ -4,7 +4,7 @@ use std::future::Future;
 use std::time::Duration;
 
 use futures_util::FutureExt;
-use futures_util::future::{AbortHandle, abortable};
+use futures_util::future::{AbortHandle, BoxFuture, abortable};
 use jiff::Timestamp;
 
 use super::commits::Committed;
@@ -281,12 +281,17 @@ impl Driver {
             abort,
         };
         self.running.insert(ordinal, running);
-        self.shell.runtime.spawn(Box::pin(async move {
+        let mut task: BoxFuture<'static, ()> = Box::pin(async move {
             if let Ok(what) = work.await {
                 // Nobody listens any more when the run was lost or given up: then it is due again.
                 let _ = send.send(Happening { ordinal, ticket, what });
             }
-        }));
+        });
+        // Many attempts end without waiting for anything: they need no task.
+        let is_over = stage == Stage::Act && (&mut task).now_or_never().is_some();
+        if !is_over {
+            self.shell.runtime.spawn(task);
+        }
     }
 
     /// Waits until a task reports, a time comes, or somebody nudges.
