@@ -16,5 +16,6 @@ pub mod bench;
 pub mod benchmarks;
 pub mod figure;
 pub mod measure;
+pub mod process;
 pub mod registry;
 pub mod three_steps;

@@ -7,6 +7,7 @@ mod floor_run;
 mod import_rows;
 mod workflow_parked;
 mod workflow_resume;
+mod workflow_sequential;
 mod workflow_throughput;
 
 use crate::registry::Benchmark;
@@ -18,6 +19,7 @@ pub const ALL: &[Benchmark] = &[
     floor_commit::BENCHMARK,
     workflow_throughput::BENCHMARK,
     workflow_resume::BENCHMARK,
+    workflow_sequential::BENCHMARK,
     workflow_parked::BENCHMARK,
     claim_cost::BENCHMARK,
     import_rows::BENCHMARK,

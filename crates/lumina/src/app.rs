@@ -10,7 +10,7 @@ use lumina_enrichment::icp::IcpProfile;
 use lumina_fullenrich::{Client, Limiter, Transport};
 use lumina_workflow::codec::Codec;
 use lumina_workflow::store::RunQuery;
-use lumina_workflow::{Engine, Runtime, StoreClock};
+use lumina_workflow::{Engine, EngineBuilder, Runtime, StoreClock};
 use lumina_workflow_sqlite::{Mode, Options, Role, Script, SqliteStore};
 use secrecy::SecretString;
 
@@ -79,6 +79,14 @@ impl App {
     /// When the database cannot be opened, belongs to another process or to other people, or
     /// the configuration does not work.
     pub async fn open(parts: Parts) -> anyhow::Result<Self> {
+        Self::open_with(parts, |builder| builder).await
+    }
+
+    /// The same, with an engine that the caller adds to.
+    ///
+    /// # Errors
+    /// As [`open`](Self::open).
+    pub async fn open_with(parts: Parts, add: impl FnOnce(EngineBuilder) -> EngineBuilder) -> anyhow::Result<Self> {
         let clock = StoreClock::of(parts.runtime.clone());
         let options = Options::new(&parts.database)
             .clock(clock)
@@ -100,7 +108,7 @@ impl App {
         );
         let context = Arc::new(context);
         let builder = workflows::register(Engine::builder(store.clone(), runtime), &context)?;
-        let engine = builder.build().await?;
+        let engine = add(builder).build().await?;
         context.attach_engine(&engine);
         let app = Self {
             engine,

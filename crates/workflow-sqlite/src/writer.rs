@@ -25,7 +25,7 @@ use crate::{attachment, change, checkpoint, claim, migrate, purge};
 const NEWS_LIMIT: usize = 1_000;
 
 /// A group of this size says that many runs are under way.
-const BUSY_GROUP: usize = 50;
+const BUSY_GROUP: usize = 100;
 
 pub(crate) struct Writer {
     conn: Connection,

@@ -4,8 +4,10 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 
+use futures_util::FutureExt;
 use uuid::Uuid;
 
+use crate::ends::Ends;
 use crate::error::Failure;
 use crate::event::NewEvent;
 use crate::flow::FlowLimits;
@@ -259,6 +261,7 @@ impl EngineBuilder {
                 definitions: self.definitions,
                 schedules: self.schedules,
                 pipeline,
+                ends: Ends::default(),
                 known_since,
                 #[cfg(feature = "testing")]
                 interceptor: self.interceptor,
@@ -530,12 +533,14 @@ impl Engine {
         self.shell.definitions.values().map(tell).collect()
     }
 
-    /// Waits until a run has ended, and tells how.
+    /// Waits until a run has ended, and tells how. The end of a run that this process executes is noticed at once,
+    /// another one's within a second.
     ///
     /// # Errors
     /// When there is no such run, or the database does not answer.
     pub async fn wait_for_end(&self, run: RunId) -> Result<Result<Payload, Failure>, EngineError> {
         let mut pause = Duration::from_millis(5);
+        let mut listening = self.shell.ends.listen(run);
         loop {
             let row = self.run(run).await?.ok_or(Refusal::UnknownRun(run))?;
             match row.status {
@@ -545,7 +550,12 @@ impl Engine {
                         .failure
                         .unwrap_or_else(|| Failure::new("the cause was not recorded"))));
                 }
-                _ => self.shell.runtime.sleep(pause).await,
+                _ => {}
+            }
+            let mut ended = std::pin::pin!(listening.ended().fuse());
+            futures_util::select_biased! {
+                () = ended => {}
+                () = self.shell.runtime.sleep(pause).fuse() => {}
             }
             pause = (pause * 2).min(Duration::from_secs(1));
         }

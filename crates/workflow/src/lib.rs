@@ -64,6 +64,7 @@ mod clock;
 mod control;
 mod driver;
 mod duration;
+mod ends;
 mod engine;
 mod error;
 mod event;

@@ -9,6 +9,8 @@ use uuid::Uuid;
 
 pub mod deterministic;
 #[cfg(feature = "tokio-runtime")]
+mod in_place;
+#[cfg(feature = "tokio-runtime")]
 mod tokio;
 
 #[cfg(feature = "tokio-runtime")]
@@ -36,7 +38,8 @@ pub trait Runtime: Send + Sync + 'static {
     /// Runs a future as a task of its own.
     fn spawn(&self, task: BoxFuture<'static, ()>);
 
-    /// Runs a task that many others wait for, where it gets its turn ahead of theirs if the runtime can do that.
+    /// Runs a future as a task that much else waits for and that never works long: ahead of other tasks that are
+    /// ready, where the runtime can do that. It may be polled on any thread, also inside the call that wakes it.
     fn spawn_ahead(&self, task: BoxFuture<'static, ()>) {
         self.spawn(task);
     }

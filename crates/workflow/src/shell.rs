@@ -5,6 +5,7 @@ use std::sync::Arc;
 
 use jiff::Timestamp;
 
+use crate::ends::Ends;
 use crate::pipeline::Pipeline;
 use crate::runtime::Runtime;
 use crate::schedule::Declared;
@@ -18,6 +19,7 @@ pub(crate) struct Shell {
     /// By name.
     pub schedules: BTreeMap<String, Declared>,
     pub pipeline: Pipeline,
+    pub ends: Ends,
     /// When the engine was built, in the store's time: newer code knows better than older.
     pub known_since: Timestamp,
     #[cfg(feature = "testing")]

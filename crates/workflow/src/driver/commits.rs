@@ -55,8 +55,14 @@ impl Driver {
             emits,
             ..self.make_advance(next, guard)
         };
+        let ends = matches!(advance.next, Next::Finish(_));
         match self.submit(advance, None).await? {
-            Committed::Done { .. } => Ok(true),
+            Committed::Done { .. } => {
+                if ends {
+                    self.shell.ends.tell(self.lease.run);
+                }
+                Ok(true)
+            }
             Committed::InboxChanged => {
                 self.inbox_stale = true;
                 Ok(false)

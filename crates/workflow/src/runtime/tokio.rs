@@ -10,6 +10,7 @@ use futures_util::future::BoxFuture;
 use jiff::Timestamp;
 
 use super::Runtime;
+use super::in_place::InPlace;
 
 /// Runs the engine on the tokio runtime that it was made in.
 ///
@@ -55,13 +56,8 @@ impl Runtime for TokioRuntime {
         self.handle.spawn(task);
     }
 
-    /// On a thread of its own: behind a thousand tasks that are ready it would wait for milliseconds.
     fn spawn_ahead(&self, task: BoxFuture<'static, ()>) {
-        let handle = self.handle.clone();
-        let thread = std::thread::Builder::new().name("workflow-ahead".to_owned());
-        if let Err(error) = thread.spawn(move || handle.block_on(task)) {
-            unreachable!("{error}");
-        }
+        InPlace::start(task, self.handle.clone());
     }
 
     fn blocking(&self, code: Box<dyn FnOnce() + Send>) -> BoxFuture<'static, ()> {

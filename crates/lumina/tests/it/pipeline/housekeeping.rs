@@ -17,7 +17,7 @@ fn pass(world: &World, time: Duration) {
 }
 
 fn schedule(world: &World, name: &str) -> ScheduleRow {
-    world.run(world.app.engine.schedule(name)).unwrap().unwrap()
+    world.run(world.app().engine.schedule(name)).unwrap().unwrap()
 }
 
 fn runs_of(world: &World, workflow: &str) -> Vec<RunRow> {
@@ -26,7 +26,7 @@ fn runs_of(world: &World, workflow: &str) -> Vec<RunRow> {
         limit: 10_000,
         ..RunQuery::default()
     };
-    world.run(world.app.engine.runs(query)).unwrap().items
+    world.run(world.app().engine.runs(query)).unwrap().items
 }
 
 #[test]
@@ -49,7 +49,7 @@ fn each_schedule_ticks_at_its_interval_and_all_but_the_batch_at_the_start() {
     }
     assert!(
         world
-            .run(world.app.engine.runs(RunQuery {
+            .run(world.app().engine.runs(RunQuery {
                 limit: 100,
                 ..RunQuery::default()
             }))
@@ -70,7 +70,7 @@ fn runs_of_housekeeping_are_kept_for_an_hour() {
         .map(|workflow| runs_of(&world, workflow).len())
         .sum();
     let records = world
-        .app
+        .app()
         .store
         .read(|database| database.query_row("SELECT count(*) FROM workflow_record", [], |row| row.get::<_, usize>(0)));
     let records = world.run(records).unwrap().unwrap();
@@ -95,7 +95,7 @@ fn retention_goes_on_until_nothing_is_left_that_is_old_enough() {
     world.run_until_settled(MINUTE);
     let count = |sql: &'static str| {
         let count = world
-            .app
+            .app()
             .store
             .read(move |database| database.query_row(sql, [], |row| row.get::<_, u64>(0)));
         world.run(count).unwrap().unwrap()
@@ -107,7 +107,7 @@ fn retention_goes_on_until_nothing_is_left_that_is_old_enough() {
         Ok(lumina_workflow::Payload::null())
     });
     world
-        .run(world.app.engine.transact(world.runtime.new_id(), write))
+        .run(world.app().engine.transact(world.runtime.new_id(), write))
         .unwrap();
     assert_eq!(count("SELECT count(*) FROM delivery"), 2_500);
     assert!(!runs_of(&world, "subscriber-enrichment").is_empty());
@@ -124,18 +124,18 @@ fn a_probe_lifts_a_pause_and_has_the_waiting_jobs_started() {
     let world = World::start(SandboxConfig::default(), settings());
     let pause = Records::pause(PauseReason::Credits, "the balance is used up".to_owned());
     world
-        .run(world.app.engine.transact(world.runtime.new_id(), pause))
+        .run(world.app().engine.transact(world.runtime.new_id(), pause))
         .unwrap();
     world.import((0..5).map(|number| format!("person{number}@gmail.com")));
     pass(&world, 10 * MINUTE);
     assert_eq!(
-        world.run(world.app.records.pauses()).unwrap().len(),
+        world.run(world.app().records.pauses()).unwrap().len(),
         1,
         "its time has not come"
     );
-    assert_eq!(world.run(world.app.records.census()).unwrap().open_jobs(), 5);
+    assert_eq!(world.run(world.app().records.census()).unwrap().open_jobs(), 5);
     pass(&world, 6 * MINUTE);
-    assert_eq!(world.run(world.app.records.pauses()).unwrap(), []);
+    assert_eq!(world.run(world.app().records.pauses()).unwrap(), []);
     let census = world.run_until_settled(MINUTE);
     assert_eq!(census.open_jobs(), 0);
     let by = schedule(&world, SWEEP).triggered.map(|wish| wish.by);

@@ -10,7 +10,7 @@ use super::world::{World, settings};
 
 fn raw_answers(world: &World) -> u64 {
     let count = world
-        .app
+        .app()
         .store
         .read(|database| database.query_row("SELECT count(*) FROM enrichment_answer", [], |row| row.get(0)));
     world.run(count).unwrap().unwrap()
@@ -36,5 +36,5 @@ fn raw_answers_are_deleted_after_their_time_and_leads_are_not() {
         limit: 10,
         ..LeadQuery::default()
     };
-    assert_eq!(world.run(world.app.records.leads(query)).unwrap().len(), 5);
+    assert_eq!(world.run(world.app().records.leads(query)).unwrap().len(), 5);
 }

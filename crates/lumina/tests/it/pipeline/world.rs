@@ -2,7 +2,7 @@
 
 use std::num::NonZeroU32;
 use std::path::Path;
-use std::sync::{Arc, OnceLock};
+use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use axum::Router;
@@ -20,9 +20,12 @@ use lumina_fullenrich::{BoxFuture, Transport, TransportError};
 use lumina_fullenrich_sandbox::{CallbackSender, Clock, DeliveryError, Sandbox, SandboxConfig};
 use lumina_workflow::deterministic::DeterministicRuntime;
 use lumina_workflow::store::{RunQuery, RunRow, RunStatus};
-use lumina_workflow::{Runtime, Worker, WorkerOptions};
+use lumina_workflow::testing::Interceptor;
+use lumina_workflow::{EngineBuilder, Runtime, Worker, WorkerOptions};
 use lumina_workflow_sqlite::{Mode, Role};
 use tower::ServiceExt;
+
+use super::process::Process;
 
 const CALLBACK: &str = "http://lumina.test/api/webhooks/enrichment";
 
@@ -30,8 +33,24 @@ const CALLBACK: &str = "http://lumina.test/api/webhooks/enrichment";
 pub struct World {
     pub runtime: DeterministicRuntime,
     pub sandbox: Arc<Sandbox>,
-    pub app: App,
-    _folder: tempfile::TempDir,
+    plan: Plan,
+    lumina: Arc<Callbacks>,
+    life: Option<Life>,
+    folder: tempfile::TempDir,
+}
+
+/// How Lumina is started, each time that it is.
+struct Plan {
+    settings: PipelineSettings,
+    provider: Arc<Provider>,
+    key: String,
+    interceptor: Option<Arc<dyn Interceptor>>,
+}
+
+/// A process of Lumina, from its start to its end.
+struct Life {
+    app: App,
+    process: Arc<Process>,
     _worker: Worker,
 }
 
@@ -57,33 +76,97 @@ pub fn settings() -> PipelineSettings {
 impl World {
     /// Starts both. What is awaited outside of [`run`](Self::run) does not go on.
     pub fn start(sandbox: SandboxConfig, settings: PipelineSettings) -> Self {
-        let folder = quick_folder();
+        Self::start_with(sandbox, settings, None)
+    }
+
+    /// The same, with somebody who has a hand in Lumina's engine.
+    pub fn start_with(
+        sandbox: SandboxConfig,
+        settings: PipelineSettings,
+        interceptor: Option<Arc<dyn Interceptor>>,
+    ) -> Self {
         let runtime = DeterministicRuntime::new(sandbox.seed);
         let lumina = Arc::new(Callbacks::default());
         let clock: Arc<dyn Clock> = Arc::new(VirtualClock(runtime.clone()));
         let key = sandbox.api_key.expose().to_owned();
         let sandbox = Sandbox::open(sandbox, None, clock, lumina.clone()).unwrap();
-        let provider = Arc::new(Provider(sandbox.router()));
-        let parts = make_parts(&folder.path().join("world.db"), &runtime, provider, &key, settings);
-        let (app, worker) = runtime
-            .block_on(async {
-                let app = App::open(parts).await.unwrap();
-                let worker = app.engine.start_worker(WorkerOptions {
-                    takeover: true,
-                    ..WorkerOptions::default()
-                });
-                (app, worker)
-            })
-            .unwrap();
-        let state = HttpState::new(app.clone(), http_settings(folder.path(), &key));
-        assert!(lumina.0.set(lumina::http::webhook_router(state)).is_ok());
-        Self {
+        let plan = Plan {
+            settings,
+            provider: Arc::new(Provider(sandbox.router())),
+            key,
+            interceptor,
+        };
+        let mut world = Self {
             runtime,
             sandbox,
-            app,
-            _folder: folder,
-            _worker: worker,
+            plan,
+            lumina,
+            life: None,
+            folder: quick_folder(),
+        };
+        world.begin_life();
+        world
+    }
+
+    /// Lumina's process dies where it stands, and another one begins.
+    pub fn restart(&mut self) {
+        *self.lumina.0.lock().unwrap() = None;
+        if let Some(life) = self.life.take() {
+            life.process.kill();
         }
+        self.begin_life();
+    }
+
+    fn begin_life(&mut self) {
+        let process = Arc::new(Process::new(self.runtime.clone()));
+        let parts = self.make_parts(process.clone());
+        let interceptor = self.plan.interceptor.clone();
+        let add = |builder: EngineBuilder| match interceptor {
+            Some(interceptor) => builder.intercept(interceptor),
+            None => builder,
+        };
+        let opened = async {
+            let app = App::open_with(parts, add).await.unwrap();
+            let worker = app.engine.start_worker(WorkerOptions {
+                takeover: true,
+                ..WorkerOptions::default()
+            });
+            (app, worker)
+        };
+        let (app, worker) = self.runtime.block_on(opened).unwrap();
+        let state = HttpState::new(app.clone(), http_settings(self.folder.path(), &self.plan.key));
+        *self.lumina.0.lock().unwrap() = Some(lumina::http::webhook_router(state));
+        self.life = Some(Life {
+            app,
+            process,
+            _worker: worker,
+        });
+    }
+
+    fn make_parts(&self, runtime: Arc<Process>) -> Parts {
+        Parts {
+            database: self.folder.path().join("world.db"),
+            codec: lumina::encryption::none(),
+            role: Role::Executor,
+            mode: Mode::Inline,
+            runtime,
+            provider: ProviderParts {
+                transport: self.plan.provider.clone(),
+                base_url: "http://sandbox.test/api/v2".to_owned(),
+                api_key: self.plan.key.as_str().into(),
+                calls_per_minute: NonZeroU32::new(60).unwrap(),
+                callback: Some(CALLBACK.to_owned()),
+            },
+            settings: self.plan.settings.clone(),
+            profile: IcpProfile::default(),
+            classifier: Classifier::new(),
+            people: Some(People::Sandbox),
+        }
+    }
+
+    /// Lumina, as it runs now.
+    pub fn app(&self) -> &App {
+        &self.life.as_ref().expect("it has been started").app
     }
 
     /// Lets the world go on until this has ended.
@@ -97,9 +180,9 @@ impl World {
         for thousand in addresses.chunks(1_000) {
             let rows = thousand.iter().map(|address| {
                 let email = EmailAddress::parse(address).unwrap();
-                NewSubscriber::new(email, "test", &self.app.classifier)
+                NewSubscriber::new(email, "test", &self.app().classifier)
             });
-            let taken = lumina::ingest::ingest(&self.app, rows.collect(), u64::MAX, Channel::File, None);
+            let taken = lumina::ingest::ingest(self.app(), rows.collect(), u64::MAX, Channel::File, None);
             self.run(taken).unwrap();
         }
     }
@@ -109,7 +192,7 @@ impl World {
         loop {
             let census = self.run(async {
                 self.runtime.sleep(look_every).await;
-                self.app.records.census().await.unwrap()
+                self.app().records.census().await.unwrap()
             });
             if census.open_jobs() == 0 {
                 return census;
@@ -127,7 +210,7 @@ impl World {
         };
         let mut all = Vec::new();
         loop {
-            let page = self.run(self.app.engine.runs(query.clone())).unwrap();
+            let page = self.run(self.app().engine.runs(query.clone())).unwrap();
             all.extend(page.items);
             match page.next {
                 Some(next) => query.before = Some(next),
@@ -148,33 +231,6 @@ fn quick_folder() -> tempfile::TempDir {
     folder.unwrap()
 }
 
-fn make_parts(
-    database: &Path,
-    runtime: &DeterministicRuntime,
-    transport: Arc<dyn Transport>,
-    key: &str,
-    settings: PipelineSettings,
-) -> Parts {
-    Parts {
-        database: database.to_owned(),
-        codec: lumina::encryption::none(),
-        role: Role::Executor,
-        mode: Mode::Inline,
-        runtime: Arc::new(runtime.clone()),
-        provider: ProviderParts {
-            transport,
-            base_url: "http://sandbox.test/api/v2".to_owned(),
-            api_key: key.into(),
-            calls_per_minute: NonZeroU32::new(60).unwrap(),
-            callback: Some(CALLBACK.to_owned()),
-        },
-        settings,
-        profile: IcpProfile::default(),
-        classifier: Classifier::new(),
-        people: Some(People::Sandbox),
-    }
-}
-
 fn http_settings(folder: &Path, key: &str) -> HttpSettings {
     let (token, _) = lumina::token::load_or_create(&folder.join("token"), &|| [7; 32]).unwrap();
     HttpSettings {
@@ -182,7 +238,8 @@ fn http_settings(folder: &Path, key: &str) -> HttpSettings {
         subscribe: None,
         newsletters: Default::default(),
         signing_keys: vec![key.into()],
-        upload_folder: folder.to_owned(),
+        // Emptied at each start.
+        upload_folder: folder.join("uploads"),
         limits: BodyLimits::default(),
     }
 }
@@ -221,16 +278,21 @@ async fn call(router: Router, request: Request<Bytes>) -> Response<Bytes> {
     Response::from_parts(head, body)
 }
 
-/// The sandbox's way back: Lumina's webhook routes, called in process.
+/// The sandbox's way back: Lumina's webhook routes, called in process. Between two lives nobody answers.
 #[derive(Default)]
-struct Callbacks(OnceLock<Router>);
+struct Callbacks(Mutex<Option<Router>>);
 
 impl CallbackSender for Callbacks {
     fn send(
         &self,
         request: Request<Bytes>,
     ) -> lumina_fullenrich_sandbox::BoxFuture<'static, Result<StatusCode, DeliveryError>> {
-        let router = self.0.get().expect("the router stands before anything is sent").clone();
+        let router = self
+            .0
+            .lock()
+            .unwrap()
+            .clone()
+            .expect("nothing is sent between two lives");
         Box::pin(async move { Ok(call(router, request).await.status()) })
     }
 }

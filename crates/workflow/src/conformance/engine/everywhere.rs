@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use futures_util::future::{BoxFuture, Either, select};
+use futures_util::future::{BoxFuture, Either, FutureExt, select};
 
 use super::Make;
 use super::script::Script;
@@ -209,7 +209,9 @@ impl Scenario<'_> {
     fn live(&self, world: &World, takeover: bool) -> bool {
         let life = std::pin::pin!(self.life(world, takeover));
         let death = std::pin::pin!(world.wire.died());
-        let survived = matches!(world.run(select(life, death)), Either::Left(_));
+        let content = matches!(world.run(select(life, death)), Either::Left(_));
+        // It may have died in the very moment in which the client was content.
+        let survived = content && world.wire.died().now_or_never().is_none();
         if !survived {
             world.kill();
         }

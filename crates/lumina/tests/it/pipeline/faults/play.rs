@@ -1,0 +1,175 @@
+//! A scenario from its first subscriber to the day after, and what must hold then.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use lumina::records::Census;
+use lumina::workflows::PipelineSettings;
+use lumina_enrichment::job::JobStatus;
+use lumina_fullenrich_sandbox::LedgerReport;
+use lumina_workflow::store::{RunRow, RunStatus};
+use lumina_workflow::{Runtime, StepKind};
+
+use super::injector::{Fault, Injector, StepName};
+use super::scenarios::{PEOPLE, Scenario, address};
+use crate::pipeline::world::{World, settings};
+
+const MINUTE: Duration = Duration::from_secs(60);
+
+/// How long a process that has died stays away.
+const AWAY: Duration = Duration::from_secs(5);
+
+/// By then a scenario must have come to rest.
+const PATIENCE: Duration = Duration::from_secs(12 * 3_600);
+
+/// A step as it is registered.
+pub struct Registered {
+    pub name: StepName,
+    pub kind: StepKind,
+    pub has_timeout: bool,
+}
+
+/// All steps of all workflows.
+pub fn registry() -> Vec<Registered> {
+    let world = World::start(Default::default(), settings());
+    let definitions = world.app().engine.definitions();
+    let steps = definitions.iter().flat_map(|definition| {
+        definition.steps.iter().map(|(step, timeout)| Registered {
+            name: StepName {
+                workflow: definition.name.to_owned(),
+                step: step.name.to_owned(),
+            },
+            kind: step.kind,
+            has_timeout: timeout.is_some(),
+        })
+    });
+    steps.collect()
+}
+
+/// Short times, so that a scenario is an hour or two.
+fn quick() -> PipelineSettings {
+    PipelineSettings {
+        deadline: 40 * MINUTE,
+        reconcile_window: 20 * MINUTE,
+        poll_first: 15 * MINUTE,
+        poll_every: 15 * MINUTE,
+        sweep_every: 5 * MINUTE,
+        ..settings()
+    }
+}
+
+/// Plays it, and lets Lumina begin anew as often as it dies.
+pub fn play(scenario: &Scenario, injector: &Arc<Injector>) -> End {
+    let mut world = World::start_with((scenario.sandbox)(), quick(), Some(injector.clone()));
+    world.import((0..PEOPLE).map(address));
+    let mut quiet = 0;
+    // Three looks in a row, so that what the last change has set in motion is seen.
+    while quiet < 3 {
+        pass(&world, MINUTE);
+        if injector.take_death() {
+            pass(&world, AWAY);
+            world.restart();
+            quiet = 0;
+            continue;
+        }
+        let rests = injector.has_fired() && is_at_rest(&world);
+        quiet = if rests { quiet + 1 } else { 0 };
+        assert!(
+            world.runtime.elapsed() < PATIENCE,
+            "`{}` does not come to rest, {}: {:?} {:?}",
+            scenario.name,
+            injector.tell(),
+            world.run(world.app().records.census()).unwrap().jobs,
+            open_runs(&world)
+        );
+    }
+    End::of(&world)
+}
+
+fn pass(world: &World, time: Duration) {
+    world.run(world.runtime.sleep(time));
+}
+
+fn is_at_rest(world: &World) -> bool {
+    let ledger = world.sandbox.report();
+    let out = ledger.totals.contacts_in_flight + ledger.totals.contacts_waiting;
+    let census = world.run(world.app().records.census()).unwrap();
+    out == 0 && census.open_jobs() == 0 && open_runs(world).is_empty()
+}
+
+fn open_runs(world: &World) -> Vec<RunRow> {
+    let open = [
+        RunStatus::Pending,
+        RunStatus::Running,
+        RunStatus::Waiting,
+        RunStatus::Paused,
+        RunStatus::Blocked,
+    ];
+    open.into_iter().flat_map(|status| world.runs(status)).collect()
+}
+
+/// What is left.
+pub struct End {
+    census: Census,
+    ledger: LedgerReport,
+    leads: u64,
+    /// Steps of which history has two ends.
+    doubled: u64,
+}
+
+impl End {
+    fn of(world: &World) -> Self {
+        let count = |sql: &'static str| {
+            let count = world
+                .app()
+                .store
+                .read(move |database| database.query_row(sql, [], |row| row.get::<_, u64>(0)));
+            world.run(count).unwrap().unwrap()
+        };
+        Self {
+            census: world.run(world.app().records.census()).unwrap(),
+            ledger: world.sandbox.report(),
+            leads: count("SELECT count(*) FROM lead"),
+            doubled: count(
+                "SELECT count(*) FROM (SELECT 1 FROM workflow_record WHERE NOT superseded AND what IN \
+                 ('completed', 'failed', 'received', 'timed_out') GROUP BY run, phase, ordinal HAVING count(*) > 1)",
+            ),
+        }
+    }
+
+    /// Nobody is lost, nobody is paid for twice, and who is paid for is a lead, or is on record as not answered.
+    pub fn check(&self, what: &str, fault: Fault) {
+        let of = |status| self.census.of_status(status);
+        let ends = [
+            JobStatus::Enriched,
+            JobStatus::NotFound,
+            JobStatus::Failed,
+            JobStatus::Stale,
+        ];
+        let ended: u64 = ends.into_iter().map(of).sum();
+        assert_eq!(ended, PEOPLE as u64, "{what}: every job ends: {:?}", self.census.jobs);
+        assert_eq!(
+            self.ledger.charged_twice,
+            Vec::<String>::new(),
+            "{what}: nobody is paid for twice"
+        );
+        assert_eq!(
+            self.leads,
+            of(JobStatus::Enriched),
+            "{what}: each found person is a lead"
+        );
+        assert_eq!(self.doubled, 0, "{what}: a recorded step does not end again");
+        let unanswered = self.ledger.totals.charges - self.leads;
+        let given_up = of(JobStatus::Stale) + of(JobStatus::Failed);
+        assert!(
+            unanswered <= given_up,
+            "{what}: {unanswered} were paid for and are in no list"
+        );
+        // Only code that says that it fails for good loses what was paid for.
+        let gives_up = matches!(fault, Fault::FailsForGood | Fault::Panics);
+        assert!(
+            gives_up || unanswered == 0,
+            "{what}: {unanswered} were paid for and are no leads"
+        );
+    }
+}
