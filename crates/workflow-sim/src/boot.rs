@@ -40,9 +40,12 @@ impl Boot {
 pub(crate) type MakeEngine = Box<dyn Fn(&Boot) -> EngineBuilder + Send + Sync>;
 pub(crate) type MakeOptions = Box<dyn Fn(&Boot) -> WorkerOptions + Send + Sync>;
 
+pub(crate) type WithEngine = Box<dyn Fn(&Boot, &Engine) + Send + Sync>;
+
 /// What every process does when it begins.
 pub(crate) struct Builder {
     pub engine: MakeEngine,
+    pub built: WithEngine,
     pub worker: MakeOptions,
 }
 
@@ -98,6 +101,7 @@ async fn live(stage: Arc<Stage>, boot: Boot) {
             Err(_) => boot.runtime.sleep(REACH_AGAIN).await,
         }
     };
+    (builder.built)(&boot, &engine);
     let worker = engine.start_worker((builder.worker)(&boot));
     let mut slot = stage.slot(boot.who.process);
     if slot.lives == boot.who.life && slot.life.is_some() {

@@ -24,8 +24,8 @@
 //!   slow stores, jumps of the store's or a process's clock).
 //! - **Random programs** ([`random`]): a tree of sequences, loops, joins, races, waits, sleeps, actions, outside
 //!   effects, transactions, keys and handlers, drawn from the seed, given to the run as its input and executed by one
-//!   workflow. Clients start, emit (early, late, twice, never), cancel and retry through whichever process
-//!   answers, and repeat what was not acknowledged. Steps and workflow code panic. Versions of the code differ.
+//!   workflow. Clients start, emit (early, late, twice, never), cancel, pause and resume through whichever process
+//!   answers, and repeat what was not acknowledged; blocked runs are resumed. Steps and workflow code panic. Versions of the code differ.
 //!
 //! # What is checked
 //!
@@ -38,7 +38,8 @@
 //!    although the event that it waits for is there;
 //! 4. an execution sees other steps or answers than the history gives, as far as they were durable;
 //! 5. a run has not ended long after the last fault, or is blocked without one;
-//! 6. a write or a renewal with a stale epoch is accepted, or a run is claimed whose lease has not run out;
+//! 6. a write or a renewal with a stale epoch is accepted, a run is claimed whose lease has not run out, or anything
+//!    happens to a run while it is paused;
 //! 7. a run's end, its steps or its cells differ from what a sequential model makes of the recorded answers
 //!    (`random/model.rs`, plain recursion that shares nothing with the engine);
 //! 8. a history cannot be: epochs shrink, something follows a step's end, an attempt comes before its time, what
@@ -62,7 +63,7 @@
 //!   in the store's time, and until a clock that was set back has caught up the newer one is not known as such.
 //! - Disks: torn pages, lost syncs, full disks. A store's own errors are made up on the line before it.
 //! - Retention, attachments that start runs or emit, gates that are shared between runs, histories and inboxes of
-//!   more than a page, and what the engine has learnt since this was written: children, pauses, rewinds, waits for
+//!   more than a page, and what the engine has learnt since this was written: children, rewinds, waits for
 //!   several events, schedules, flow control.
 
 mod backend;

@@ -7,10 +7,10 @@ use std::time::Duration;
 
 use futures_util::future::{BoxFuture, Either, join, select};
 use lumina_workflow::deterministic::DeterministicRuntime;
-use lumina_workflow::{EngineBuilder, Runtime, StoreClock, WorkerOptions};
+use lumina_workflow::{Engine, EngineBuilder, Runtime, StoreClock, WorkerOptions};
 
 use crate::backend::{Backend, MemoryBackend};
-use crate::boot::{Boot, Builder, MakeEngine, MakeOptions};
+use crate::boot::{Boot, Builder, MakeEngine, MakeOptions, WithEngine};
 use crate::dice::Dice;
 use crate::fault::{Clocks, Faults};
 use crate::inspect;
@@ -76,6 +76,8 @@ pub struct Simulation {
     traced: bool,
     backend: Option<Arc<dyn Backend>>,
     engine: Option<MakeEngine>,
+    built: Option<WithEngine>,
+    attachments_send: bool,
     worker: Option<MakeOptions>,
     client: Option<Client>,
     check: Option<Check>,
@@ -102,6 +104,8 @@ impl Simulation {
             traced: false,
             backend: None,
             engine: None,
+            built: None,
+            attachments_send: false,
             worker: None,
             client: None,
             check: None,
@@ -170,6 +174,21 @@ impl Simulation {
     #[must_use]
     pub fn build_engine(mut self, make: impl Fn(&Boot) -> EngineBuilder + Send + Sync + 'static) -> Self {
         self.engine = Some(Box::new(make));
+        self
+    }
+
+    /// What each process does with its engine before its worker begins, in each of its lives.
+    #[must_use]
+    pub fn when_built(mut self, with: impl Fn(&Boot, &Engine) + Send + Sync + 'static) -> Self {
+        self.built = Some(Box::new(with));
+        self
+    }
+
+    /// The application's attachments send events. The simulator sees these only when they are consumed, so it can no
+    /// longer tell one that nobody sent.
+    #[must_use]
+    pub fn attachments_send(mut self) -> Self {
+        self.attachments_send = true;
         self
     }
 
@@ -242,8 +261,12 @@ impl Simulation {
             takeover,
             ..WorkerOptions::default()
         };
+        if self.attachments_send {
+            stage.watch.let_attachments_send();
+        }
         let builder = Builder {
             engine: self.engine.expect("a simulation is told how to build an engine"),
+            built: self.built.unwrap_or_else(|| Box::new(|_, _| {})),
             worker: self.worker.unwrap_or_else(|| Box::new(options)),
         };
         // Nobody else has set them: the stage was made just now.

@@ -62,6 +62,8 @@ struct State {
     runs: BTreeMap<RunId, Watched>,
     open: usize,
     events: BTreeMap<EventPlace, EventSeen>,
+    /// Attachments send events, of which nothing is seen but that they are consumed.
+    attachments_send: bool,
     /// Event ids by the run that has consumed them.
     consumed: BTreeMap<EventPlace, (RunId, (Phase, u32))>,
     /// Who holds which correlation key.
@@ -103,6 +105,7 @@ enum Standing {
         until: Timestamp,
     },
     Blocked(String),
+    Paused,
     Ended(Ending),
 }
 
@@ -174,15 +177,27 @@ impl Watch {
         }
     }
 
+    /// From now on an event may come out of an attachment.
+    pub(crate) fn let_attachments_send(&self) {
+        lock(&self.state).attachments_send = true;
+    }
+
     /// Runs that are blocked.
     #[must_use]
     pub fn blocked_runs(&self) -> Vec<RunId> {
+        self.standing_runs(|standing| matches!(standing, Standing::Blocked(_)))
+    }
+
+    /// Runs that are paused.
+    #[must_use]
+    pub fn paused_runs(&self) -> Vec<RunId> {
+        self.standing_runs(|standing| *standing == Standing::Paused)
+    }
+
+    fn standing_runs(&self, stands_so: impl Fn(&Standing) -> bool) -> Vec<RunId> {
         let state = lock(&self.state);
-        let blocked = state
-            .runs
-            .iter()
-            .filter(|(_, run)| matches!(run.standing, Standing::Blocked(_)));
-        blocked.map(|(id, _)| *id).collect()
+        let standing = state.runs.iter().filter(|(_, run)| stands_so(&run.standing));
+        standing.map(|(id, _)| *id).collect()
     }
 
     /// All runs, in the order of their ids.

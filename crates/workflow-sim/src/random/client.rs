@@ -1,18 +1,23 @@
-//! What the world wants of the programs: starts, events, cancels, and an operator for what is blocked.
+//! What the world wants of the programs: starts, events, cancels, pauses, and an operator for what stands still.
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 
 use lumina_workflow::store::Refusal;
-use lumina_workflow::{CorrelationKey, EngineError, NewEvent, Payload, StartOptions, Started, Target};
+use lumina_workflow::{CorrelationKey, EngineError, NewEvent, Payload, RunId, StartOptions, Started, Target};
 use tokio::sync::mpsc;
 
-use super::draw::{PlannedEvent, PlannedRun, Scene};
+use super::draw::{PlannedEvent, PlannedPause, PlannedRun, Scene};
 use super::interpret::{Interpreter, NAMESPACE};
 use crate::world::World;
 
-/// The operator looks after what is blocked this often.
+/// The operator looks after what stands still this often.
 const ROUND: Duration = Duration::from_secs(7);
+
+/// A pause may come after the end that was planned for it, when it was on its way for long. By this round nobody
+/// wants it any more.
+const FORGOTTEN: u32 = 20;
 
 /// What is wished, as long as it is not fulfilled.
 #[derive(Clone)]
@@ -35,6 +40,7 @@ pub(super) async fn wish(world: World, scene: Arc<Scene>) {
         world.spawn(wish.clone().cancel(index));
     }
     (0..scene.events.len()).for_each(|index| world.spawn(wish.clone().emit(index)));
+    (0..scene.pauses.len()).for_each(|index| world.spawn(wish.clone().pause(index)));
     world.spawn(operate(world.clone()));
     drop(wish);
     // Every wish holds a token until it is fulfilled.
@@ -48,6 +54,11 @@ impl Wish {
 
     async fn cancel(self, index: usize) {
         cancel(&self.world, &self.scene.runs[index]).await;
+    }
+
+    async fn pause(self, index: usize) {
+        let pause = &self.scene.pauses[index];
+        hold(&self.world, pause, &self.scene.runs[pause.run]).await;
     }
 
     async fn emit(self, index: usize) {
@@ -110,10 +121,36 @@ async fn cancel(world: &World, run: &PlannedRun) {
     let answer = world
         .ask(move |engine| Box::pin(async move { engine.cancel(id, "ada").await }))
         .await;
+    expect_taken(world, "cancel", answer);
+}
+
+/// What is wished of a run may come too early or too late.
+fn expect_taken(world: &World, what: &str, answer: Result<bool, EngineError>) {
     match answer {
         Ok(_) | Err(EngineError::Refused(Refusal::UnknownRun(_) | Refusal::WrongStatus { .. })) => {}
-        Err(error) => world.blame(format!("a cancel was answered with {error}")),
+        Err(error) => world.blame(format!("a {what} was answered with {error}")),
     }
+}
+
+async fn hold(world: &World, pause: &PlannedPause, run: &PlannedRun) {
+    let told = || format!("run {} is paused from {:?} to {:?}", pause.run, pause.at, pause.until);
+    if !world.inject(pause.number, told) {
+        return;
+    }
+    let id = run.id;
+    until(world, pause.at).await;
+    let held = world
+        .ask(move |engine| Box::pin(async move { engine.pause(id, "ada").await }))
+        .await;
+    expect_taken(world, "pause", held);
+    until(world, pause.until).await;
+    expect_taken(world, "resume", resume(world, id).await);
+}
+
+async fn resume(world: &World, run: RunId) -> Result<bool, EngineError> {
+    world
+        .ask(move |engine| Box::pin(async move { engine.resume(run, "grace").await }))
+        .await
 }
 
 async fn emit(world: &World, event: &PlannedEvent, run: &PlannedRun) {
@@ -158,15 +195,28 @@ async fn emit_once(world: &World, event: &PlannedEvent, run: &PlannedRun) {
     }
 }
 
-/// Lets what is blocked try again, for ever.
+/// Lets what is blocked try again, and what is paused and forgotten go on, for ever.
 async fn operate(world: World) {
+    let mut paused = BTreeMap::new();
     loop {
         world.sleep(ROUND).await;
+        paused = count_rounds(&paused, world.watch().paused_runs());
+        for run in paused
+            .iter()
+            .filter(|(_, rounds)| **rounds > FORGOTTEN)
+            .map(|(run, _)| *run)
+        {
+            expect_taken(&world, "resume", resume(&world, run).await);
+        }
         for run in world.watch().blocked_runs() {
             // It may go on by itself meanwhile, under another version of its code.
-            let _ = world
-                .ask(move |engine| Box::pin(async move { engine.resume(run, "grace").await }))
-                .await;
+            expect_taken(&world, "resume", resume(&world, run).await);
         }
     }
+}
+
+/// How many rounds in a row each of these runs was there.
+fn count_rounds(before: &BTreeMap<RunId, u32>, now: Vec<RunId>) -> BTreeMap<RunId, u32> {
+    let count = |run| (run, before.get(&run).copied().unwrap_or(0) + 1);
+    now.into_iter().map(count).collect()
 }

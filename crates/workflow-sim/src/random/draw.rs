@@ -12,6 +12,7 @@ use crate::dice::Dice;
 pub(super) struct Scene {
     pub runs: Vec<PlannedRun>,
     pub events: Vec<PlannedEvent>,
+    pub pauses: Vec<PlannedPause>,
     /// Lives differ in their code's version.
     pub versions: bool,
     pub panics: Vec<PlannedPanic>,
@@ -42,6 +43,14 @@ pub(super) struct PlannedEvent {
     pub moved: Option<(u32, Option<Duration>)>,
     /// A fault: it comes again at this time.
     pub again: Option<(u32, Duration)>,
+}
+
+/// A fault: somebody holds a run for a while.
+pub(super) struct PlannedPause {
+    pub number: u32,
+    pub run: usize,
+    pub at: Duration,
+    pub until: Duration,
 }
 
 /// A fault: a panic of a run's code.
@@ -77,9 +86,11 @@ pub(super) fn scene(seed: u64) -> Scene {
     let events = runs.iter().flat_map(|run| drawing.events(run)).collect();
     let versions = drawing.dice.percent(30);
     let panics = drawing.panics(runs.len() as u64);
+    let pauses = drawing.pauses(runs.len() as u64);
     Scene {
         runs,
         events,
+        pauses,
         versions,
         panics,
     }
@@ -279,6 +290,21 @@ impl Drawing {
     fn early(&mut self, run: &PlannedRun) -> Duration {
         let before = u64::try_from(run.at.as_millis()).unwrap_or(0);
         self.dice.millis(0, before)
+    }
+
+    fn pauses(&mut self, runs: u64) -> Vec<PlannedPause> {
+        let count = *self.dice.pick(&[0, 0, 1, 2, 5]);
+        (0..count).map(|_| self.pause(runs)).collect()
+    }
+
+    fn pause(&mut self, runs: u64) -> PlannedPause {
+        let at = self.seconds(0, 180);
+        PlannedPause {
+            number: self.number(),
+            run: usize::try_from(self.dice.below(runs)).expect("few"),
+            at,
+            until: at + self.seconds(0, 90),
+        }
     }
 
     fn panics(&mut self, runs: u64) -> Vec<PlannedPanic> {

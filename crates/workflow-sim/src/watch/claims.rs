@@ -35,6 +35,11 @@ impl Watch {
                 state.blame(problem);
                 continue;
             }
+            if run.standing == Standing::Paused {
+                let problem = format!("{}: was renewed while it was paused", run.name());
+                state.blame(problem);
+                continue;
+            }
             if let Some(grant) = run.grants.get_mut(&lease.epoch) {
                 (grant.at, grant.lease) = (at, by);
             }
@@ -68,6 +73,7 @@ fn check(run: &Watched, claim: &Claim, claimed: &Claimed) -> Vec<String> {
         ));
     }
     match &run.standing {
+        Standing::Paused => problems.push(format!("{name}: was claimed while it was paused")),
         Standing::Ended(_) => problems.push(format!("{name}: was claimed after its end")),
         Standing::Running { until } if *until > claimed.now && !claim.takeover => {
             problems.push(format!("{name}: was claimed while its lease had not run out"));

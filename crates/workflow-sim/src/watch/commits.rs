@@ -50,6 +50,7 @@ impl Watch {
                 return;
             }
             run.epoch = stored.record.epoch.0;
+            run.stand_as(&stored.record.what);
             run.records.push(stored.record);
         }
     }
@@ -71,7 +72,8 @@ impl State {
                     CommandKind::Cancel => run.cancelled_by = Some(command.by.clone()),
                     CommandKind::Pause | CommandKind::Resume | CommandKind::Rewind { .. } => {}
                 }
-                if matches!(run.standing, Standing::Blocked(_)) {
+                let ends = command.what == CommandKind::Cancel && run.standing == Standing::Paused;
+                if ends || matches!(run.standing, Standing::Blocked(_)) {
                     run.standing = Standing::Free;
                 }
             }
@@ -86,12 +88,14 @@ impl State {
         let records = filled(&advance.records, payload);
         let mut problems = run.check_lease(who, advance);
         match run.place(advance, &records) {
-            Place::Again => {}
+            // Nothing is applied, and how it goes on was said the first time.
+            Place::Again => return self.blame_all(&name, problems),
             Place::Elsewhere(problem) => problems.push(problem),
             Place::Next if matches!(run.standing, Standing::Ended(_)) && !records.is_empty() => {
                 problems.push("records follow its end".to_owned());
             }
             Place::Next => {
+                problems.extend(run.find_stir());
                 problems.extend(run.append(&records));
                 problems.extend(run.find_overlooked(advance, inboxes.get(&id)));
             }
@@ -101,6 +105,10 @@ impl State {
         self.open -= usize::from(ended);
         self.consume(id, &records);
         problems.extend(self.hold(id, &advance.keys, &advance.next));
+        self.blame_all(&name, problems);
+    }
+
+    fn blame_all(&mut self, name: &str, problems: Vec<String>) {
         problems
             .into_iter()
             .for_each(|problem| self.blame(format!("{name}: {problem}")));
@@ -146,6 +154,20 @@ impl Watched {
         }
     }
 
+    /// While a run is paused no deadline passes, nothing is consumed, and nobody writes.
+    fn find_stir(&self) -> Option<String> {
+        (self.standing == Standing::Paused).then(|| "was written while it was paused".to_owned())
+    }
+
+    /// What a command has written says how the run stands.
+    fn stand_as(&mut self, what: &What) {
+        match what {
+            What::Paused { .. } => self.standing = Standing::Paused,
+            What::Resumed { .. } => self.standing = Standing::Free,
+            _ => {}
+        }
+    }
+
     fn append(&mut self, records: &[Record]) -> Vec<String> {
         let mut problems = Vec::new();
         for record in records {
@@ -172,8 +194,7 @@ impl Watched {
         let standing = match next {
             Next::Running | Next::Failing { .. } => return None,
             Next::Park { .. } | Next::Release => Standing::Free,
-            // Nobody in the simulator pauses a run yet.
-            Next::Pause { .. } => Standing::Free,
+            Next::Pause { .. } => Standing::Paused,
             Next::Finish(ending) => Standing::Ended(ending.clone()),
             Next::Block { reason, .. } => Standing::Blocked(reason.clone()),
         };

@@ -76,6 +76,11 @@ impl State {
             .filter(|(_, known)| known == event)
             .cloned()
             .collect();
+        if known.is_empty() && self.attachments_send {
+            let place = (Target::Run(id), event.to_owned());
+            let before = self.consumed.insert(place, (id, at)).filter(|by| *by != (id, at));
+            return before.map(|_| format!("{name}: event {event} was consumed before"));
+        }
         if known.is_empty() {
             return Some(format!("{name}: consumed event {event}, which nobody sent"));
         }

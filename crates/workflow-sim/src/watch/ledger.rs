@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use lumina_workflow::{Epoch, Phase, RunId, StepKey, StepKind};
 
-use super::{State, Watch, Watched, Who};
+use super::{Standing, State, Watch, Watched, Who};
 use crate::trace::lock;
 
 /// An execution of a step's code that begins.
@@ -66,6 +66,9 @@ impl Watched {
         };
         let mut problems = Vec::new();
         let current = epoch.0 == self.epoch;
+        if current && self.standing == Standing::Paused {
+            problems.push(tell("and the run is paused"));
+        }
         if execution.at > grant.at + grant.lease {
             problems.push(tell("and its lease had run out"));
         }

@@ -81,6 +81,9 @@ impl Watched {
             if inbox.cancel_by.is_some() {
                 problems.push("was parked although somebody wants its end".to_owned());
             }
+            if inbox.pause_by.is_some() {
+                problems.push("was parked although somebody wants it to pause".to_owned());
+            }
         }
         problems
     }

@@ -6,4 +6,5 @@ mod housekeeping;
 mod process;
 mod retention;
 mod scale;
+mod simulated;
 mod world;

@@ -42,7 +42,7 @@ pub struct World {
 /// How Lumina is started, each time that it is.
 struct Plan {
     settings: PipelineSettings,
-    provider: Arc<Provider>,
+    provider: Arc<InProcess>,
     key: String,
     interceptor: Option<Arc<dyn Interceptor>>,
 }
@@ -92,7 +92,7 @@ impl World {
         let sandbox = Sandbox::open(sandbox, None, clock, lumina.clone()).unwrap();
         let plan = Plan {
             settings,
-            provider: Arc::new(Provider(sandbox.router())),
+            provider: Arc::new(InProcess(sandbox.router())),
             key,
             interceptor,
         };
@@ -231,7 +231,7 @@ fn quick_folder() -> tempfile::TempDir {
     folder.unwrap()
 }
 
-fn http_settings(folder: &Path, key: &str) -> HttpSettings {
+pub fn http_settings(folder: &Path, key: &str) -> HttpSettings {
     let (token, _) = lumina::token::load_or_create(&folder.join("token"), &|| [7; 32]).unwrap();
     HttpSettings {
         token,
@@ -261,15 +261,15 @@ impl Clock for VirtualClock {
 }
 
 /// The client's way to the sandbox: its router, called in process.
-struct Provider(Router);
+pub struct InProcess(pub Router);
 
-impl Transport for Provider {
+impl Transport for InProcess {
     fn send(&self, request: Request<Bytes>) -> BoxFuture<'_, Result<Response<Bytes>, TransportError>> {
         Box::pin(async move { Ok(call(self.0.clone(), request).await) })
     }
 }
 
-async fn call(router: Router, request: Request<Bytes>) -> Response<Bytes> {
+pub async fn call(router: Router, request: Request<Bytes>) -> Response<Bytes> {
     let answer = router.oneshot(request.map(Body::from)).await.expect("a router answers");
     let (head, body) = answer.into_parts();
     let body = axum::body::to_bytes(body, usize::MAX)

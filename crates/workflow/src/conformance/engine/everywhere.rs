@@ -209,9 +209,11 @@ impl Scenario<'_> {
     fn live(&self, world: &World, takeover: bool) -> bool {
         let life = std::pin::pin!(self.life(world, takeover));
         let death = std::pin::pin!(world.wire.died());
-        let content = matches!(world.run(select(life, death)), Either::Left(_));
-        // It may have died in the very moment in which the client was content.
-        let survived = content && world.wire.died().now_or_never().is_none();
+        let survived = match world.run(select(life, death)) {
+            // It may have died in the very moment in which the client was content.
+            Either::Left(((), death)) => death.now_or_never().is_none(),
+            Either::Right(_) => false,
+        };
         if !survived {
             world.kill();
         }

@@ -1,0 +1,292 @@
+//! What is around the simulated processes of Lumina: subscribers, and the provider's sandbox.
+
+use std::collections::BTreeMap;
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
+
+use bytes::Bytes;
+use futures_util::FutureExt;
+use futures_util::future::BoxFuture;
+use http::{Request, StatusCode};
+use jiff::Timestamp;
+use lumina::app::App;
+use lumina::http::HttpState;
+use lumina::records::{Channel, Records};
+use lumina::workflows::{self, Context, PipelineSettings, Provider};
+use lumina_enrichment::email::{Classifier, EmailAddress};
+use lumina_enrichment::icp::IcpProfile;
+use lumina_enrichment::subscriber::NewSubscriber;
+use lumina_fullenrich::{Client, Limiter};
+use lumina_fullenrich_sandbox::{CallbackSender, Clock, DeliveryError, Sandbox, SandboxConfig};
+use lumina_workflow::{Engine, EngineBuilder, EngineError, Runtime, StoreClock};
+use lumina_workflow_sim::{Boot, Dice, SqliteBackend, Who, World};
+
+use crate::pipeline::world::{InProcess, call, http_settings, settings};
+
+const MINUTE: Duration = Duration::from_secs(60);
+
+/// How many subscribe, each at a time of its own.
+const PEOPLE: usize = 6;
+
+/// They subscribe within this time, while things go wrong.
+const BUSY: u64 = 180;
+
+pub struct Town {
+    seed: u64,
+    backend: Arc<SqliteBackend>,
+    clock: StoreClock,
+    folder: tempfile::TempDir,
+    /// Of processes that have not built their engine yet.
+    contexts: Mutex<BTreeMap<Who, Arc<Context>>>,
+    outside: Mutex<Option<Arc<Outside>>>,
+}
+
+/// What there is once time passes.
+struct Outside {
+    runtime: Arc<Streets>,
+    sandbox: Arc<Sandbox>,
+}
+
+impl Town {
+    pub fn new(seed: u64, backend: Arc<SqliteBackend>, clock: StoreClock) -> Self {
+        Self {
+            seed,
+            backend,
+            clock,
+            folder: tempfile::tempdir().unwrap(),
+            contexts: Mutex::default(),
+            outside: Mutex::default(),
+        }
+    }
+
+    /// Opens the sandbox.
+    pub fn open(self: &Arc<Self>, world: &World) {
+        let runtime = Arc::new(Streets {
+            world: world.clone(),
+            clock: self.clock.clone(),
+            dice: Mutex::new(Dice::of(self.seed, "town", 0)),
+        });
+        let config = SandboxConfig {
+            seed: self.seed,
+            ..SandboxConfig::default()
+        };
+        let post = Arc::new(Post(self.clone()));
+        let sandbox = Sandbox::open(config, None, Arc::new(Hours(runtime.clone())), post).unwrap();
+        *self.outside.lock().unwrap() = Some(Arc::new(Outside { runtime, sandbox }));
+    }
+
+    /// Lets everything go: town, sandbox and simulation hold each other.
+    pub fn close(&self) {
+        *self.outside.lock().unwrap() = None;
+        self.contexts.lock().unwrap().clear();
+    }
+
+    fn outside(&self) -> Arc<Outside> {
+        let outside = self.outside.lock().unwrap().clone();
+        outside.expect("it was opened before anything began")
+    }
+
+    /// A process's engine, with everything that is registered.
+    pub fn build(&self, boot: &Boot) -> EngineBuilder {
+        let context = Arc::new(self.make_context(boot.runtime.clone()));
+        let builder = workflows::register(boot.engine(), &context).unwrap();
+        self.contexts.lock().unwrap().insert(boot.who, context);
+        builder
+    }
+
+    pub fn attach(&self, boot: &Boot, engine: &Engine) {
+        let context = self.contexts.lock().unwrap().remove(&boot.who);
+        context.expect("it was made for this engine").attach_engine(engine);
+    }
+
+    fn make_context(&self, runtime: Arc<dyn Runtime>) -> Context {
+        let sandbox = self.outside().sandbox.clone();
+        let limiter = Arc::new(Limiter::new(sandbox.config().calls_per_minute));
+        let transport = Arc::new(InProcess(sandbox.router()));
+        let key = sandbox.config().api_key.expose().into();
+        let provider = Provider {
+            client: Client::new(transport, "http://sandbox.test/api/v2", &key, limiter).unwrap(),
+            callback: Some("http://lumina.test/api/webhooks/enrichment".to_owned()),
+        };
+        let records = Records::new(Arc::new(self.backend.sqlite()));
+        Context::new(records, runtime, provider, quick(), IcpProfile::default())
+    }
+
+    /// The application around an engine of some process.
+    fn app(&self, engine: Engine) -> App {
+        let context = Arc::new(self.make_context(self.outside().runtime.clone()));
+        context.attach_engine(&engine);
+        App {
+            engine,
+            records: context.records.clone(),
+            context,
+            classifier: Arc::new(Classifier::new()),
+            store: Arc::new(self.backend.sqlite()),
+        }
+    }
+
+    /// Everybody subscribes, and is told so.
+    pub async fn live(self: &Arc<Self>, world: &World) {
+        let mut dice = Dice::of(self.seed, "people", 0);
+        let mut times: Vec<u64> = (0..PEOPLE).map(|_| dice.below(BUSY)).collect();
+        times.sort_unstable();
+        for (number, at) in times.into_iter().enumerate() {
+            world
+                .sleep(Duration::from_secs(at).saturating_sub(world.elapsed()))
+                .await;
+            let town = self.clone();
+            let subscribe = move |engine| -> BoxFuture<'static, Result<(), EngineError>> {
+                let app = town.app(engine);
+                Box::pin(async move {
+                    let email = EmailAddress::parse(&format!("person{number}@gmail.com")).unwrap();
+                    let person = NewSubscriber::new(email, "test", &app.classifier);
+                    let taken = lumina::ingest::ingest(&app, vec![person], 1, Channel::Webhook, None);
+                    taken.await.map(drop)
+                })
+            };
+            if let Err(error) = world.ask(subscribe).await {
+                world.blame(format!("person {number} was not taken in: {error}"));
+            }
+        }
+        self.settle(world).await;
+    }
+
+    /// Until no lookup is open.
+    async fn settle(&self, world: &World) {
+        while self.count("SELECT count(*) FROM enrichment_job WHERE status IN ('pending', 'submitted')") > 0 {
+            world.sleep(MINUTE).await;
+        }
+    }
+
+    fn count(&self, sql: &'static str) -> u64 {
+        let store = self.backend.sqlite();
+        let count = store.read(move |database| database.query_row(sql, [], |row| row.get::<_, u64>(0)));
+        let answer = count.now_or_never().expect("an inline store answers at once");
+        answer.unwrap().unwrap()
+    }
+
+    /// Nobody is lost; nobody is paid for twice, but after an unknown outcome and a whole window; who was found is a
+    /// lead, and who is none is on record as not answered.
+    pub fn check(&self, world: &World) {
+        let people = self.count("SELECT count(*) FROM subscriber");
+        let ended = self.count("SELECT count(*) FROM enrichment_job WHERE status NOT IN ('pending', 'submitted')");
+        let [leads, stale] = [
+            "SELECT count(*) FROM lead",
+            "SELECT count(*) FROM enrichment_job WHERE status = 'stale'",
+        ]
+        .map(|sql| self.count(sql));
+        let again = self.count(
+            "SELECT count(*) FROM workflow_record WHERE step = 'prepare-second-submission' AND what = 'completed'",
+        );
+        let ledger = self.outside().sandbox.report();
+        let twice = ledger.totals.charged_twice_count;
+        let charged = ledger.addresses.iter().filter(|line| line.charges > 0).count() as u64;
+        let rules = [
+            (people == PEOPLE as u64, "everybody who was told so is stored"),
+            (ended == PEOPLE as u64, "every lookup ends"),
+            (twice == 0 || again > 0, "nobody is paid for twice without need"),
+            (leads <= charged, "leads are people who were found"),
+            (
+                charged <= leads + stale,
+                "who was paid for is a lead, or known as not answered",
+            ),
+        ];
+        for (_, rule) in rules.iter().filter(|(holds, _)| !holds) {
+            world.blame(format!(
+                "{rule}: {people} people, {ended} ended, {leads} leads, {stale} stale, {charged} charged, {twice} twice"
+            ));
+        }
+    }
+}
+
+/// Short times, so that what is lost is given up within an hour or two.
+fn quick() -> PipelineSettings {
+    PipelineSettings {
+        deadline: 60 * MINUTE,
+        reconcile_window: 20 * MINUTE,
+        poll_first: 10 * MINUTE,
+        poll_every: 10 * MINUTE,
+        sweep_every: 5 * MINUTE,
+        ..settings()
+    }
+}
+
+/// The provider's way to Lumina: some process that lives.
+struct Post(Arc<Town>);
+
+impl CallbackSender for Post {
+    fn send(&self, request: Request<Bytes>) -> BoxFuture<'static, Result<StatusCode, DeliveryError>> {
+        let town = self.0.clone();
+        let world = town.outside().runtime.world.clone();
+        Box::pin(async move {
+            let deliver = move |engine| -> BoxFuture<'static, Result<StatusCode, EngineError>> {
+                let (town, request) = (town.clone(), clone(&request));
+                Box::pin(async move {
+                    let key = town.outside().sandbox.config().api_key.expose().to_owned();
+                    let state = HttpState::new(town.app(engine), http_settings(town.folder.path(), &key));
+                    Ok(call(lumina::http::webhook_router(state), request).await.status())
+                })
+            };
+            Ok(world.ask(deliver).await.expect("no store is asked"))
+        })
+    }
+}
+
+fn clone(request: &Request<Bytes>) -> Request<Bytes> {
+    let mut copy = Request::new(request.body().clone());
+    *copy.method_mut() = request.method().clone();
+    *copy.uri_mut() = request.uri().clone();
+    *copy.headers_mut() = request.headers().clone();
+    copy
+}
+
+/// The runtime of what is nobody's process.
+struct Streets {
+    world: World,
+    clock: StoreClock,
+    dice: Mutex<Dice>,
+}
+
+impl Runtime for Streets {
+    fn spawn(&self, task: BoxFuture<'static, ()>) {
+        self.world.spawn(task);
+    }
+
+    fn blocking(&self, code: Box<dyn FnOnce() + Send>) -> BoxFuture<'static, ()> {
+        Box::pin(async move { code() })
+    }
+
+    fn sleep(&self, duration: Duration) -> BoxFuture<'static, ()> {
+        let world = self.world.clone();
+        Box::pin(async move { world.sleep(duration).await })
+    }
+
+    fn now(&self) -> Timestamp {
+        self.clock.now()
+    }
+
+    fn monotonic(&self) -> Duration {
+        self.world.elapsed()
+    }
+
+    fn random(&self) -> u64 {
+        self.dice.lock().unwrap().below(u64::MAX)
+    }
+}
+
+/// The sandbox's clock.
+struct Hours(Arc<Streets>);
+
+impl Clock for Hours {
+    fn now(&self) -> Timestamp {
+        Runtime::now(&*self.0)
+    }
+
+    fn sleep(&self, span: Duration) -> BoxFuture<'static, ()> {
+        Runtime::sleep(&*self.0, span)
+    }
+
+    fn spawn(&self, work: BoxFuture<'static, ()>) {
+        Runtime::spawn(&*self.0, work);
+    }
+}
