@@ -90,7 +90,7 @@ struct Watched {
     executions: BTreeMap<(Phase, String, String), Vec<ledger::Begun>>,
     standing: Standing,
     /// What its code waits for, under each epoch: by step, an event's name and key.
-    expected: BTreeMap<(Epoch, overlooked::Waiting), (String, Option<String>)>,
+    expected: BTreeMap<(Epoch, overlooked::Waiting), overlooked::Expected>,
     /// Its end was counted.
     counted: bool,
     cancelled_by: Option<String>,

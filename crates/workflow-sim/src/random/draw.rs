@@ -5,7 +5,7 @@ use std::time::Duration;
 use lumina_workflow::RunId;
 use uuid::Uuid;
 
-use super::program::{Node, Outcome, Policy, Program, Signal};
+use super::program::{Gather, Node, Outcome, Policy, Program, Signal};
 use crate::dice::Dice;
 
 /// Everything that the seed decides about the programs and their clients.
@@ -176,7 +176,8 @@ impl Drawing {
                 let gate = self.chance(30).then(|| self.gate());
                 Node::Effect(gate, self.script(true))
             }
-            7..=9 => self.wait(),
+            7 | 8 => self.wait(),
+            9 => self.several(),
             10 | 11 => Node::Sleep(*self.dice.pick(&[0, 1, 3, 10, 40])),
             12..=14 => Node::Count(self.chance(10)),
             _ => self.register(),
@@ -188,6 +189,25 @@ impl Drawing {
         let key = self.chance(30).then(|| (*self.dice.pick(&["x", "y"])).to_owned());
         let seconds = *self.dice.pick(&[1, 5, 20, 60, 120]);
         Node::Wait(signal, key, seconds, self.chance(70))
+    }
+
+    fn several(&mut self) -> Node {
+        let gather = *self.dice.pick(&[Gather::Any, Gather::All]);
+        let named = match self.chance(50) {
+            true => Vec::new(),
+            false => self.named(),
+        };
+        let seconds = *self.dice.pick(&[1, 5, 20, 60, 120]);
+        Node::Several(gather, named, seconds, self.chance(70))
+    }
+
+    /// Each once, so that no event can stand for two of them.
+    fn named(&mut self) -> Vec<(Signal, String)> {
+        let all = [(Signal::A, "x"), (Signal::A, "y"), (Signal::B, "x"), (Signal::B, "y")];
+        let first = usize::try_from(self.dice.below(4)).expect("few");
+        let count = usize::try_from(self.dice.within(1, 3)).expect("few");
+        let turned = all.iter().cycle().skip(first).take(count);
+        turned.map(|(signal, key)| (*signal, (*key).to_owned())).collect()
     }
 
     fn register(&mut self) -> Node {

@@ -11,8 +11,8 @@ use lumina_workflow::{Attempt, CorrelationKey, Failure, Phase, Retry, Run, Step,
 
 use super::outside::{Outside, cell};
 use super::perform::{Act, Doing, open_gate, perform};
-use super::program::{Node, Outcome, Policy, Program, Signal, mix, place};
-use super::sight::{Answer, Execution, Seen};
+use super::program::{Gather, Node, Outcome, Policy, Program, Signal, expected, mix, place};
+use super::sight::{Answer, Execution, Seen, gathered};
 use crate::boot::Boot;
 use crate::trace::lock;
 use crate::watch::{Expecting, Waiting};
@@ -25,6 +25,8 @@ const EFFECT: Step = Step::action("effect")
     .retry(Retry::exponential(3));
 const WAIT_A: Step = Step::wait("wait-a", "a").timeout("5m");
 const WAIT_B: Step = Step::wait("wait-b", "b").timeout("5m");
+const WAIT_ANY: Step = Step::wait_any("wait-any", &["a", "b"]).timeout("5m");
+const WAIT_ALL: Step = Step::wait_all("wait-all", &["a", "b"]).timeout("5m");
 const SLEEP: Step = Step::sleep("sleep");
 const COUNT: Step = Step::action(COUNTING[0]);
 const REGISTER: Step = Step::action("register").timeout("20s").retry(Retry::linear(3));
@@ -77,6 +79,8 @@ impl<const IS_NEWER: bool> Workflow for Interpreter<IS_NEWER> {
             EFFECT,
             WAIT_A,
             WAIT_B,
+            WAIT_ANY,
+            WAIT_ALL,
             SLEEP,
             COUNT,
             REGISTER,
@@ -89,6 +93,8 @@ impl<const IS_NEWER: bool> Workflow for Interpreter<IS_NEWER> {
             EFFECT,
             WAIT_A,
             WAIT_B,
+            WAIT_ANY,
+            WAIT_ALL,
             SLEEP,
             COUNT,
             REGISTER,
@@ -189,6 +195,9 @@ impl Code<'_> {
             Node::Wait(signal, key, seconds, may_time_out) => {
                 self.wait(*signal, key.as_ref(), *seconds, *may_time_out, path).await
             }
+            Node::Several(gather, named, seconds, may_time_out) => {
+                self.several(*gather, named, *seconds, *may_time_out, path).await
+            }
             Node::Sleep(seconds) => {
                 let sleep = self.run.sleep(SLEEP.key(path), Duration::from_secs(*seconds));
                 self.watched(SLEEP, path, sleep, |()| Answer::Value(0)).await;
@@ -287,6 +296,74 @@ impl Code<'_> {
         Ok(mix(4, came))
     }
 
+    async fn several(
+        &self,
+        gather: Gather,
+        named: &[(Signal, String)],
+        seconds: u64,
+        may_time_out: bool,
+        path: &str,
+    ) -> Result<u64, Failure> {
+        let step = match gather {
+            Gather::Any => WAIT_ANY,
+            Gather::All => WAIT_ALL,
+        };
+        let waiting = Waiting {
+            phase: self.execution.phase,
+            step: step.name.to_owned(),
+            key: StepKey::Given(path.to_owned()).to_string(),
+        };
+        let events = expected(named).into_iter();
+        let events = events.map(|(signal, key)| (signal.event().to_owned(), key)).collect();
+        let expecting = self.execution.epoch.map(|epoch| {
+            let world = &self.act.world;
+            Expecting::several(world, self.run.id(), epoch, waiting, gather == Gather::All, events)
+        });
+        let wait = lumina_workflow::Wait::from(step.key(path)).within(Duration::from_secs(seconds));
+        let name = |wait: lumina_workflow::Wait, (signal, key): &(Signal, String)| wait.for_event(signal.event(), key);
+        let wait = named.iter().fold(wait, name);
+        let came = self.gather(gather, step, wait, may_time_out, path).await?;
+        drop(expecting);
+        Ok(came.unwrap_or(1))
+    }
+
+    /// Through whichever of the four methods it is; `None` is the deadline's answer.
+    async fn gather(
+        &self,
+        gather: Gather,
+        step: Step,
+        wait: lumina_workflow::Wait,
+        may_time_out: bool,
+        path: &str,
+    ) -> Result<Option<u64>, Failure> {
+        match (gather, may_time_out) {
+            (Gather::Any, false) => {
+                let waiting = self.run.wait_any(wait);
+                let told = self.watched(step, path, waiting, |came| {
+                    told(came, |event| gathered(std::slice::from_ref(event)))
+                });
+                told.await.map(|event| Some(gathered(&[event])))
+            }
+            (Gather::Any, true) => {
+                let waiting = self.run.wait_any_or_timeout(wait);
+                let came = self.watched(step, path, waiting, |came| {
+                    told_if(came, |event| gathered(std::slice::from_ref(event)))
+                });
+                Ok(came.await?.map(|event| gathered(&[event])))
+            }
+            (Gather::All, false) => {
+                let waiting = self.run.wait_all(wait);
+                let came = self.watched(step, path, waiting, |came| told(came, |events| gathered(events)));
+                came.await.map(|events| Some(gathered(&events)))
+            }
+            (Gather::All, true) => {
+                let waiting = self.run.wait_all_or_timeout(wait);
+                let came = self.watched(step, path, waiting, |came| told_if(came, |events| gathered(events)));
+                Ok(came.await?.map(|events| gathered(&events)))
+            }
+        }
+    }
+
     fn doing(&self, step: Step, path: &str, script: &[Outcome]) -> Arc<Doing> {
         Arc::new(Doing {
             act: self.act.clone(),
@@ -302,16 +379,25 @@ impl Code<'_> {
 }
 
 fn answer(result: &Result<u64, Failure>) -> Answer {
+    told(result, |number| *number)
+}
+
+fn answer_or_timeout(result: &Result<Option<u64>, Failure>) -> Answer {
+    told_if(result, |number| *number)
+}
+
+/// What of a wait's result the model knows.
+fn told<T>(result: &Result<T, Failure>, number: fn(&T) -> u64) -> Answer {
     match result {
-        Ok(number) => Answer::Value(*number),
+        Ok(came) => Answer::Value(number(came)),
         Err(failure) if failure.is_timeout() => Answer::TimedOut,
         Err(failure) => Answer::Failed(failure.clone()),
     }
 }
 
-fn answer_or_timeout(result: &Result<Option<u64>, Failure>) -> Answer {
+fn told_if<T>(result: &Result<Option<T>, Failure>, number: fn(&T) -> u64) -> Answer {
     match result {
-        Ok(Some(number)) => Answer::Value(*number),
+        Ok(Some(came)) => Answer::Value(number(came)),
         Ok(None) => Answer::TimedOut,
         Err(failure) => Answer::Failed(failure.clone()),
     }

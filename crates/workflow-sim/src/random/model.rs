@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use lumina_workflow::{Epoch, Failure, FailureKind};
 
-use super::program::{Node, Policy, Signal, mix, place};
+use super::program::{Gather, Node, Policy, Signal, mix, place};
 use super::sight::{Answer, Sight};
 
 /// A step's recorded end.
@@ -210,7 +210,7 @@ impl<'n> Place<'n> {
         let path = self.path.clone();
         let answer = self.answer(name, &path, table)?;
         Some(match (leaf, answer) {
-            (Node::Wait(.., true), Answer::TimedOut) => Ok(1),
+            (Node::Wait(.., true) | Node::Several(.., true), Answer::TimedOut) => Ok(1),
             (Node::Wait(..), Answer::Value(number)) => Ok(mix(4, number)),
             (Node::Sleep(_), _) => Ok(0),
             (_, answer) => value(name, answer),
@@ -243,6 +243,8 @@ fn name(leaf: &Node) -> &'static str {
     match leaf {
         Node::Wait(Signal::A, ..) => "wait-a",
         Node::Wait(Signal::B, ..) => "wait-b",
+        Node::Several(Gather::Any, ..) => "wait-any",
+        Node::Several(Gather::All, ..) => "wait-all",
         Node::Sleep(_) => "sleep",
         Node::Act(Policy::Once, _) => "once",
         Node::Act(Policy::Thrice, _) => "thrice",

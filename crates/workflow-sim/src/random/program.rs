@@ -25,6 +25,9 @@ pub(super) enum Node {
     Fail,
     /// A wait: its event, the event's key, seconds, and whether the deadline is a value.
     Wait(Signal, Option<String>, u64, bool),
+    /// A wait for several: for one of each declared event, or for these with their keys; seconds, and whether the
+    /// deadline is a value.
+    Several(Gather, Vec<(Signal, String)>, u64, bool),
     /// Seconds.
     Sleep(u64),
     /// A step that may be repeated.
@@ -35,6 +38,15 @@ pub(super) enum Node {
     Count(bool),
     /// A step that registers a correlation key, and may count the run's cell with its record.
     Register(String, bool, Vec<Outcome>),
+}
+
+/// How many of several events end a wait.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub(super) enum Gather {
+    /// The first.
+    Any,
+    /// One of each.
+    All,
 }
 
 /// Which declared wait.
@@ -114,6 +126,11 @@ impl Node {
             Self::Wait(signal, key, seconds, _) => {
                 found.push((*signal, key.clone(), Duration::from_secs(*seconds)));
             }
+            Self::Several(_, named, seconds, _) => {
+                let seconds = Duration::from_secs(*seconds);
+                let events = expected(named).into_iter();
+                found.extend(events.map(|(signal, key)| (signal, key, seconds)));
+            }
             _ => {}
         }
     }
@@ -132,5 +149,13 @@ impl Node {
             Self::Register(key, ..) => found.push(key.clone()),
             _ => {}
         }
+    }
+}
+
+/// What a wait for several takes, when these are named.
+pub(super) fn expected(named: &[(Signal, String)]) -> Vec<(Signal, Option<String>)> {
+    match named {
+        [] => vec![(Signal::A, None), (Signal::B, None)],
+        named => named.iter().map(|(signal, key)| (*signal, Some(key.clone()))).collect(),
     }
 }

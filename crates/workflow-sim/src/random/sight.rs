@@ -6,8 +6,9 @@ use std::sync::atomic::AtomicBool;
 use std::sync::{Arc, Mutex};
 use std::task::{Context, Poll};
 
-use lumina_workflow::{Epoch, Failure, Payload, Phase, RunId, What};
+use lumina_workflow::{Epoch, Event, Failure, Payload, Phase, RunId, What};
 
+use super::program::mix;
 use crate::trace::lock;
 
 /// What a step answered.
@@ -57,8 +58,25 @@ pub(super) fn answer_of(what: &What) -> Option<Answer> {
     }
 }
 
+/// Of several events, whatever tells them apart.
 fn number(payload: &Payload) -> u64 {
-    payload.decode::<Option<u64>>().ok().flatten().unwrap_or(0)
+    if let Ok(event) = payload.decode::<Event>() {
+        return gathered(&[event]);
+    }
+    match payload.decode::<Vec<Event>>() {
+        Ok(events) => gathered(&events),
+        Err(_) => payload.decode::<Option<u64>>().ok().flatten().unwrap_or(0),
+    }
+}
+
+/// What code makes of the events that it was given.
+pub(super) fn gathered(events: &[Event]) -> u64 {
+    events.iter().fold(5, |sum, event| {
+        let key = event.key.as_deref().unwrap_or_default();
+        let names = event.name.bytes().chain(key.bytes());
+        let named = names.fold(sum, |sum, byte| mix(sum, u64::from(byte)));
+        mix(named, event.decode::<u64>().unwrap_or(0))
+    })
 }
 
 /// A step's future under observation.

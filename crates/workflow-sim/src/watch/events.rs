@@ -1,7 +1,7 @@
 //! Events: where each one goes, and who consumes it.
 
 use lumina_workflow::store::{Delivery, Next};
-use lumina_workflow::{CorrelationKey, NewEvent, Payload, Record, RunId, Target, What};
+use lumina_workflow::{CorrelationKey, Event, NewEvent, Payload, Record, RunId, Target, What};
 
 use super::{EventPlace, EventSeen, Standing, State};
 
@@ -94,7 +94,7 @@ impl State {
         let Some(place) = own.iter().find(free).or(own.first()).cloned() else {
             return Some(format!("{name}: consumed event {event} of another run"));
         };
-        if self.events[&place].payload != payload.as_str() {
+        if self.events[&place].payload != told(payload, event) {
             return Some(format!("{name}: event {event} is not what was sent"));
         }
         match self.consumed.insert(place, (id, at)) {
@@ -102,4 +102,12 @@ impl State {
             _ => None,
         }
     }
+}
+
+/// What a record tells of one of its events: all of it, or the event's part when there may be several.
+fn told(payload: &Payload, event: &str) -> String {
+    let several = payload.decode::<Vec<Event>>();
+    let events = several.or_else(|_| payload.decode::<Event>().map(|event| vec![event]));
+    let own = events.into_iter().flatten().find(|told| told.id == event);
+    own.map_or_else(|| payload.as_str().to_owned(), |told| told.payload.as_str().to_owned())
 }

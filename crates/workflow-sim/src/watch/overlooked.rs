@@ -30,11 +30,32 @@ impl Expecting {
     /// it does, a deadline that passes and a run that is parked although the event is there are found.
     #[must_use]
     pub fn new(world: &World, run: RunId, epoch: Epoch, wait: Waiting, event: (&str, Option<&str>)) -> Self {
+        let event = (event.0.to_owned(), event.1.map(str::to_owned));
+        Self::several(world, run, epoch, wait, false, vec![event])
+    }
+
+    /// The same for several events, by name and key: any of them ends the wait, or only all of them do.
+    #[must_use]
+    pub fn several(
+        world: &World,
+        run: RunId,
+        epoch: Epoch,
+        wait: Waiting,
+        all: bool,
+        events: Vec<(String, Option<String>)>,
+    ) -> Self {
         let place = (epoch, wait);
-        world.watch().expect_event(run, place.clone(), event);
+        world.watch().expect_event(run, place.clone(), Expected { all, events });
         let world = world.clone();
         Self { world, run, place }
     }
+}
+
+/// What ends a wait.
+#[derive(Debug)]
+pub(super) struct Expected {
+    pub all: bool,
+    pub events: Vec<(String, Option<String>)>,
 }
 
 impl Drop for Expecting {
@@ -45,9 +66,8 @@ impl Drop for Expecting {
 }
 
 impl Watch {
-    pub(super) fn expect_event(&self, run: RunId, place: (Epoch, Waiting), event: (&str, Option<&str>)) {
-        let event = (event.0.to_owned(), event.1.map(str::to_owned));
-        lock(&self.state).run(run).expected.insert(place, event);
+    pub(super) fn expect_event(&self, run: RunId, place: (Epoch, Waiting), expected: Expected) {
+        lock(&self.state).run(run).expected.insert(place, expected);
     }
 }
 
@@ -89,10 +109,16 @@ impl Watched {
     }
 
     fn is_there(&self, place: &(Epoch, Waiting), events: &[&StoredEvent]) -> bool {
-        let Some((name, key)) = self.expected.get(place) else {
+        let Some(expected) = self.expected.get(place) else {
             return false;
         };
-        let takes = |event: &StoredEvent| event.name == *name && (key.is_none() || event.key == *key);
-        events.iter().any(|event| takes(event))
+        let is_there = |(name, key): &(String, Option<String>)| {
+            let takes = |event: &&StoredEvent| event.name == *name && (key.is_none() || event.key == *key);
+            events.iter().any(takes)
+        };
+        match expected.all {
+            true => expected.events.iter().all(is_there),
+            false => expected.events.iter().any(is_there),
+        }
     }
 }

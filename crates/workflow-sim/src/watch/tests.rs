@@ -525,7 +525,11 @@ fn what_was_overlooked_in_an_inbox_is_found() {
             step: "s1".to_owned(),
             key: "#1".to_owned(),
         };
-        watch.expect_event(id(1), (Epoch(1), wait), (expected, None));
+        let expected = super::overlooked::Expected {
+            all: false,
+            events: vec![(expected.to_owned(), None)],
+        };
+        watch.expect_event(id(1), (Epoch(1), wait), expected);
         let (counter, events) = (1, vec![event.clone()]);
         let inbox = lumina_workflow::store::Inbox {
             counter,
