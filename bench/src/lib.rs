@@ -18,4 +18,5 @@ pub mod figure;
 pub mod measure;
 pub mod process;
 pub mod registry;
+pub mod soak;
 pub mod three_steps;

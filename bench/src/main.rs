@@ -6,7 +6,7 @@ use anyhow::{Context, Result};
 
 use lumina_bench::arguments::{Arguments, Request, USAGE, parse};
 use lumina_bench::bench::Bench;
-use lumina_bench::benchmarks::ALL;
+use lumina_bench::benchmarks::{ALL, LONG};
 use lumina_bench::figure::{Figure, Output};
 use lumina_bench::registry::{Benchmark, select};
 
@@ -24,7 +24,7 @@ fn main() -> ExitCode {
             ExitCode::SUCCESS
         }
         Request::List => {
-            for benchmark in ALL {
+            for benchmark in ALL.iter().chain(LONG) {
                 println!("{:<32} {}", benchmark.name, benchmark.about);
             }
             ExitCode::SUCCESS
@@ -35,7 +35,7 @@ fn main() -> ExitCode {
 
 /// Runs what was asked for, unless this is a debug build: its figures would say nothing about the product.
 fn start(arguments: &Arguments) -> ExitCode {
-    let chosen = match select(ALL, &arguments.names) {
+    let chosen = match select(ALL, LONG, &arguments.names) {
         Ok(chosen) => chosen,
         Err(error) => return usage_error(&error),
     };

@@ -17,11 +17,20 @@ pub struct Benchmark {
 }
 
 /// The benchmarks that `names` name, whole or by their beginning up to a slash, in the registry's order; all when
-/// there are no names.
+/// there are no names. Those that are `long` are named whole.
 ///
 /// # Errors
 /// A name that fits none.
-pub fn select<'a>(all: &'a [Benchmark], names: &[String]) -> Result<Vec<&'a Benchmark>> {
+pub fn select<'a>(all: &'a [Benchmark], long: &'a [Benchmark], names: &[String]) -> Result<Vec<&'a Benchmark>> {
+    let named = |benchmark: &&Benchmark| names.iter().any(|name| name == benchmark.name);
+    let long: Vec<_> = long.iter().filter(named).collect();
+    let names: Vec<_> = names
+        .iter()
+        .filter(|name| long.iter().all(|benchmark| benchmark.name != **name))
+        .collect();
+    if names.is_empty() && !long.is_empty() {
+        return Ok(long);
+    }
     if let Some(stranger) = names
         .iter()
         .find(|name| !all.iter().any(|benchmark| fits(benchmark.name, name)))
@@ -30,7 +39,7 @@ pub fn select<'a>(all: &'a [Benchmark], names: &[String]) -> Result<Vec<&'a Benc
         bail!("there is no benchmark `{stranger}`; there are {}", known.join(", "));
     }
     let chosen = |benchmark: &&Benchmark| names.is_empty() || names.iter().any(|name| fits(benchmark.name, name));
-    Ok(all.iter().filter(chosen).collect())
+    Ok(all.iter().filter(chosen).chain(long).collect())
 }
 
 /// Whether `asked` is `name` or leads to it at a slash.
@@ -44,11 +53,14 @@ mod tests {
     use std::collections::BTreeSet;
 
     use super::*;
-    use crate::benchmarks::ALL;
+    use crate::benchmarks::{ALL, LONG};
 
     fn chosen(line: &str) -> Result<Vec<&'static str>> {
         let names: Vec<_> = line.split_whitespace().map(str::to_owned).collect();
-        Ok(select(ALL, &names)?.iter().map(|benchmark| benchmark.name).collect())
+        Ok(select(ALL, LONG, &names)?
+            .iter()
+            .map(|benchmark| benchmark.name)
+            .collect())
     }
 
     #[test]
@@ -63,6 +75,7 @@ mod tests {
         assert_eq!(chosen("floor").unwrap(), floors);
         assert_eq!(chosen("floor/sqlite/").unwrap(), floors);
         assert_eq!(chosen("floor/sqlite/run").unwrap(), ["floor/sqlite/run"]);
+        assert_eq!(chosen("workflow/sqlite/soak").unwrap(), ["workflow/sqlite/soak"]);
         assert_eq!(
             chosen("floor/sqlite/import floor/sqlite/run").unwrap(),
             ["floor/sqlite/run", "floor/sqlite/import"]

@@ -8,6 +8,7 @@ mod import_rows;
 mod workflow_parked;
 mod workflow_resume;
 mod workflow_sequential;
+mod workflow_soak;
 mod workflow_throughput;
 
 use crate::registry::Benchmark;
@@ -24,3 +25,6 @@ pub const ALL: &[Benchmark] = &[
     claim_cost::BENCHMARK,
     import_rows::BENCHMARK,
 ];
+
+/// Those that take so long that they run only when they are named.
+pub const LONG: &[Benchmark] = &[workflow_soak::BENCHMARK];

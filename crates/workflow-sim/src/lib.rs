@@ -24,7 +24,7 @@
 //!   slow stores, jumps of the store's or a process's clock).
 //! - **Random programs** ([`random`]): a tree of sequences, loops, joins, races, waits for one, any and all of several
 //!   events, sleeps, actions, outside
-//!   effects, transactions, keys and handlers, drawn from the seed, given to the run as its input and executed by one
+//!   effects, transactions, keys, children of two generations and handlers, drawn from the seed, given to the run as its input and executed by one
 //!   workflow. Clients start, emit (early, late, twice, never), cancel, pause and resume through whichever process
 //!   answers, and repeat what was not acknowledged; blocked runs are resumed. Steps and workflow code panic. Versions of the code differ.
 //!
@@ -64,8 +64,8 @@
 //!   in the store's time, and until a clock that was set back has caught up the newer one is not known as such.
 //! - Disks: torn pages, lost syncs, full disks. A store's own errors are made up on the line before it.
 //! - Retention, attachments that start runs or emit, gates that are shared between runs, histories and inboxes of
-//!   more than a page, and what the engine has learnt since this was written: children, rewinds, schedules,
-//!   flow control.
+//!   more than a page, and what the engine has learnt since this was written: rewinds, schedules, flow
+//!   control.
 
 mod backend;
 mod boot;

@@ -5,7 +5,7 @@ use std::time::Duration;
 use lumina_workflow::RunId;
 use uuid::Uuid;
 
-use super::program::{Gather, Node, Outcome, Policy, Program, Signal};
+use super::program::{CHILDREN, Gather, Node, Outcome, Policy, Program, Signal};
 use crate::dice::Dice;
 
 /// Everything that the seed decides about the programs and their clients.
@@ -64,12 +64,18 @@ pub(super) struct PlannedPanic {
     pub outside_steps: bool,
 }
 
+/// A run may have children, and these have some.
+const GENERATIONS: u32 = 2;
+
 struct Drawing {
     dice: Dice,
     numbers: u32,
     run: usize,
     keys: u32,
     steps_left: i32,
+    /// How many programs of children there are, and which generation is being drawn.
+    children: usize,
+    generation: u32,
 }
 
 /// Draws a seed's scene.
@@ -80,6 +86,8 @@ pub(super) fn scene(seed: u64) -> Scene {
         run: 0,
         keys: 0,
         steps_left: 0,
+        children: 0,
+        generation: 0,
     };
     let runs = drawing.dice.within(1, 6);
     let runs: Vec<_> = (0..runs).map(|_| drawing.run()).collect();
@@ -167,7 +175,7 @@ impl Drawing {
     }
 
     fn leaf(&mut self) -> Node {
-        match self.dice.below(16) {
+        match self.dice.below(17) {
             0..=3 => {
                 let policy = *self.dice.pick(&[Policy::Once, Policy::Thrice, Policy::Thrice]);
                 Node::Act(policy, self.script(false))
@@ -180,6 +188,7 @@ impl Drawing {
             9 => self.several(),
             10 | 11 => Node::Sleep(*self.dice.pick(&[0, 1, 3, 10, 40])),
             12..=14 => Node::Count(self.chance(10)),
+            15 if self.generation < GENERATIONS => self.child(),
             _ => self.register(),
         }
     }
@@ -189,6 +198,18 @@ impl Drawing {
         let key = self.chance(30).then(|| (*self.dice.pick(&["x", "y"])).to_owned());
         let seconds = *self.dice.pick(&[1, 5, 20, 60, 120]);
         Node::Wait(signal, key, seconds, self.chance(70))
+    }
+
+    fn child(&mut self) -> Node {
+        let index = CHILDREN + self.children;
+        self.children += 1;
+        self.generation += 1;
+        let left = std::mem::replace(&mut self.steps_left, 4);
+        let main = self.body(1);
+        let cleanup = self.cleanup();
+        self.steps_left = left;
+        self.generation -= 1;
+        Node::Child(Box::new(Program { index, main, cleanup }))
     }
 
     fn several(&mut self) -> Node {

@@ -32,6 +32,7 @@ const COUNT: Step = Step::action(COUNTING[0]);
 const REGISTER: Step = Step::action("register").timeout("20s").retry(Retry::linear(3));
 const REGISTER_AND_COUNT: Step = Step::action(COUNTING[1]).timeout("20s").retry(Retry::linear(3));
 const HANDLE: Step = Step::action("handle").timeout("20s").retry(Retry::constant(2));
+const CHILD: Step = Step::child("child");
 const NEWER: Step = Step::action("newer");
 
 /// The steps whose success counts the run's cell, in the transaction that records it.
@@ -86,6 +87,7 @@ impl<const IS_NEWER: bool> Workflow for Interpreter<IS_NEWER> {
             REGISTER,
             REGISTER_AND_COUNT,
             HANDLE,
+            CHILD,
         ],
         true => &[
             ONCE,
@@ -100,6 +102,7 @@ impl<const IS_NEWER: bool> Workflow for Interpreter<IS_NEWER> {
             REGISTER,
             REGISTER_AND_COUNT,
             HANDLE,
+            CHILD,
             NEWER,
         ],
     };
@@ -107,7 +110,7 @@ impl<const IS_NEWER: bool> Workflow for Interpreter<IS_NEWER> {
     type Output = u64;
 
     async fn run(&self, run: &Run, program: Program) -> Result<u64, Failure> {
-        let code = Code {
+        let code = Code::<IS_NEWER> {
             run,
             index: program.index,
             act: &self.act,
@@ -117,7 +120,7 @@ impl<const IS_NEWER: bool> Workflow for Interpreter<IS_NEWER> {
     }
 
     async fn on_failure(&self, run: &Run, program: Program, _: &Failure) -> Result<(), Failure> {
-        let code = Code {
+        let code = Code::<IS_NEWER> {
             run,
             index: program.index,
             act: &self.act,
@@ -128,7 +131,7 @@ impl<const IS_NEWER: bool> Workflow for Interpreter<IS_NEWER> {
 }
 
 /// One execution of a run's function.
-struct Code<'r> {
+struct Code<'r, const IS_NEWER: bool> {
     run: &'r Run,
     index: usize,
     act: &'r Act,
@@ -137,7 +140,7 @@ struct Code<'r> {
 
 type Part<'c> = BoxFuture<'c, Result<u64, Failure>>;
 
-impl Code<'_> {
+impl<const IS_NEWER: bool> Code<'_, IS_NEWER> {
     fn execute<'c>(&'c self, node: &'c Node, path: String) -> Part<'c> {
         Box::pin(async move {
             match node {
@@ -204,7 +207,7 @@ impl Code<'_> {
                 Ok(0)
             }
             Node::Count(refused) => {
-                let (cells, cell) = (&self.act.outside.cells, cell(self.index));
+                let (cells, cell) = (&self.act.outside.cells, cell(self.index, self.run.id()));
                 let writes = if *refused {
                     cells.refuse(&cell)
                 } else {
@@ -212,6 +215,11 @@ impl Code<'_> {
                 };
                 let counting = self.run.step_in_tx::<u64>(COUNT.key(path), writes);
                 self.watched(COUNT, path, counting, answer).await
+            }
+            Node::Child(program) => {
+                let child = self.run.child::<Interpreter<IS_NEWER>>(CHILD.key(path), program);
+                let end = self.watched(CHILD, path, child, end_of_child).await?;
+                Ok(mix(6, end))
             }
             Node::Register(key, counts, script) => self.register(path, key, *counts, script).await,
             _ => unreachable!("everything else is made of parts"),
@@ -246,7 +254,7 @@ impl Code<'_> {
     async fn register(&self, path: &str, key: &str, counts: bool, script: &[Outcome]) -> Result<u64, Failure> {
         let step = if counts { REGISTER_AND_COUNT } else { REGISTER };
         let (doing, key) = (self.doing(step, path, script), CorrelationKey::new(NAMESPACE, key));
-        let cell = cell(self.index);
+        let cell = cell(self.index, self.run.id());
         let registering = self.run.step(step.key(path), move |attempt: Attempt| {
             attempt.register_key(key.clone());
             if counts {
@@ -380,6 +388,14 @@ impl Code<'_> {
 
 fn answer(result: &Result<u64, Failure>) -> Answer {
     told(result, |number| *number)
+}
+
+/// A child whose own wait has timed out has failed, for its parent.
+fn end_of_child(result: &Result<u64, Failure>) -> Answer {
+    match result {
+        Ok(number) => Answer::Value(*number),
+        Err(failure) => Answer::Failed(failure.clone()),
+    }
 }
 
 fn answer_or_timeout(result: &Result<Option<u64>, Failure>) -> Answer {

@@ -4,12 +4,12 @@ use std::sync::atomic::Ordering;
 
 use lumina_workflow::store::RunRow;
 use lumina_workflow::store::RunStatus;
-use lumina_workflow::{Failure, FailureKind, Phase, Record, StepKey, What};
+use lumina_workflow::{Failure, FailureKind, Phase, Record, RunId, StepKey, What};
 
-use super::draw::PlannedRun;
 use super::interpret::COUNTING;
 use super::model::{self, Modelled, Recorded};
 use super::outside::{Outside, cell};
+use super::program::Program;
 use super::sight::{Execution, Sight, answer_of};
 use crate::inspect::rows;
 use crate::trace::lock;
@@ -20,34 +20,38 @@ pub(super) fn judge(world: &World, outside: &Outside) {
     let rows = rows(&*world.store());
     for run in &outside.scene.runs {
         match rows.iter().find(|row| row.id == run.id) {
-            Some(row) => judge_run(world, outside, run, row),
+            Some(row) => judge_run(world, outside, &run.program, row),
             None => world.blame(format!("run {} is not there", run.program.index)),
         }
     }
-    if rows.len() != outside.scene.runs.len() {
-        world.blame(format!(
-            "there are {} runs, {} were started",
-            rows.len(),
-            outside.scene.runs.len()
-        ));
+    let (children, own): (Vec<_>, Vec<_>) = rows.iter().partition(|row| row.parent.is_some());
+    if own.len() != outside.scene.runs.len() {
+        let (found, planned) = (own.len(), outside.scene.runs.len());
+        world.blame(format!("there are {found} runs, {planned} were started"));
+    }
+    for row in children {
+        match row.input.decode() {
+            Ok(program) => judge_run(world, outside, &program, row),
+            Err(error) => world.blame(format!("child {} was given no program: {error}", row.id)),
+        }
     }
 }
 
-fn judge_run(world: &World, outside: &Outside, run: &PlannedRun, row: &RunRow) {
-    let history = world.watch().records(run.id);
-    let main = model::execute(&run.program.main, "m", &recorded(&history, Phase::Main));
-    let handler = model::execute(&run.program.cleanup, "f", &recorded(&history, Phase::OnFailure));
-    let name = world.watch().name(run.id);
+fn judge_run(world: &World, outside: &Outside, program: &Program, row: &RunRow) {
+    let history = world.watch().records(row.id);
+    let main = model::execute(&program.main, "m", &recorded(&history, Phase::Main));
+    let handler = model::execute(&program.cleanup, "f", &recorded(&history, Phase::OnFailure));
+    let name = world.watch().name(row.id);
     let blame = |problem: String| world.blame(format!("{name}: {problem}"));
     for (phase, modelled) in [(Phase::Main, &main), (Phase::OnFailure, &handler)] {
         check_steps(&history, phase, modelled).into_iter().for_each(&blame);
-        for execution in executions(outside, run, phase) {
+        for execution in executions(outside, row.id, phase) {
             check_execution(&execution, modelled).into_iter().for_each(&blame);
         }
     }
     check_end(&history, row, &main, &handler).into_iter().for_each(&blame);
     let counted = count(&history);
-    let stands = outside.cells.read(&cell(run.program.index));
+    let stands = outside.cells.read(&cell(program.index, row.id));
     if stands != counted {
         blame(format!(
             "its cell stands at {stands}, {counted} counting steps are on record"
@@ -55,11 +59,11 @@ fn judge_run(world: &World, outside: &Outside, run: &PlannedRun, row: &RunRow) {
     }
 }
 
-fn executions(outside: &Outside, run: &PlannedRun, phase: Phase) -> Vec<std::sync::Arc<Execution>> {
+fn executions(outside: &Outside, run: RunId, phase: Phase) -> Vec<std::sync::Arc<Execution>> {
     let all = lock(&outside.executions);
     let own = all
         .iter()
-        .filter(|execution| (execution.run, execution.phase) == (run.id, phase));
+        .filter(|execution| (execution.run, execution.phase) == (run, phase));
     own.cloned().collect()
 }
 

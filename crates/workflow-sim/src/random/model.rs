@@ -212,6 +212,7 @@ impl<'n> Place<'n> {
         Some(match (leaf, answer) {
             (Node::Wait(.., true) | Node::Several(.., true), Answer::TimedOut) => Ok(1),
             (Node::Wait(..), Answer::Value(number)) => Ok(mix(4, number)),
+            (Node::Child(_), Answer::Value(number)) => Ok(mix(6, number)),
             (Node::Sleep(_), _) => Ok(0),
             (_, answer) => value(name, answer),
         })
@@ -250,6 +251,7 @@ fn name(leaf: &Node) -> &'static str {
         Node::Act(Policy::Thrice, _) => "thrice",
         Node::Effect(..) => "effect",
         Node::Count(_) => "count",
+        Node::Child(_) => "child",
         Node::Register(_, true, _) => "register-and-count",
         Node::Register(_, false, _) => "register",
         _ => unreachable!("everything else is made of parts"),

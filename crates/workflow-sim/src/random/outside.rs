@@ -5,16 +5,22 @@ use std::panic::resume_unwind;
 use std::sync::atomic::Ordering;
 use std::sync::{Arc, Mutex};
 
+use lumina_workflow::RunId;
+
 use super::draw::Scene;
+use super::program::CHILDREN;
 use super::sight::Execution;
 use crate::backend::Cells;
 use crate::trace::lock;
 use crate::watch::PANIC;
 use crate::world::World;
 
-/// A run's cell of the application.
-pub(super) fn cell(index: usize) -> String {
-    format!("c{index}")
+/// A run's cell of the application. One program may be several children's.
+pub(super) fn cell(program: usize, run: RunId) -> String {
+    match program {
+        CHILDREN.. => format!("c{run}"),
+        index => format!("c{index}"),
+    }
 }
 
 /// What programs share, whichever process executes them.

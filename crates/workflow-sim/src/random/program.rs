@@ -36,6 +36,8 @@ pub(super) enum Node {
     Effect(Option<Vec<Outcome>>, Vec<Outcome>),
     /// A step in a transaction, which counts the run's cell or is refused.
     Count(bool),
+    /// Another run, and its end. Nobody sends it events.
+    Child(Box<Program>),
     /// A step that registers a correlation key, and may count the run's cell with its record.
     Register(String, bool, Vec<Outcome>),
 }
@@ -93,12 +95,15 @@ pub(super) enum Outcome {
 /// A run's input.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub(super) struct Program {
-    /// Its place in the scene.
+    /// Its place in the scene, or from [`CHILDREN`] on the how-manieth child's it is.
     pub index: usize,
     pub main: Node,
     /// What `on_failure` does.
     pub cleanup: Node,
 }
+
+/// Scenes have fewer programs of their own.
+pub(super) const CHILDREN: usize = 1_000;
 
 /// Combines results, so that each part of a program shows in its end.
 pub(super) fn mix(sum: u64, part: u64) -> u64 {

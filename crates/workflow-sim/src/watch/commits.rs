@@ -103,6 +103,9 @@ impl State {
         problems.extend(run.go_on(&advance.next));
         let ended = matches!(run.standing, Standing::Ended(_)) && !std::mem::replace(&mut run.counted, true);
         self.open -= usize::from(ended);
+        for child in &advance.starts {
+            self.run(child.id);
+        }
         self.consume(id, &records);
         problems.extend(self.hold(id, &advance.keys, &advance.next));
         self.blame_all(&name, problems);

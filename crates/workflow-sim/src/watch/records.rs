@@ -21,6 +21,8 @@ pub(super) struct Known {
     /// Attempts that count and have failed.
     pub made: u32,
     /// An outside effect's attempt whose end is not recorded.
+    /// The child has begun.
+    pub begun: bool,
     pub started: Option<u32>,
     next_at: Option<Timestamp>,
     deadline: Option<Timestamp>,
@@ -33,6 +35,7 @@ impl Known {
         Self {
             step,
             made: 0,
+            begun: false,
             started: None,
             next_at: None,
             deadline: None,
@@ -85,7 +88,10 @@ impl Steps {
             problems.push(format!("{} goes on after its end", tell(step)));
         }
         known.check_time(record, problems);
-        known.check_attempt(record, problems);
+        match known.step.kind {
+            StepKind::Child => known.check_child(record, problems),
+            _ => known.check_attempt(record, problems),
+        }
         known.follow(record);
     }
 }
@@ -135,6 +141,16 @@ impl Known {
         }
     }
 
+    /// A child begins once, and ends after that.
+    fn check_child(&self, record: &Record, problems: &mut Vec<String>) {
+        let problem = match &record.what {
+            What::ChildStarted { .. } if self.begun => "began again",
+            What::Completed { .. } | What::Failed { .. } if !self.begun => "has ended and had not begun",
+            _ => return,
+        };
+        problems.push(format!("{} {problem}", tell(&self.step)));
+    }
+
     fn follow(&mut self, record: &Record) {
         match &record.what {
             What::AttemptStarted { attempt } => self.started = Some(*attempt),
@@ -154,8 +170,8 @@ impl Known {
             What::Completed { .. } | What::Failed { .. } | What::Received { .. } | What::TimedOut | What::Abandoned => {
                 self.over = Some(record.epoch);
             }
-            What::ChildStarted { .. }
-            | What::Patched { .. }
+            What::ChildStarted { .. } => self.begun = true,
+            What::Patched { .. }
             | What::Paused { .. }
             | What::Rewound { .. }
             | What::CancelRequested { .. }
