@@ -38,10 +38,10 @@ const STARTS: u64 = 5;
 const IDLE: Duration = Duration::from_secs(20);
 
 fn run(bench: &Bench) -> Result<Vec<Figure>> {
-    let empty = bench.with_database("empty", |path| on_runtime(measure_starts(path, 0)))?;
+    let empty = bench.with_database("empty", |path| measure_starts(path, 0))?;
     let (added, start, idle) = bench.with_database("parked", |path| {
         let added = on_runtime(measure_memory(path))?;
-        let start = on_runtime(measure_starts(path, BEFORE + PARKED))?;
+        let start = measure_starts(path, BEFORE + PARKED)?;
         Ok((added, start, on_runtime(measure_idle(path))?))
     })?;
     let ms = |time: Duration| time.as_secs_f64() * 1000.0;
@@ -77,17 +77,20 @@ async fn park(engine: &Arc<three_steps::Bench>, numbers: Range<u64>) -> Result<(
     Ok(())
 }
 
-/// From opening the file to the second step of a new run, the median of some starts.
-async fn measure_starts(path: &Path, first_number: u64) -> Result<Duration> {
-    let mut times = Vec::new();
-    for number in first_number..first_number + STARTS {
+/// From opening the file to the second step of a new run, the median of some starts, each of a runtime of its own.
+fn measure_starts(path: &Path, first_number: u64) -> Result<Duration> {
+    let start = |number| async move {
         let watch = stopwatch();
         let engine = three_steps::Bench::start(path).await?;
         engine.start_run(number).await?;
-        times.push(watch());
+        let time = watch();
         engine.stop().await?;
-    }
-    Ok(percentile(&mut times, 50))
+        Ok(time)
+    };
+    let times: Result<Vec<_>> = (first_number..first_number + STARTS)
+        .map(|number| on_runtime(start(number)))
+        .collect();
+    Ok(percentile(&mut times?, 50))
 }
 
 /// How much of one core an engine takes while nothing happens.

@@ -23,7 +23,7 @@ const READERS: usize = 3;
 
 /// An idle writer looks this often for what other processes have written: hints are promised
 /// within 50 ms.
-const LOOK: Duration = Duration::from_millis(20);
+const LOOK: Duration = Duration::from_millis(40);
 
 /// A claim that comes between two large groups waits this long for the second: the workers that the first one has
 /// answered have handed in theirs by then.

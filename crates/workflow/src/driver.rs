@@ -81,6 +81,8 @@ pub(super) struct Driver {
     execution: Execution,
     /// The code has returned this, and its end is not durable yet.
     ended: Option<Result<Payload, Ended>>,
+    /// Steps that have ended in this execution, as far as anybody has tried to write.
+    ended_here: BTreeSet<u32>,
     /// Records that are not durable yet, and what is committed with them.
     pending: Vec<Record>,
     consumed: Vec<u64>,
@@ -185,6 +187,9 @@ impl Driver {
     }
 
     fn record(&mut self, ordinal: u32, what: What, started_at: Timestamp) {
+        if what.is_completion() {
+            self.ended_here.insert(ordinal);
+        }
         let step = lock(&self.board).slot(ordinal).step.clone();
         let record = self.make_record(Some(step), what, started_at);
         self.pending.push(record);
@@ -256,6 +261,7 @@ impl Driver {
         self.board = self.execution.board.clone();
         self.ended = None;
         self.to_start.clear();
+        self.ended_here.clear();
         self.waits.clear();
         self.sleeps.clear();
         self.unborn.clear();

@@ -369,7 +369,8 @@ pub enum Next {
     },
     /// It is ready at once for whoever claims it.
     Release,
-    /// `on_failure` begins, under the same lease, for this failure. The cause and the time are kept in the row.
+    /// `on_failure` begins, under the same lease, for this failure. The cause and the time are kept in the row; those
+    /// that are there already stay.
     Failing {
         /// The first terminal request.
         cause: Failure,

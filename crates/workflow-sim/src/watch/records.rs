@@ -20,9 +20,9 @@ pub(super) struct Known {
     step: StepRef,
     /// Attempts that count and have failed.
     pub made: u32,
-    /// An outside effect's attempt whose end is not recorded.
     /// The child has begun.
-    pub begun: bool,
+    begun: bool,
+    /// An outside effect's attempt whose end is not recorded.
     pub started: Option<u32>,
     next_at: Option<Timestamp>,
     deadline: Option<Timestamp>,

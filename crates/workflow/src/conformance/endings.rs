@@ -91,6 +91,26 @@ pub fn a_run_does_not_park_over_what_its_change_brings_in(stage: &Stage<'_>) {
     stage.take(by_attachment.run);
 }
 
+/// Of two requests to fail the first stays, with its time.
+pub fn the_first_failure_stays(stage: &Stage<'_>) {
+    let lease = stage.running();
+    stage.advanced(failing(lease, 0));
+    let first = stage.row(lease.run);
+    stage.pass(SECOND);
+    stage.advanced(Advance {
+        next: Next::Failing {
+            cause: failure("second"),
+        },
+        ..step(lease, 0)
+    });
+    let then = stage.row(lease.run);
+    same(
+        "a failure that is there already stays",
+        (then.failure, then.failing_since),
+        (first.failure, first.failing_since),
+    );
+}
+
 /// A released run is ready at once, for anybody, under the next epoch.
 pub fn a_released_run_is_ready(stage: &Stage<'_>) {
     let lease = stage.running();

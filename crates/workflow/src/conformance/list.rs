@@ -117,6 +117,7 @@ macro_rules! conformance_suite {
                 a_parked_run_waits,
                 a_time_in_the_past_is_due_at_once,
                 a_run_does_not_park_over_what_its_change_brings_in,
+                the_first_failure_stays,
                 a_released_run_is_ready,
                 a_failing_run_keeps_cause_and_time,
                 a_run_ends_in_three_ways,
@@ -133,6 +134,21 @@ macro_rules! conformance_suite {
                 commands_for_nobody_are_refused,
                 a_blocked_run_is_retried,
                 only_a_blocked_run_is_retried;
+            holds:
+                a_waiting_run_is_paused,
+                a_delayed_start_keeps_its_time,
+                a_running_run_is_told_to_pause,
+                a_handlers_time_stands_still,
+                some_runs_cannot_be_paused,
+                an_ended_run_goes_back,
+                some_runs_do_not_go_back;
+            posts:
+                an_event_is_given_by_hand,
+                an_event_is_given_to_somebody,
+                an_event_is_deleted_by_hand,
+                a_change_starts_and_sends,
+                a_change_may_send_to_its_own_run,
+                a_full_inbox_takes_no_more;
             blocks:
                 a_blocked_run_says_why,
                 other_code_gets_a_blocked_run,

@@ -70,6 +70,7 @@ async fn load(shell: &Arc<Shell>, seat: &Arc<Seat>, claimed: Claimed) -> Result<
         board: execution.board.clone(),
         execution,
         ended: None,
+        ended_here: Default::default(),
         pending: Vec::new(),
         consumed: Vec::new(),
         keys: Vec::new(),

@@ -106,7 +106,9 @@ impl Driver {
                 self.left.push((ordinal, run));
                 continue;
             }
-            let was_open = self.forget_start(ordinal)
+            // It may be open by its history alone: a process died before this was written.
+            let was_open = self.is_open_in_history(ordinal)
+                | self.forget_start(ordinal)
                 | self.unborn.remove(&ordinal)
                 | self.waits.remove(&ordinal).is_some()
                 | self.sleeps.remove(&ordinal).is_some()
@@ -116,6 +118,15 @@ impl Driver {
                 self.record(ordinal, What::Abandoned, self.now());
             }
         }
+    }
+}
+
+impl Driver {
+    fn is_open_in_history(&self, ordinal: u32) -> bool {
+        let board = lock(&self.board);
+        let known = board.known(ordinal);
+        let is_open = known.is_some_and(|known| known.opened.is_some() && known.is_live());
+        is_open && !self.ended_here.contains(&ordinal)
     }
 }
 

@@ -216,3 +216,6 @@ impl Driver {
         !self.waits.is_empty() || !self.sleeps.is_empty() || !self.delays.is_empty() || !self.children.is_empty()
     }
 }
+
+#[cfg(test)]
+mod tests;

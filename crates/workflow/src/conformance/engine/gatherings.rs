@@ -1,13 +1,13 @@
 //! Waits for any and all of several events: which they take, when, and what they leave to others.
 
-use futures_util::future::join;
+use futures_util::future::{join, select};
 
 use super::Make;
 use super::everywhere::{ALL_FAULTS, Scenario, client};
-use super::script::{A, ALL, ANY, NAP, PING, PONG, Script, script};
+use super::script::{A, ALL, ANY, B, NAP, PING, PONG, Script, script};
 use super::world::{HOUR, MINUTE, SECOND, World, event};
 use crate::engine::StartOptions;
-use crate::event::Event;
+use crate::event::{CorrelationKey, Event};
 use crate::history::What;
 use crate::id::RunId;
 use crate::store::RunStatus;
@@ -254,4 +254,37 @@ pub fn gathering_survives_everything(make: Make<'_>) {
     };
     scenario.play_with(make, ALL_FAULTS);
     scenario.play_with_dice(make, 0..15);
+}
+
+/// A wait that the code drops is closed in history, also when the process dies between what made the code drop it and
+/// that. Histories are checked for it in every case.
+pub fn dropping_a_wait_survives_everything(make: Make<'_>) {
+    let scenario = Scenario {
+        script: &|world| {
+            let ledger = world.ledger.clone();
+            script!(
+                [ledger] | run,
+                _ | {
+                    let slow = ledger.takes(A, 5 * SECOND, 1);
+                    // What registers a key is committed before the code goes on.
+                    let registering = run.step(A, move |attempt| {
+                        attempt.register_key(CorrelationKey::new("shop", "k"));
+                        slow(attempt)
+                    });
+                    let first = select(run.wait::<u64>(PONG), registering).await;
+                    drop(first);
+                    run.step(B, ledger.does(B, 7)).await
+                }
+            )
+        },
+        client: &client(|_, engine| {
+            Box::pin(async move {
+                let run = engine.start::<Script>(&1, StartOptions::keyed("k")).await?.run();
+                engine.wait_for_end(run).await?.expect("it completes");
+                Ok(())
+            })
+        }),
+        check: &|world| assert_eq!(world.all_runs()[0].status, RunStatus::Completed),
+    };
+    scenario.play_with(make, ALL_FAULTS);
 }

@@ -65,6 +65,7 @@ macro_rules! engine_suite {
             gatherings::the_time_of_several_runs_out_together,
             gatherings::a_blocked_run_has_consumed_what_is_on_record,
             gatherings::gathering_survives_everything,
+            gatherings::dropping_a_wait_survives_everything,
             halts::a_pause_meets_what_the_run_comes_to,
             halts::nothing_fires_while_a_run_is_paused,
             halts::a_deadline_waits_for_a_run_that_stands_still,

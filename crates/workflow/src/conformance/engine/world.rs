@@ -14,7 +14,7 @@ use crate::deterministic::DeterministicRuntime;
 use crate::engine::{Engine, EngineBuilder, EngineError, StartOptions, Started};
 use crate::error::Failure;
 use crate::event::{NewEvent, StoredEvent, Target};
-use crate::history::Record;
+use crate::history::{Record, What};
 use crate::id::{RunId, Seq};
 use crate::payload::Payload;
 use crate::runtime::Runtime;
@@ -330,6 +330,7 @@ impl Drop for World {
 fn check_history(row: &RunRow, history: &[Record]) {
     assert_eq!(row.seq, Seq(history.len() as u64), "the sequence counts the records");
     let mut over = std::collections::BTreeSet::new();
+    let mut open = std::collections::BTreeSet::new();
     let superseded = crate::superseded(history);
     let mut epoch = history.first().map(|record| record.epoch);
     for (seq, record) in (1..).map(Seq).zip(history) {
@@ -340,8 +341,20 @@ fn check_history(row: &RunRow, history: &[Record]) {
         };
         let place = (record.phase, step.ordinal);
         assert!(!over.contains(&place), "nothing follows a step's end: {}", tell(record));
+        match &record.what {
+            What::Opened { .. } => drop(open.insert(place)),
+            What::Abandoned => drop(open.remove(&place)),
+            _ => {}
+        }
         if record.what.is_completion() {
             over.insert(place);
+            open.remove(&place);
         }
     }
+    let is_over = row.status == RunStatus::Completed;
+    assert!(
+        !is_over || open.is_empty(),
+        "a wait is open for ever in {}: {open:?}",
+        row.id
+    );
 }

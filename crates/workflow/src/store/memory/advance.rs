@@ -142,7 +142,7 @@ impl State {
             Next::Release => self.release(&mut run, now),
             Next::Failing { cause } => {
                 run.row.phase = Phase::OnFailure;
-                run.row.failure = Some(cause.clone());
+                run.row.failure.get_or_insert_with(|| cause.clone());
                 run.row.failing_since.get_or_insert(now);
             }
             Next::Pause { by } => {
