@@ -87,6 +87,41 @@ async fn a_renewal_goes_ahead_of_the_queue() {
     );
 }
 
+/// A claim and a group that wait behind each other share a transaction, in which the claim comes first: what the group
+/// starts is the next claim's. One that is wrong is not the other's fault.
+#[tokio::test]
+async fn a_claim_and_a_group_are_done_together() {
+    for wrong in [false, true] {
+        let folder = Folder::new();
+        let store = folder.executor(Mode::Threads);
+        start(&store, 1).await;
+        let (entered, is_in) = mpsc::channel();
+        let (go_on, may_go_on) = mpsc::channel();
+        let gate = Mutex::new(may_go_on);
+        let holding = attach(move |_| {
+            entered.send(()).unwrap();
+            gate.lock().unwrap().recv().unwrap();
+            Ok(Payload::null())
+        });
+        let mut held = std::pin::pin!(apply(&store, with(nothing(1), holding)));
+        assert!(held.as_mut().now_or_never().is_none(), "it waits at the gate");
+        is_in.recv().unwrap();
+        let second = if wrong { new_run(2) } else { new_run(3) };
+        let group: Arc<[_]> = Arc::new([Change::Start(new_run(2)).into(), Change::Start(second).into()]);
+        let mut commit = store.commit(group);
+        assert!(commit.as_mut().now_or_never().is_none(), "it is queued");
+        let mut claim = std::pin::pin!(claimed(&store));
+        assert!(claim.as_mut().now_or_never().is_none(), "it is queued as well");
+        go_on.send(()).unwrap();
+        held.await.unwrap();
+        let ids: Vec<_> = claim.await.into_iter().map(|claimed| claimed.run.id).collect();
+        assert_eq!(ids, [new_run(1).id]);
+        let answers = commit.await;
+        assert_eq!(answers.is_err(), wrong, "{answers:?}");
+        assert_eq!(runs(&store).await.len(), if wrong { 1 } else { 3 });
+    }
+}
+
 /// A call whose future is dropped takes effect all the same once it was sent.
 #[tokio::test]
 async fn a_dropped_call_disturbs_nobody() {

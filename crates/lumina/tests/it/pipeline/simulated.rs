@@ -50,6 +50,10 @@ fn play_all(seeds: impl Iterator<Item = u64>) {
 }
 
 /// One seed of somebody's choice instead of the usual ones.
+#[expect(
+    clippy::disallowed_methods,
+    reason = "`cargo xtask test --sim-seed` hands it over so"
+)]
 fn chosen() -> Option<u64> {
     std::env::var("LUMINA_SIM_SEED").ok()?.parse().ok()
 }
