@@ -107,12 +107,16 @@ pub(crate) struct Replay {
 impl Replay {
     /// Folds a whole history, as far as it concerns one phase.
     pub fn fold<'a>(records: impl IntoIterator<Item = &'a Record>, phase: Phase) -> Self {
+        Self::fold_placed((1..).map(Seq).zip(records), phase)
+    }
+
+    fn fold_placed<'a>(records: impl IntoIterator<Item = (Seq, &'a Record)>, phase: Phase) -> Self {
         let mut replay = Self::default();
-        for (record, place) in records.into_iter().zip(1..) {
+        for (place, record) in records {
             match &record.what {
                 What::Rewound { step, at, .. } if phase == Phase::Main => replay.go_back(*step, *at),
                 What::Rewound { .. } => replay = Self::default(),
-                _ if record.phase == phase => replay.add(record, Seq(place)),
+                _ if record.phase == phase => replay.add(record, place),
                 _ => {}
             }
         }
@@ -259,19 +263,15 @@ pub fn superseded(records: &[Record]) -> BTreeSet<Seq> {
                 .zip(&records[..end])
                 .filter(|(place, _)| !gone.contains(place));
             let live: Vec<(Seq, &Record)> = live.collect();
-            gone.extend(superseded_by(step, at, &live));
+            let reached = Replay::fold(&records[..end], Phase::Main).steps;
+            gone.extend(superseded_by(step, at, &reached, &live));
         }
     }
     gone
 }
 
-fn superseded_by(step: u32, at: Seq, live: &[(Seq, &Record)]) -> Vec<Seq> {
-    let mut first = BTreeMap::new();
-    for (place, record) in live.iter().filter(|(_, record)| record.phase == Phase::Main) {
-        first
-            .entry(record.step.as_ref().map(|step| step.ordinal))
-            .or_insert(*place);
-    }
+fn superseded_by(step: u32, at: Seq, reached: &BTreeMap<u32, Known>, live: &[(Seq, &Record)]) -> Vec<Seq> {
+    let is_later = |of: &StepRef| reached.get(&of.ordinal).is_none_or(|known| known.first >= at);
     let since = || live.iter().filter(|(place, _)| *place >= at).map(|(_, record)| *record);
     let dropped: BTreeSet<u32> = since()
         .filter(|record| record.what == What::Abandoned)
@@ -286,12 +286,12 @@ fn superseded_by(step: u32, at: Seq, live: &[(Seq, &Record)]) -> Vec<Seq> {
         _ if record.phase == Phase::OnFailure => true,
         (What::Patched { .. }, _) => place >= at,
         (_, None) => false,
-        (_, Some(of)) if of.ordinal == step || first[&Some(of.ordinal)] >= at => true,
+        (_, Some(of)) if of.ordinal == step || is_later(of) => true,
         (What::Abandoned, _) => place >= at,
         // What has failed for good is attempted from the beginning, and another child takes the place of the one
         // that has failed or was cancelled.
         (What::Failed { .. }, _) => place >= at && has_failed(&record.what),
-        (What::AttemptFailed { .. }, Some(of)) => failed.contains(&of.ordinal),
+        (What::AttemptStarted { .. } | What::AttemptFailed { .. }, Some(of)) => failed.contains(&of.ordinal),
         (What::ChildStarted { .. }, Some(of)) => failed.contains(&of.ordinal) || dropped.contains(&of.ordinal),
         _ => false,
     };
@@ -319,3 +319,6 @@ pub(crate) fn completion(what: &What) -> Option<Completion> {
         _ => None,
     }
 }
+
+#[cfg(test)]
+mod tests;

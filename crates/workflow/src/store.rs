@@ -185,7 +185,7 @@ impl Member {
 
     /// The run that goes on executing after it, if one does: whoever hands it in is its worker.
     ///
-    /// An example is at [`Outcome::Advanced`].
+    /// An example is at [`Change`].
     #[must_use]
     pub fn executing(&self) -> Option<RunId> {
         match &self.change {
@@ -234,7 +234,7 @@ impl Member {
 /// let run = RunId(uuid::Uuid::from_u128(7));
 /// let member = Member::from(Change::Emit(NewEvent::new("scan-1", run, "scanned", Payload::encode(&7)?)));
 /// assert_eq!(tell(std::slice::from_ref(&member)), ["emits scanned"]);
-/// assert_eq!((member.size(), member.subject()), (1, None));
+/// assert_eq!((member.size(), member.subject(), member.executing()), (1, None, None));
 /// # Ok::<(), lumina_workflow::PayloadError>(())
 /// ```
 #[derive(Debug, Clone)]

@@ -166,7 +166,10 @@ fn write(
     let consumed = event::consume(group, run, &step.consumed)?;
     let column = key::take(group, run, held.keys.as_deref(), keys)?;
     let targets: Vec<Target> = keys.iter().cloned().map(Target::Key).collect();
-    let moved = event::deliver_unrouted(group, run, &targets)?;
+    let moved = event::move_unrouted(group, run, &targets)?;
+    if moved > 0 {
+        group.note_inbox(run);
+    }
     for new in &step.starts {
         start::start(group, new)?;
     }
@@ -175,7 +178,7 @@ fn write(
         seq: to_int(step.seq.plus(step.records.len()).0),
         inbox: held.inbox + moved + sent,
         keys: column.as_deref().or(held.keys.as_deref()),
-        consumed,
+        leaving: consumed - moved,
         // Whatever came in within this very transaction was not seen by who decided to park.
         must_run: arrived + moved + sent > 0,
         scheduled: held.scheduled,

@@ -2,7 +2,7 @@
 
 use lumina_workflow::store::control::{self, Effect, Standing};
 use lumina_workflow::store::{Attachment, Command, CommandKind, MemberResult, Outcome, Refusal};
-use lumina_workflow::{Epoch, Seq, Target};
+use lumina_workflow::{Epoch, Record, RunId, Seq, Target, superseded};
 use rusqlite::params;
 
 use super::{event, key, record};
@@ -186,7 +186,7 @@ fn rewind(group: &Group<'_>, command: &Command, subject: &Subject) -> Result<(),
         [command.run.0],
     )?;
     unblock(group, command)?;
-    supersede(group, command)?;
+    supersede(group, command.run)?;
     let keys = key::pairs(subject.keys.as_deref())?;
     key::hold_again(group, command.run, &keys)?;
     let mut targets = vec![Target::Run(command.run)];
@@ -195,20 +195,13 @@ fn rewind(group: &Group<'_>, command: &Command, subject: &Subject) -> Result<(),
     Ok(())
 }
 
-/// For those who read histories in SQL; the engine itself goes by the records alone.
-fn supersede(group: &Group<'_>, command: &Command) -> Result<(), Fault> {
-    const SQL: &str = "UPDATE workflow_record AS r SET superseded = 1 WHERE run = ?1 AND superseded = 0 AND (\
-         what IN ('failing', 'cancel_requested') OR phase = 'on_failure' OR ordinal = ?2 \
-         OR (what = 'patched' AND seq >= ?3) OR (ordinal IS NOT NULL AND ( \
-         (SELECT min(seq) FROM workflow_record AS f WHERE f.run = ?1 AND f.phase = 'main' AND f.superseded = 0 \
-         AND f.ordinal = r.ordinal) >= ?3 \
-         OR (seq >= ?3 AND (what = 'abandoned' OR (what = 'failed' AND detail ->> '$.failure.kind' = 'failed'))) \
-         OR (what IN ('attempt_failed', 'child_started') AND EXISTS (SELECT 1 FROM workflow_record AS f \
-         WHERE f.run = ?1 AND f.phase = 'main' AND f.superseded = 0 AND f.seq >= ?3 AND f.ordinal = r.ordinal \
-         AND ((f.what = 'abandoned' AND r.what = 'child_started') \
-         OR (f.what = 'failed' AND f.detail ->> '$.failure.kind' = 'failed')))))))";
-    if let CommandKind::Rewind { step, at, .. } = command.what {
-        group.execute(SQL, params![command.run.0, step, to_int(at.0)])?;
+/// For those who read histories in SQL; the engine itself goes by the records alone, and says which these are.
+fn supersede(group: &Group<'_>, run: RunId) -> Result<(), Fault> {
+    const SQL: &str = "UPDATE workflow_record SET superseded = 1 WHERE run = ?1 AND seq = ?2 AND superseded = 0";
+    let stored = record::read(group.conn, group.payloads, run, Seq(0), usize::MAX)?;
+    let records: Vec<Record> = stored.into_iter().map(|stored| stored.record).collect();
+    for seq in superseded(&records) {
+        group.execute(SQL, params![run.0, to_int(seq.0)])?;
     }
     Ok(())
 }

@@ -156,8 +156,8 @@ fn set_aside(group: &Group<'_>, event: &NewEvent) -> Result<(), Fault> {
 }
 
 /// Moves what waits for these targets into the run's inbox, each at its place by when it was
-/// stored; answers how many they were.
-pub(crate) fn deliver_unrouted(group: &Group<'_>, run: RunId, targets: &[Target]) -> Result<i64, Fault> {
+/// stored; answers how many they were. The run's row is the caller's to write.
+pub(super) fn move_unrouted(group: &Group<'_>, run: RunId, targets: &[Target]) -> Result<i64, Fault> {
     let mut count = 0;
     for target in targets {
         for seq in waiting_for(group, target)? {
@@ -165,6 +165,12 @@ pub(crate) fn deliver_unrouted(group: &Group<'_>, run: RunId, targets: &[Target]
             count += 1;
         }
     }
+    Ok(count)
+}
+
+/// The same, and the run goes on because of them.
+pub(crate) fn deliver_unrouted(group: &Group<'_>, run: RunId, targets: &[Target]) -> Result<i64, Fault> {
+    let count = move_unrouted(group, run, targets)?;
     if count > 0 {
         let to = group.receiver(run)?.ok_or_else(|| vanished(run))?;
         group.arrive(&to, count)?;

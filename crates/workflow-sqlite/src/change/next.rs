@@ -15,8 +15,8 @@ pub(super) struct Goal<'k> {
     pub seq: i64,
     pub inbox: i64,
     pub keys: Option<&'k str>,
-    /// How many events of its inbox it has consumed.
-    pub consumed: i64,
+    /// How many events fewer its inbox holds: what it has consumed, less what has moved in.
+    pub leaving: i64,
     /// A park would overlook something: the run is ready instead.
     pub must_run: bool,
     /// A schedule has started it, which may wait for its end.
@@ -46,7 +46,7 @@ fn run_on(group: &Group<'_>, step: &Advance, goal: &Goal<'_>) -> Result<(), Faul
             goal.seq,
             goal.inbox,
             goal.keys,
-            goal.consumed,
+            goal.leaving,
             group.now
         ],
     )?;
@@ -89,7 +89,7 @@ fn wait(
             goal.seq,
             goal.inbox,
             goal.keys,
-            goal.consumed,
+            goal.leaving,
             group.now,
             ready_rank,
             wake_at
@@ -104,7 +104,7 @@ fn pause(group: &Group<'_>, step: &Advance, goal: &Goal<'_>, by: &str) -> Result
     let id = step.lease.run.0;
     group.execute(
         SQL,
-        params![id, goal.seq, goal.inbox, goal.keys, goal.consumed, group.now, by],
+        params![id, goal.seq, goal.inbox, goal.keys, goal.leaving, group.now, by],
     )?;
     Ok(())
 }
@@ -121,7 +121,7 @@ fn fail(group: &Group<'_>, step: &Advance, goal: &Goal<'_>, cause: &Failure) -> 
             goal.seq,
             goal.inbox,
             goal.keys,
-            goal.consumed,
+            goal.leaving,
             group.now,
             json(cause)
         ],
@@ -173,7 +173,7 @@ fn block(group: &Group<'_>, step: &Advance, goal: &Goal<'_>, reason: &str, hash:
     let id = step.lease.run.0;
     let bits = hash.0.cast_signed();
     let workflow = group.conn.prepare_cached(SQL)?.query_row(
-        params![id, goal.seq, goal.inbox, goal.keys, goal.consumed, group.now, reason],
+        params![id, goal.seq, goal.inbox, goal.keys, goal.leaving, group.now, reason],
         |row| row.get(0),
     )?;
     group.execute(TRIED, params![id, bits])?;

@@ -1,4 +1,4 @@
-//! Attempts: starting them in tasks of their own, and what follows their end.
+//! Attempts: starting them, in tasks of their own as soon as they wait for something, and what follows their end.
 
 use std::future::Future;
 use std::time::Duration;

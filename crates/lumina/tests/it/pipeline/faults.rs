@@ -16,18 +16,18 @@ mod injector;
 mod play;
 mod scenarios;
 
-/// Which steps a scenario comes to when nothing is injected.
-fn reached(scenario: &Scenario) -> BTreeSet<StepName> {
-    let injector = Arc::new(Injector::new(scenario.moods, None));
+/// A scenario into which nothing is injected.
+fn play_alone(scenario: &Scenario) -> Arc<Injector> {
+    let injector = Arc::new(Injector::new(scenario.moods));
     play(scenario, &injector);
-    injector.reached()
+    injector
 }
 
 /// For each step the first scenario that reaches it.
 fn homes() -> BTreeMap<StepName, &'static Scenario> {
     let mut homes = BTreeMap::new();
     for scenario in SCENARIOS {
-        for step in reached(scenario) {
+        for step in play_alone(scenario).reached() {
             homes.entry(step).or_insert(scenario);
         }
     }
@@ -67,18 +67,38 @@ fn every_step_is_reached() {
     );
 }
 
+/// The time of a wait runs out in some scenario: that is its way to fail.
+#[test]
+fn every_wait_times_out() {
+    let timed_out: BTreeSet<StepName> = SCENARIOS
+        .iter()
+        .flat_map(|scenario| play_alone(scenario).timed_out())
+        .collect();
+    let waits = play::registry().into_iter().filter(|step| step.kind == StepKind::Wait);
+    let missing: Vec<String> = waits
+        .map(|wait| wait.name)
+        .filter(|wait| !timed_out.contains(wait))
+        .map(|wait| wait.to_string())
+        .collect();
+    assert!(
+        missing.is_empty(),
+        "in no scenario the time of {missing:?} runs out: add one to tests/it/pipeline/faults/scenarios.rs"
+    );
+}
+
 /// Parts of the same list, so that they run beside each other.
 fn inject(part: usize, parts: usize) {
     let homes = homes();
     let mut number = 0;
     for step in play::registry() {
-        for fault in faults_of(step.kind, step.has_timeout) {
+        for fault in faults_of(step.kind, step.timeout.is_some()) {
             number += 1;
             if number % parts != part {
                 continue;
             }
             let home = homes[&step.name];
-            let injector = Arc::new(Injector::new(home.moods, Some((step.name.clone(), fault))));
+            let injector = Injector::against(home.moods, step.name.clone(), fault, step.timeout);
+            let injector = Arc::new(injector);
             let end = play(home, &injector);
             let what = format!("{} {fault:?} in the scenario `{}`", step.name, home.name);
             assert!(injector.has_fired(), "{what} never happened");

@@ -202,12 +202,16 @@ impl World {
 
     /// Runs of the pipeline with this status, all of them.
     pub fn runs(&self, status: RunStatus) -> Vec<RunRow> {
-        let mut query = RunQuery {
+        self.all_runs(RunQuery {
             without: HOUSEKEEPING.map(str::to_owned).into(),
             statuses: vec![status],
             limit: 500,
             ..RunQuery::default()
-        };
+        })
+    }
+
+    /// Page by page.
+    pub fn all_runs(&self, mut query: RunQuery) -> Vec<RunRow> {
         let mut all = Vec::new();
         loop {
             let page = self.run(self.app().engine.runs(query.clone())).unwrap();

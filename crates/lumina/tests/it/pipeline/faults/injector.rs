@@ -4,10 +4,11 @@ use std::collections::BTreeSet;
 use std::fmt;
 use std::sync::Mutex;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::time::Duration;
 
 use futures_util::future::BoxFuture;
 use lumina_workflow::testing::{AttemptPoint, Interceptor, Intervention, RecordPoint};
-use lumina_workflow::{Payload, StepError};
+use lumina_workflow::{Payload, StepError, What};
 
 /// A step of a workflow.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
@@ -61,14 +62,29 @@ pub struct Injector {
     /// How many of the moods were shown.
     shown: AtomicUsize,
     target: Option<(StepName, Fault)>,
+    /// How long it takes when it is late.
+    late: Duration,
+    timed_out: Mutex<BTreeSet<StepName>>,
     fired: AtomicBool,
     dead: AtomicBool,
     reached: Mutex<BTreeSet<StepName>>,
 }
 
 impl Injector {
-    pub fn new(moods: &'static [Mood], target: Option<(StepName, Fault)>) -> Self {
+    pub fn new(moods: &'static [Mood]) -> Self {
+        Self::with(moods, None, Duration::ZERO)
+    }
+
+    /// One that does this to a step, which has this timeout if it has one.
+    pub fn against(moods: &'static [Mood], step: StepName, fault: Fault, timeout: Option<Duration>) -> Self {
+        let late = timeout.unwrap_or_default() + Duration::from_secs(60);
+        Self::with(moods, Some((step, fault)), late)
+    }
+
+    fn with(moods: &'static [Mood], target: Option<(StepName, Fault)>, late: Duration) -> Self {
         Self {
+            late,
+            timed_out: Mutex::default(),
             moods,
             shown: AtomicUsize::new(0),
             target,
@@ -80,6 +96,11 @@ impl Injector {
 
     pub fn reached(&self) -> BTreeSet<StepName> {
         self.reached.lock().unwrap().clone()
+    }
+
+    /// Waits whose event did not come in time.
+    pub fn timed_out(&self) -> BTreeSet<StepName> {
+        self.timed_out.lock().unwrap().clone()
     }
 
     /// Whether what was to happen has happened; true when nothing was to.
@@ -131,6 +152,9 @@ impl Injector {
         let step = point.record.step.as_ref();
         let ended = step.filter(|_| point.record.what.is_completion());
         let name = ended.map(|step| self.note(point.workflow, &step.name));
+        if point.record.what == What::TimedOut {
+            self.timed_out.lock().unwrap().extend(name.clone());
+        }
         if name.is_some_and(|name| self.fires(&name, |fault| fault == at).is_some()) {
             self.dead.store(true, Ordering::SeqCst);
             return Box::pin(std::future::pending());
@@ -148,7 +172,7 @@ impl Interceptor for Injector {
             Some(Fault::FailsForGood) => Intervention::Answer(Err(StepError::fail("on purpose"))),
             Some(Fault::Panics) => Intervention::Panic("on purpose".to_owned()),
             Some(Fault::Unknown) => Intervention::Answer(Err(StepError::unknown("on purpose"))),
-            Some(Fault::Late) => Intervention::Pass.after(std::time::Duration::from_secs(600)),
+            Some(Fault::Late) => Intervention::Pass.after(self.late),
             Some(Fault::DiesBefore | Fault::DiesAfter) => unreachable!("these happen at records"),
             None => self.show_mood(&point.step.name).unwrap_or(Intervention::Pass),
         }

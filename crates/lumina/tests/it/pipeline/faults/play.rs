@@ -7,7 +7,7 @@ use lumina::records::Census;
 use lumina::workflows::PipelineSettings;
 use lumina_enrichment::job::JobStatus;
 use lumina_fullenrich_sandbox::LedgerReport;
-use lumina_workflow::store::{RunRow, RunStatus};
+use lumina_workflow::store::{RunQuery, RunRow, RunStatus};
 use lumina_workflow::{Runtime, StepKind};
 
 use super::injector::{Fault, Injector, StepName};
@@ -19,6 +19,13 @@ const MINUTE: Duration = Duration::from_secs(60);
 /// How long a process that has died stays away.
 const AWAY: Duration = Duration::from_secs(5);
 
+/// So many looks in a row, a minute apart: what the last change has set in motion is seen, and a run of housekeeping
+/// that does not end has grown old.
+const QUIET: u32 = 20;
+
+/// No run of housekeeping takes so long: it has three attempts, and none of its steps a longer timeout.
+const OLD: Duration = Duration::from_secs(18 * 60);
+
 /// By then a scenario must have come to rest.
 const PATIENCE: Duration = Duration::from_secs(12 * 3_600);
 
@@ -26,7 +33,7 @@ const PATIENCE: Duration = Duration::from_secs(12 * 3_600);
 pub struct Registered {
     pub name: StepName,
     pub kind: StepKind,
-    pub has_timeout: bool,
+    pub timeout: Option<Duration>,
 }
 
 /// All steps of all workflows.
@@ -40,7 +47,7 @@ pub fn registry() -> Vec<Registered> {
                 step: step.name.to_owned(),
             },
             kind: step.kind,
-            has_timeout: timeout.is_some(),
+            timeout: *timeout,
         })
     });
     steps.collect()
@@ -63,8 +70,7 @@ pub fn play(scenario: &Scenario, injector: &Arc<Injector>) -> End {
     let mut world = World::start_with((scenario.sandbox)(), quick(), Some(injector.clone()));
     world.import((0..PEOPLE).map(address));
     let mut quiet = 0;
-    // Three looks in a row, so that what the last change has set in motion is seen.
-    while quiet < 3 {
+    while quiet < QUIET {
         pass(&world, MINUTE);
         if injector.take_death() {
             pass(&world, AWAY);
@@ -97,19 +103,34 @@ fn is_at_rest(world: &World) -> bool {
     out == 0 && census.open_jobs() == 0 && open_runs(world).is_empty()
 }
 
+const OPEN: [RunStatus; 5] = [
+    RunStatus::Pending,
+    RunStatus::Running,
+    RunStatus::Waiting,
+    RunStatus::Paused,
+    RunStatus::Blocked,
+];
+
 fn open_runs(world: &World) -> Vec<RunRow> {
-    let open = [
-        RunStatus::Pending,
-        RunStatus::Running,
-        RunStatus::Waiting,
-        RunStatus::Paused,
-        RunStatus::Blocked,
-    ];
-    open.into_iter().flat_map(|status| world.runs(status)).collect()
+    OPEN.into_iter().flat_map(|status| world.runs(status)).collect()
+}
+
+/// Runs of any workflow that have not ended and are old.
+fn stuck_runs(world: &World) -> Vec<RunRow> {
+    let before = world.runtime.now() - OLD;
+    let query = RunQuery {
+        statuses: OPEN.into(),
+        limit: 500,
+        ..RunQuery::default()
+    };
+    let mut open = world.all_runs(query);
+    open.retain(|run| run.created_at < before || run.status == RunStatus::Blocked);
+    open
 }
 
 /// What is left.
 pub struct End {
+    stuck: Vec<RunRow>,
     census: Census,
     ledger: LedgerReport,
     leads: u64,
@@ -127,6 +148,7 @@ impl End {
             world.run(count).unwrap().unwrap()
         };
         Self {
+            stuck: stuck_runs(world),
             census: world.run(world.app().records.census()).unwrap(),
             ledger: world.sandbox.report(),
             leads: count("SELECT count(*) FROM lead"),
@@ -158,6 +180,7 @@ impl End {
             of(JobStatus::Enriched),
             "{what}: each found person is a lead"
         );
+        assert_eq!(self.stuck, [], "{what}: every run ends");
         assert_eq!(self.doubled, 0, "{what}: a recorded step does not end again");
         let unanswered = self.ledger.totals.charges - self.leads;
         let given_up = of(JobStatus::Stale) + of(JobStatus::Failed);
