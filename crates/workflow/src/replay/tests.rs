@@ -71,10 +71,10 @@ fn next_of(ordinal: u32, known: Option<&Known>, choice: u8) -> Option<What> {
         _ => What::Abandoned,
     };
     Some(match KINDS[ordinal as usize - 1] {
-        StepKind::Action if choice % 2 == 0 => retried(),
+        StepKind::Action if choice.is_multiple_of(2) => retried(),
         StepKind::Action => ends(choice / 2),
         StepKind::Effect if !begun => What::AttemptStarted { attempt },
-        StepKind::Effect if choice % 2 == 0 => retried(),
+        StepKind::Effect if choice.is_multiple_of(2) => retried(),
         StepKind::Effect => ends(choice / 2),
         StepKind::Child if !begun => What::ChildStarted {
             run: RunId(uuid::Uuid::from_u128(choice.into())),
@@ -83,7 +83,7 @@ fn next_of(ordinal: u32, known: Option<&Known>, choice: u8) -> Option<What> {
         _ if !begun => What::Opened {
             deadline: Timestamp::UNIX_EPOCH,
         },
-        _ if choice % 2 == 0 => What::TimedOut,
+        _ if choice.is_multiple_of(2) => What::TimedOut,
         _ => What::Abandoned,
     })
 }
