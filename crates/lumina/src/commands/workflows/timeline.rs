@@ -110,10 +110,10 @@ fn tell(what: &What) -> String {
             } else {
                 String::new()
             };
-            format!(
-                "done{again}: {}",
-                payload.as_ref().map_or_else(String::new, |result| cut(result.as_str()))
-            )
+            // A step that answers nothing is done, and that is all there is to tell.
+            let result = payload.as_ref().filter(|result| result.as_str() != "null");
+            let result = result.map_or_else(String::new, |result| format!(": {}", cut(result.as_str())));
+            format!("done{again}{result}")
         }
         What::Failed { failure, reason } => {
             let attempts = if failure.attempts > 1 {
