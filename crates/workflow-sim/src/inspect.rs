@@ -52,6 +52,10 @@ fn inspect_run(stage: &Stage, store: &dyn Store, row: &RunRow) {
     if history != watch.records(row.id) {
         blame("its history is not what was committed");
     }
+    let superseded: Vec<_> = stored.iter().map(|stored| stored.superseded).collect();
+    if superseded != watch.superseded(row.id) {
+        blame("its history says of another record that it counts no more");
+    }
     let counted = stored.iter().zip(1..).all(|(stored, place)| stored.seq == Seq(place));
     if !counted || row.seq.0 != stored.len() as u64 {
         blame("its sequence does not count its records");

@@ -22,6 +22,7 @@ mod model;
 mod outside;
 mod perform;
 mod program;
+mod rewind;
 mod sight;
 #[cfg(test)]
 mod tests;

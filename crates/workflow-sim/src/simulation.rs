@@ -307,13 +307,26 @@ async fn go_on(stage: &Arc<Stage>, client: Option<BoxFuture<'static, ()>>) {
     };
     let everything = async {
         join(window, wishes).await;
-        stage.watch.all_ended().await;
+        end_for_good(stage).await;
     };
     match select(std::pin::pin!(everything), std::pin::pin!(run_out(stage))).await {
-        Either::Left(_) if stage.watch.is_good() => stage.root.sleep(AFTERWARDS).await,
         Either::Left(_) => {}
         Either::Right(_) if stage.watch.is_good() => stage.watch.blame_stuck(),
         Either::Right(_) => {}
+    }
+}
+
+/// A wish that was on its way for long may open again what has ended.
+async fn end_for_good(stage: &Stage) {
+    loop {
+        stage.watch.all_ended().await;
+        if !stage.watch.is_good() {
+            return;
+        }
+        stage.root.sleep(AFTERWARDS).await;
+        if stage.watch.open_runs() == 0 {
+            return;
+        }
     }
 }
 

@@ -17,19 +17,23 @@ use crate::trace::lock;
 
 mod claims;
 mod commits;
+mod counting;
 mod events;
 mod ledger;
 mod overlooked;
 mod records;
+mod rewinds;
 pub(crate) mod tell;
 
 #[cfg(test)]
 mod tests;
 
+pub(crate) use counting::eras;
 pub use ledger::Execution;
 pub use overlooked::{Expecting, Waiting};
 
 use records::Steps;
+use rewinds::StepPlace;
 
 /// Which life of which process.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
@@ -65,9 +69,11 @@ struct State {
     /// Attachments send events, of which nothing is seen but that they are consumed.
     attachments_send: bool,
     /// Event ids by the run that has consumed them.
-    consumed: BTreeMap<EventPlace, (RunId, (Phase, u32))>,
+    consumed: BTreeMap<EventPlace, (RunId, (Phase, u32, Epoch))>,
     /// Who holds which correlation key.
     keys: BTreeMap<CorrelationKey, RunId>,
+    /// Who may send which run back so that outside effects are repeated.
+    allowed: BTreeSet<(RunId, String)>,
     violations: Vec<String>,
 }
 
@@ -86,8 +92,21 @@ struct Watched {
     epoch: u64,
     grants: BTreeMap<Epoch, Grant>,
     records: Vec<Record>,
+    /// Of each record whether it counts.
+    counts: Vec<bool>,
+    /// As far as it counts.
     steps: Steps,
-    executions: BTreeMap<(Phase, String, String), Vec<ledger::Begun>>,
+    /// What counted before each time that it was sent back, by the epoch of that.
+    eras: Vec<(Epoch, Steps)>,
+    executions: BTreeMap<StepPlace, Vec<ledger::Begun>>,
+    /// What was executed before this epoch is no reason against executing it again.
+    forgiven: BTreeMap<StepPlace, Epoch>,
+    /// The keys that it has ever registered.
+    keys: BTreeSet<CorrelationKey>,
+    /// Children of what counts no more, until it goes on.
+    left: BTreeSet<RunId>,
+    /// It was left behind by a run that may repeat nothing, so it may no longer act outside.
+    barred: bool,
     standing: Standing,
     /// What its code waits for, under each epoch: by step, an event's name and key.
     expected: BTreeMap<(Epoch, overlooked::Waiting), overlooked::Expected>,
@@ -216,7 +235,7 @@ impl Watch {
             .unwrap_or_default()
     }
 
-    /// Who asked the run to end, when a request was effective.
+    /// Who asked the run to end, when a request was effective and it was not sent back since.
     #[must_use]
     pub fn cancelled_by(&self, run: RunId) -> Option<String> {
         lock(&self.state).runs.get(&run)?.cancelled_by.clone()

@@ -1,4 +1,5 @@
-//! What the world wants of the programs: starts, events, cancels, pauses, and an operator for what stands still.
+//! What the world wants of the programs: starts, events, cancels, pauses, rewinds, and an operator for what stands
+//! still.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -10,6 +11,7 @@ use tokio::sync::mpsc;
 
 use super::draw::{PlannedEvent, PlannedPause, PlannedRun, Scene};
 use super::interpret::{Interpreter, NAMESPACE};
+use super::rewind::send_back;
 use crate::world::World;
 
 /// The operator looks after what stands still this often.
@@ -41,6 +43,7 @@ pub(super) async fn wish(world: World, scene: Arc<Scene>) {
     }
     (0..scene.events.len()).for_each(|index| world.spawn(wish.clone().emit(index)));
     (0..scene.pauses.len()).for_each(|index| world.spawn(wish.clone().pause(index)));
+    (0..scene.rewinds.len()).for_each(|index| world.spawn(wish.clone().send_back(index)));
     world.spawn(operate(world.clone()));
     drop(wish);
     // Every wish holds a token until it is fulfilled.
@@ -59,6 +62,11 @@ impl Wish {
     async fn pause(self, index: usize) {
         let pause = &self.scene.pauses[index];
         hold(&self.world, pause, &self.scene.runs[pause.run]).await;
+    }
+
+    async fn send_back(self, index: usize) {
+        let rewind = &self.scene.rewinds[index];
+        send_back(&self.world, rewind, &self.scene.runs[rewind.run]).await;
     }
 
     async fn emit(self, index: usize) {

@@ -1,4 +1,4 @@
-//! What a seed makes of a scene: programs, events, cancels, panics.
+//! What a seed makes of a scene: programs, events, cancels, panics, rewinds.
 
 use std::time::Duration;
 
@@ -6,6 +6,7 @@ use lumina_workflow::RunId;
 use uuid::Uuid;
 
 use super::program::{CHILDREN, Gather, Node, Outcome, Policy, Program, Signal};
+use super::rewind::PlannedRewind;
 use crate::dice::Dice;
 
 /// Everything that the seed decides about the programs and their clients.
@@ -13,6 +14,7 @@ pub(super) struct Scene {
     pub runs: Vec<PlannedRun>,
     pub events: Vec<PlannedEvent>,
     pub pauses: Vec<PlannedPause>,
+    pub rewinds: Vec<PlannedRewind>,
     /// Lives differ in their code's version.
     pub versions: bool,
     pub panics: Vec<PlannedPanic>,
@@ -67,8 +69,8 @@ pub(super) struct PlannedPanic {
 /// A run may have children, and these have some.
 const GENERATIONS: u32 = 2;
 
-struct Drawing {
-    dice: Dice,
+pub(super) struct Drawing {
+    pub(super) dice: Dice,
     numbers: u32,
     run: usize,
     keys: u32,
@@ -95,26 +97,28 @@ pub(super) fn scene(seed: u64) -> Scene {
     let versions = drawing.dice.percent(30);
     let panics = drawing.panics(runs.len() as u64);
     let pauses = drawing.pauses(runs.len() as u64);
+    let rewinds = drawing.rewinds(runs.len() as u64);
     Scene {
         runs,
         events,
         pauses,
+        rewinds,
         versions,
         panics,
     }
 }
 
 impl Drawing {
-    fn number(&mut self) -> u32 {
+    pub(super) fn number(&mut self) -> u32 {
         self.numbers += 1;
         self.numbers
     }
 
-    fn chance(&mut self, percent: u64) -> bool {
+    pub(super) fn chance(&mut self, percent: u64) -> bool {
         self.dice.percent(percent)
     }
 
-    fn seconds(&mut self, least: u64, most: u64) -> Duration {
+    pub(super) fn seconds(&mut self, least: u64, most: u64) -> Duration {
         self.dice.millis(least * 1_000, most * 1_000)
     }
 

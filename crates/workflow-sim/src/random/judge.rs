@@ -4,7 +4,7 @@ use std::sync::atomic::Ordering;
 
 use lumina_workflow::store::RunRow;
 use lumina_workflow::store::RunStatus;
-use lumina_workflow::{Failure, FailureKind, Phase, Record, RunId, StepKey, What};
+use lumina_workflow::{Epoch, Failure, FailureKind, Phase, Record, RunId, StepKey, What};
 
 use super::interpret::COUNTING;
 use super::model::{self, Modelled, Recorded};
@@ -13,7 +13,10 @@ use super::program::Program;
 use super::sight::{Execution, Sight, answer_of};
 use crate::inspect::rows;
 use crate::trace::lock;
+use crate::watch::eras;
 use crate::world::World;
+
+const PHASES: [Phase; 2] = [Phase::Main, Phase::OnFailure];
 
 /// Compares every run with its model.
 pub(super) fn judge(world: &World, outside: &Outside) {
@@ -39,17 +42,25 @@ pub(super) fn judge(world: &World, outside: &Outside) {
 
 fn judge_run(world: &World, outside: &Outside, program: &Program, row: &RunRow) {
     let history = world.watch().records(row.id);
-    let main = model::execute(&program.main, "m", &recorded(&history, Phase::Main));
-    let handler = model::execute(&program.cleanup, "f", &recorded(&history, Phase::OnFailure));
     let name = world.watch().name(row.id);
     let blame = |problem: String| world.blame(format!("{name}: {problem}"));
-    for (phase, modelled) in [(Phase::Main, &main), (Phase::OnFailure, &handler)] {
-        check_steps(&history, phase, modelled).into_iter().for_each(&blame);
-        for execution in executions(outside, row.id, phase) {
-            check_execution(&execution, modelled).into_iter().for_each(&blame);
+    let mut since = None;
+    for era in eras(&history) {
+        let [main, handler] = PHASES.map(|phase| model_phase(program, phase, &era.records));
+        for (phase, modelled) in [(Phase::Main, &main), (Phase::OnFailure, &handler)] {
+            check_steps(&era.records, phase, modelled).into_iter().for_each(&blame);
+            for execution in executions(outside, row.id, phase) {
+                if is_of_era(&execution, since, era.until) {
+                    check_execution(&execution, modelled).into_iter().for_each(&blame);
+                }
+            }
         }
+        if era.until.is_none() {
+            check_end(&era.records, row, &main, &handler).into_iter().for_each(&blame);
+        }
+        since = era.until;
     }
-    check_end(&history, row, &main, &handler).into_iter().for_each(&blame);
+    // What was counted in a transaction stays counted, whether its step still counts or not.
     let counted = count(&history);
     let stands = outside.cells.read(&cell(program.index, row.id));
     if stands != counted {
@@ -57,6 +68,20 @@ fn judge_run(world: &World, outside: &Outside, program: &Program, row: &RunRow) 
             "its cell stands at {stands}, {counted} counting steps are on record"
         ));
     }
+}
+
+fn model_phase(program: &Program, phase: Phase, history: &[Record]) -> Modelled {
+    let (node, root) = match phase {
+        Phase::Main => (&program.main, "m"),
+        Phase::OnFailure => (&program.cleanup, "f"),
+    };
+    model::execute(node, root, &recorded(history, phase))
+}
+
+/// Whoever executes a run sees what counts when it was claimed. A run that is sent back is claimed anew.
+pub(super) fn is_of_era(execution: &Execution, since: Option<Epoch>, until: Option<Epoch>) -> bool {
+    let epoch = execution.epoch.unwrap_or(Epoch(0));
+    since.is_none_or(|since| epoch > since) && until.is_none_or(|until| epoch < until)
 }
 
 fn executions(outside: &Outside, run: RunId, phase: Phase) -> Vec<std::sync::Arc<Execution>> {

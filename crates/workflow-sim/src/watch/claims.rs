@@ -84,5 +84,9 @@ fn check(run: &Watched, claim: &Claim, claimed: &Claimed) -> Vec<String> {
     if claimed.run.seq.0 != run.records.len() as u64 || !claimed.records.iter().map(|stored| &stored.record).eq(shown) {
         problems.push(format!("{name}: the claim shows another history than was committed"));
     }
+    let counts = claimed.records.iter().map(|stored| !stored.superseded);
+    if !counts.eq(run.counts.iter().copied().take(CLAIMED_RECORDS)) {
+        problems.push(format!("{name}: the claim says of another record that it counts no more"));
+    }
     problems
 }

@@ -42,16 +42,19 @@ impl Watch {
     /// A command has written into a run's history, as if it had claimed the run for a moment.
     pub fn commanded(&self, run: RunId, written: Vec<StoredRecord>) {
         let mut state = lock(&self.state);
-        for stored in written {
-            let run = state.run(run);
-            if stored.record.epoch.0 != run.epoch + 1 {
-                let name = run.name();
+        for StoredRecord { record, .. } in written {
+            let known = state.run(run);
+            if record.epoch.0 != known.epoch + 1 {
+                let name = known.name();
                 state.blame(format!("{name}: a command wrote without raising the epoch by one"));
                 return;
             }
-            run.epoch = stored.record.epoch.0;
-            run.stand_as(&stored.record.what);
-            run.records.push(stored.record);
+            known.epoch = record.epoch.0;
+            known.stand_as(&record.what);
+            match record.what.clone() {
+                What::Rewound { by, .. } => state.go_back(run, record, &by),
+                _ => known.push(record),
+            }
         }
     }
 }
@@ -70,7 +73,8 @@ impl State {
                 let run = self.run(command.run);
                 match command.what {
                     CommandKind::Cancel => run.cancelled_by = Some(command.by.clone()),
-                    CommandKind::Pause | CommandKind::Resume | CommandKind::Rewind { .. } => {}
+                    CommandKind::Rewind { .. } => return self.open_again(command.run),
+                    CommandKind::Pause | CommandKind::Resume => {}
                 }
                 let ends = command.what == CommandKind::Cancel && run.standing == Standing::Paused;
                 if ends || matches!(run.standing, Standing::Blocked(_)) {
@@ -98,13 +102,18 @@ impl State {
                 problems.extend(run.find_stir());
                 problems.extend(run.append(&records));
                 problems.extend(run.find_overlooked(advance, inboxes.get(&id)));
+                if !records.is_empty() {
+                    problems.extend(self.find_left_behind(id));
+                }
             }
         }
+        let run = self.run(id);
         problems.extend(run.go_on(&advance.next));
         let ended = matches!(run.standing, Standing::Ended(_)) && !std::mem::replace(&mut run.counted, true);
         self.open -= usize::from(ended);
+        let barred = self.run(id).barred;
         for child in &advance.starts {
-            self.run(child.id);
+            self.run(child.id).barred |= barred;
         }
         self.consume(id, &records);
         problems.extend(self.hold(id, &advance.keys, &advance.next));
@@ -180,8 +189,13 @@ impl Watched {
             problems.extend(self.steps.add(record));
             self.resolve(record);
         }
-        self.records.extend_from_slice(records);
+        records.iter().for_each(|record| self.push(record.clone()));
         problems
+    }
+
+    fn push(&mut self, record: Record) {
+        self.records.push(record);
+        self.counts.push(true);
     }
 
     /// A failure on record allows the step's code to be executed again.

@@ -43,6 +43,7 @@ impl State {
     pub(super) fn hold(&mut self, id: RunId, keys: &[CorrelationKey], next: &Next) -> Vec<String> {
         let mut problems = Vec::new();
         for key in keys {
+            self.run(id).keys.insert(key.clone());
             let before = self.keys.insert(key.clone(), id);
             if before.is_some_and(|holder| holder != id) {
                 problems.push(format!("key {} was registered while another run held it", key.key));
@@ -69,7 +70,8 @@ impl State {
 
     fn consume_one(&mut self, id: RunId, record: &Record, event: &str, payload: &Payload) -> Option<String> {
         let name = self.run(id).name();
-        let at = (record.phase, record.step.as_ref().map_or(0, |step| step.ordinal));
+        let ordinal = record.step.as_ref().map_or(0, |step| step.ordinal);
+        let at = (record.phase, ordinal, record.epoch);
         let known: Vec<_> = self
             .events
             .keys()

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use lumina_workflow::{Epoch, Phase, RunId, StepKey, StepKind};
 
-use super::{Standing, State, Watch, Watched, Who};
+use super::{Grant, Standing, State, Watch, Watched, Who};
 use crate::trace::lock;
 
 /// An execution of a step's code that begins.
@@ -31,6 +31,10 @@ pub struct Execution<'a> {
 /// One that has begun.
 #[derive(Debug)]
 pub(super) struct Begun {
+    /// Under which epoch; 0 for whoever never claimed the run.
+    pub epoch: Epoch,
+    /// Whether it is an outside effect's.
+    pub kind: StepKind,
     /// Whether a failure that allows another one is on record.
     pub resolved: bool,
 }
@@ -51,17 +55,29 @@ impl Watch {
 
 fn note(state: &mut State, execution: &Execution<'_>) -> u64 {
     let place = (execution.phase, execution.step.to_owned(), execution.key.to_string());
-    let executions = state.run(execution.run).executions.entry(place).or_default();
-    executions.push(Begun { resolved: false });
+    let run = state.run(execution.run);
+    let begun = Begun {
+        epoch: run.grant_of(execution.who).map_or(Epoch(0), |(epoch, _)| epoch),
+        kind: execution.kind,
+        resolved: false,
+    };
+    let executions = run.executions.entry(place).or_default();
+    executions.push(begun);
     executions.len() as u64
 }
 
 impl Watched {
+    /// The newest lease of this life.
+    fn grant_of(&self, who: Who) -> Option<(Epoch, Grant)> {
+        let mut grants = self.grants.iter().rev();
+        grants.find(|(_, grant)| grant.who == who).map(|(epoch, grant)| (*epoch, *grant))
+    }
+
     fn find_problems(&self, execution: &Execution<'_>) -> Vec<String> {
         let Execution { who, phase, step, .. } = *execution;
         let key = execution.key.to_string();
         let tell = |what: &str| format!("{}: {who} executes {step}{key}, {what}", self.name());
-        let Some((epoch, grant)) = self.grants.iter().rev().find(|(_, grant)| grant.who == who) else {
+        let Some((epoch, grant)) = self.grant_of(who) else {
             return vec![tell("and never claimed the run")];
         };
         let mut problems = Vec::new();
@@ -72,18 +88,19 @@ impl Watched {
         if execution.at > grant.at + grant.lease {
             problems.push(tell("and its lease had run out"));
         }
-        let known = self.steps.find(phase, step, &key);
+        // Whoever held it before it was sent back goes by what counted then.
+        let known = self.steps_under(epoch).find(phase, step, &key);
         // A clock of the store that jumps gives a run away while its holder still has a lease
         // by every clock that it can see. What the other one wrote it cannot know.
         let over = known.and_then(|known| known.over);
-        if over.is_some_and(|over| over <= *epoch) {
+        if over.is_some_and(|over| over <= epoch) {
             problems.push(tell("and its end is on record"));
         }
         if current && execution.attempt != known.map_or(0, |known| known.made) + 1 {
             problems.push(tell("and that attempt was not next"));
         }
         if execution.kind == StepKind::Effect {
-            problems.extend(self.find_repetition(execution, *epoch, &key).map(tell));
+            problems.extend(self.find_repetition(execution, epoch, &key).map(tell));
         }
         problems
     }
@@ -91,11 +108,17 @@ impl Watched {
     /// An outside effect acts on record, and only when every execution before is known to have failed.
     fn find_repetition(&self, execution: &Execution<'_>, epoch: Epoch, key: &str) -> Option<&'static str> {
         let place = (execution.phase, execution.step.to_owned(), key.to_owned());
-        let before = self.executions.get(&place);
-        if before.is_some_and(|begun| begun.iter().any(|begun| !begun.resolved)) {
+        if self.barred {
+            return Some("and what left it behind may repeat nothing");
+        }
+        let forgiven = self.forgiven.get(&place).copied().unwrap_or(Epoch(0));
+        // What began before the run was sent back is compared with what had begun before that.
+        let of_this_era = |begun: &&Begun| (begun.epoch < forgiven) == (epoch < forgiven);
+        let mut before = self.executions.get(&place).into_iter().flatten().filter(of_this_era);
+        if before.any(|begun| !begun.resolved) {
             return Some("and nobody knows what the execution before came to");
         }
-        let known = self.steps.find(execution.phase, execution.step, key);
+        let known = self.steps_under(epoch).find(execution.phase, execution.step, key);
         let started = known.and_then(|known| known.started);
         let taken_over = epoch.0 != self.epoch;
         (started != Some(execution.attempt) && !taken_over).then_some("and its start is not on record")

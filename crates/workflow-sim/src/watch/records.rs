@@ -3,14 +3,16 @@
 use std::collections::BTreeMap;
 
 use jiff::Timestamp;
-use lumina_workflow::{Decision, Epoch, Phase, Record, StepKind, StepRef, What};
+use lumina_workflow::{Decision, Epoch, FailureKind, Phase, Record, StepKind, StepRef, What};
+
+use super::StepPlace;
 
 /// The steps of one run, as its records tell of them.
 #[derive(Default)]
 pub(super) struct Steps {
     places: BTreeMap<(Phase, u32), Known>,
     /// Steps by phase, name and key.
-    by_name: BTreeMap<(Phase, String, String), u32>,
+    by_name: BTreeMap<StepPlace, u32>,
     last_epoch: Option<Epoch>,
     failing: bool,
 }
@@ -28,6 +30,8 @@ pub(super) struct Known {
     deadline: Option<Timestamp>,
     /// Under which epoch it ended, or was abandoned.
     pub over: Option<Epoch>,
+    /// It ended with a failure, and what it was to do is known not to have happened.
+    failed: bool,
 }
 
 impl Known {
@@ -40,11 +44,31 @@ impl Known {
             next_at: None,
             deadline: None,
             over: None,
+            failed: false,
         }
     }
 }
 
 impl Steps {
+    /// The steps of what counts of a history; that it may be so was found out when it grew.
+    pub fn of(records: &[Record]) -> Self {
+        let mut steps = Self::default();
+        for record in records {
+            steps.add(record);
+        }
+        steps
+    }
+
+    /// Whether its error handler's turn has come.
+    pub fn is_failing(&self) -> bool {
+        self.failing
+    }
+
+    /// Whether the step has ended so that what it was to do is known not to have happened.
+    pub fn has_failed(&self, (phase, name, key): &StepPlace) -> bool {
+        self.find(*phase, name, key).is_some_and(|known| known.failed)
+    }
+
     pub fn find(&self, phase: Phase, name: &str, key: &str) -> Option<&Known> {
         let ordinal = self.by_name.get(&(phase, name.to_owned(), key.to_owned()))?;
         self.places.get(&(phase, *ordinal))
@@ -167,7 +191,11 @@ impl Known {
                 }
             }
             What::Opened { deadline } => self.deadline = Some(*deadline),
-            What::Completed { .. } | What::Failed { .. } | What::Received { .. } | What::TimedOut | What::Abandoned => {
+            What::Failed { failure, .. } => {
+                self.over = Some(record.epoch);
+                self.failed = failure.kind == FailureKind::Failed;
+            }
+            What::Completed { .. } | What::Received { .. } | What::TimedOut | What::Abandoned => {
                 self.over = Some(record.epoch);
             }
             What::ChildStarted { .. } => self.begun = true,
