@@ -28,7 +28,7 @@ pub(crate) mod tell;
 #[cfg(test)]
 mod tests;
 
-pub(crate) use counting::eras;
+pub(crate) use counting::{Era, eras};
 pub use ledger::Execution;
 pub use overlooked::{Expecting, Waiting};
 
@@ -105,7 +105,7 @@ struct Watched {
     keys: BTreeSet<CorrelationKey>,
     /// Children of what counts no more, until it goes on.
     left: BTreeSet<RunId>,
-    /// It was left behind by a run that may repeat nothing, so it may no longer act outside.
+    /// It was left behind by a run that may repeat nothing, so all that it may still do outside is to clean up.
     barred: bool,
     standing: Standing,
     /// What its code waits for, under each epoch: by step, an event's name and key.
@@ -135,6 +135,8 @@ struct Grant {
     /// When, on the clock that only runs forwards.
     at: Duration,
     lease: Duration,
+    /// Its holder has written that it executes the run no longer.
+    given_back: bool,
 }
 
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -262,6 +264,14 @@ impl Watch {
             .map(|(epoch, _)| *epoch)
     }
 
+    /// The epochs under which this life may be executing the run at this time, the newest first. Mostly it is one: but
+    /// a clock of the store that jumps makes a life claim a run once more while it executes it.
+    pub(crate) fn epochs_of(&self, who: Who, run: RunId, at: Duration) -> Vec<Epoch> {
+        let state = lock(&self.state);
+        let grants = state.runs.get(&run).map(|run| run.grants_of(who, at));
+        grants.into_iter().flatten().map(|(epoch, _)| epoch).collect()
+    }
+
     /// The run's short name.
     #[must_use]
     pub fn name(&self, run: RunId) -> String {
@@ -320,6 +330,15 @@ impl Watch {
 }
 
 impl Watched {
+    /// The newest lease of this life, and those before that it has not given back and that have not run out.
+    fn grants_of(&self, who: Who, at: Duration) -> Vec<(Epoch, Grant)> {
+        let own = self.grants.iter().rev().filter(|(_, grant)| grant.who == who);
+        let held = own
+            .enumerate()
+            .filter(|(nth, (_, grant))| *nth == 0 || (!grant.given_back && at <= grant.at + grant.lease));
+        held.map(|(_, (epoch, grant))| (*epoch, *grant)).collect()
+    }
+
     fn name(&self) -> String {
         format!("r{}", self.number)
     }

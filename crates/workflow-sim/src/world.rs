@@ -12,7 +12,7 @@ use crate::stage::Stage;
 use crate::trace::lock;
 use crate::watch::Watch;
 
-/// A client that has no answer by then asks again, as clients do.
+/// A client that has no answer by then asks again, as clients do, and is more patient each time.
 const PATIENCE: Duration = Duration::from_secs(5);
 
 /// The world around the simulated processes. It survives them.
@@ -99,15 +99,17 @@ impl World {
         &self,
         request: impl Fn(Engine) -> BoxFuture<'static, Result<T, EngineError>>,
     ) -> Result<T, EngineError> {
+        let mut patience = PATIENCE;
         loop {
             if let Some(engine) = self.engine()
-                && let Either::Left((answer, _)) = select(request(engine), self.stage.root.sleep(PATIENCE)).await
+                && let Either::Left((answer, _)) = select(request(engine), self.stage.root.sleep(patience)).await
                 && !matches!(answer, Err(EngineError::Store(_)))
             {
                 return answer;
             }
             let pause = lock(&self.dice).millis(200, 2_000);
             self.stage.root.sleep(pause).await;
+            patience += PATIENCE;
         }
     }
 }

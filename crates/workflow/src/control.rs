@@ -126,7 +126,8 @@ impl Engine {
 
     /// Sends a run back to a step of its main function, whatever became of it. What the steps before have answered
     /// stays; what was recorded later stays in the history and counts no more. Children that have not ended are
-    /// cancelled. A run that is executed must be paused first.
+    /// cancelled; as they may act outside until then, that has to be allowed too, unless their workflow declares
+    /// neither outside effects nor children. A run that is executed must be paused first.
     ///
     /// # Errors
     /// When there is no such run or step, an effect would be repeated, another run holds one of its keys by now, or
@@ -163,7 +164,7 @@ impl Engine {
             let mut after = before.clone();
             after.go_back(step, at);
             if may_repeat == MayRepeat::Nothing
-                && let Some(step) = self.find_repeated(&before, &after).await?
+                && let Some(step) = self.find_repeated(&records, &before, &after).await?
             {
                 return Err(EngineError::WouldRepeat { run, step });
             }
@@ -182,8 +183,22 @@ impl Engine {
         }
     }
 
-    /// The step that would do again what was done outside, be it itself or by a child.
-    async fn find_repeated(&self, before: &Replay, after: &Replay) -> Result<Option<String>, EngineError> {
+    /// The step that would do again what was done outside, be it itself or by a child. Of what the error handler has
+    /// done nothing stays: if the run fails again, that is done again.
+    async fn find_repeated(
+        &self,
+        records: &[Record],
+        before: &Replay,
+        after: &Replay,
+    ) -> Result<Option<String>, EngineError> {
+        if let Some(step) = self.find_repeated_of(before, after).await? {
+            return Ok(Some(step));
+        }
+        let handler = Replay::fold(records, Phase::OnFailure);
+        self.find_repeated_of(&handler, &Replay::default()).await
+    }
+
+    async fn find_repeated_of(&self, before: &Replay, after: &Replay) -> Result<Option<String>, EngineError> {
         for (ordinal, known) in &before.steps {
             let stays = after.steps.get(ordinal);
             let acted = match known.child {
@@ -198,11 +213,12 @@ impl Engine {
     }
 
     /// Whether a run, or one that it has started, has done something outside, or may have, as one whose history was
-    /// purged may.
+    /// purged may, and one that has not ended may until it is cancelled.
     async fn may_have_acted(&self, run: RunId) -> Result<bool, EngineError> {
         let mut open = vec![run];
         while let Some(run) = open.pop() {
-            if self.run(run).await?.is_none() {
+            let row = self.run(run).await?;
+            if row.is_none_or(|row| self.may_still_act(&row)) {
                 return Ok(true);
             }
             let records = read_history(&**self.store(), run).await?;
@@ -215,6 +231,14 @@ impl Engine {
             }));
         }
         Ok(false)
+    }
+
+    /// Whether a run has not ended, and its workflow has outside effects, or children that may have.
+    fn may_still_act(&self, row: &RunRow) -> bool {
+        let definition = self.shell.definitions.get(row.workflow.as_str());
+        let acts = |kind| matches!(kind, StepKind::Effect | StepKind::Child);
+        let harmless = definition.is_some_and(|of| of.order.iter().all(|step| !acts(step.kind)));
+        !row.status.is_end() && !harmless
     }
 
     /// Cancels the children of what counts no more. What this does not come to, whoever executes the run next does.

@@ -58,11 +58,12 @@ impl<const IS_NEWER: bool> Interpreter<IS_NEWER> {
     }
 
     fn open(&self, run: &Run, phase: Phase) -> Arc<Execution> {
-        let epoch = self.act.world.watch().epoch_of(self.act.who, run.id());
+        let world = &self.act.world;
+        let epochs = world.watch().epochs_of(self.act.who, run.id(), world.elapsed());
         let execution = Arc::new(Execution {
             run: run.id(),
             phase,
-            epoch,
+            epochs,
             seen: Mutex::default(),
             fell: AtomicBool::new(false),
         });
@@ -285,7 +286,7 @@ impl<const IS_NEWER: bool> Code<'_, IS_NEWER> {
         let event = (signal.event(), key.map(String::as_str));
         let expecting = self
             .execution
-            .epoch
+            .epoch()
             .map(|epoch| Expecting::new(&self.act.world, self.run.id(), epoch, waiting, event));
         let wait = lumina_workflow::Wait::from(step.key(path)).within(Duration::from_secs(seconds));
         let wait = match key {
@@ -323,7 +324,7 @@ impl<const IS_NEWER: bool> Code<'_, IS_NEWER> {
         };
         let events = expected(named).into_iter();
         let events = events.map(|(signal, key)| (signal.event().to_owned(), key)).collect();
-        let expecting = self.execution.epoch.map(|epoch| {
+        let expecting = self.execution.epoch().map(|epoch| {
             let world = &self.act.world;
             Expecting::several(world, self.run.id(), epoch, waiting, gather == Gather::All, events)
         });

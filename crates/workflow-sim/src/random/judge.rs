@@ -13,10 +13,8 @@ use super::program::Program;
 use super::sight::{Execution, Sight, answer_of};
 use crate::inspect::rows;
 use crate::trace::lock;
-use crate::watch::eras;
+use crate::watch::{Era, eras};
 use crate::world::World;
-
-const PHASES: [Phase; 2] = [Phase::Main, Phase::OnFailure];
 
 /// Compares every run with its model.
 pub(super) fn judge(world: &World, outside: &Outside) {
@@ -44,22 +42,25 @@ fn judge_run(world: &World, outside: &Outside, program: &Program, row: &RunRow) 
     let history = world.watch().records(row.id);
     let name = world.watch().name(row.id);
     let blame = |problem: String| world.blame(format!("{name}: {problem}"));
-    let mut since = None;
-    for era in eras(&history) {
-        let [main, handler] = PHASES.map(|phase| model_phase(program, phase, &era.records));
-        for (phase, modelled) in [(Phase::Main, &main), (Phase::OnFailure, &handler)] {
-            check_steps(&era.records, phase, modelled).into_iter().for_each(&blame);
-            for execution in executions(outside, row.id, phase) {
-                if is_of_era(&execution, since, era.until) {
-                    check_execution(&execution, modelled).into_iter().for_each(&blame);
-                }
-            }
-        }
-        if era.until.is_none() {
-            check_end(&era.records, row, &main, &handler).into_iter().for_each(&blame);
-        }
-        since = era.until;
+    let eras: Vec<_> = eras(&history)
+        .into_iter()
+        .map(|era| Judged::new(program, era))
+        .collect();
+    for era in &eras {
+        check_steps(&era.records, Phase::Main, &era.main)
+            .into_iter()
+            .for_each(&blame);
+        check_steps(&era.records, Phase::OnFailure, &era.handler)
+            .into_iter()
+            .for_each(&blame);
     }
+    for execution in executions(outside, row.id) {
+        check_in_its_era(&execution, &eras).into_iter().for_each(&blame);
+    }
+    let last = eras.last().expect("there is at least one era");
+    check_end(&last.records, row, &last.main, &last.handler)
+        .into_iter()
+        .for_each(&blame);
     // What was counted in a transaction stays counted, whether its step still counts or not.
     let counted = count(&history);
     let stands = outside.cells.read(&cell(program.index, row.id));
@@ -70,26 +71,51 @@ fn judge_run(world: &World, outside: &Outside, program: &Program, row: &RunRow) 
     }
 }
 
-fn model_phase(program: &Program, phase: Phase, history: &[Record]) -> Modelled {
-    let (node, root) = match phase {
-        Phase::Main => (&program.main, "m"),
-        Phase::OnFailure => (&program.cleanup, "f"),
-    };
-    model::execute(node, root, &recorded(history, phase))
+/// What counted until the run was sent back, or counts at last, and what its program makes of that.
+pub(super) struct Judged {
+    until: Option<Epoch>,
+    records: Vec<Record>,
+    main: Modelled,
+    handler: Modelled,
 }
 
-/// Whoever executes a run sees what counts when it was claimed. A run that is sent back is claimed anew.
-pub(super) fn is_of_era(execution: &Execution, since: Option<Epoch>, until: Option<Epoch>) -> bool {
-    let epoch = execution.epoch.unwrap_or(Epoch(0));
-    since.is_none_or(|since| epoch > since) && until.is_none_or(|until| epoch < until)
+impl Judged {
+    pub fn new(program: &Program, Era { until, records }: Era) -> Self {
+        Self {
+            until,
+            main: model::execute(&program.main, "m", &recorded(&records, Phase::Main)),
+            handler: model::execute(&program.cleanup, "f", &recorded(&records, Phase::OnFailure)),
+            records,
+        }
+    }
+
+    fn modelled(&self, phase: Phase) -> &Modelled {
+        match phase {
+            Phase::Main => &self.main,
+            Phase::OnFailure => &self.handler,
+        }
+    }
 }
 
-fn executions(outside: &Outside, run: RunId, phase: Phase) -> Vec<std::sync::Arc<Execution>> {
+fn executions(outside: &Outside, run: RunId) -> Vec<std::sync::Arc<Execution>> {
     let all = lock(&outside.executions);
-    let own = all
-        .iter()
-        .filter(|execution| (execution.run, execution.phase) == (run, phase));
-    own.cloned().collect()
+    all.iter().filter(|execution| execution.run == run).cloned().collect()
+}
+
+/// Whoever executes a run sees what counted when it was claimed: a run that is sent back is claimed anew. Where it may
+/// be one of several epochs, it fits one of them.
+pub(super) fn check_in_its_era(execution: &Execution, eras: &[Judged]) -> Option<String> {
+    let check = |epoch: Option<Epoch>| {
+        let mut eras = eras.iter();
+        let era = eras.find(|era| era.until.is_none_or(|until| epoch < Some(until)))?;
+        check_execution(execution, epoch, era.modelled(execution.phase))
+    };
+    let newest = check(execution.epoch())?;
+    let mut older = execution.epochs.iter().skip(1);
+    match older.any(|epoch| check(Some(*epoch)).is_none()) {
+        true => None,
+        false => Some(newest),
+    }
 }
 
 /// The answers of a phase in the order in which they were recorded.
@@ -130,20 +156,20 @@ pub(super) fn check_steps(history: &[Record], phase: Phase, modelled: &Modelled)
 /// Each execution saw what the model sees, up to an answer that was never durable: then
 /// another one is in its place, from a later epoch, or none. After a panic of the code its own
 /// epoch may go on as well, to write down how effects have ended.
-pub(super) fn check_execution(execution: &Execution, modelled: &Modelled) -> Option<String> {
+pub(super) fn check_execution(execution: &Execution, epoch: Option<Epoch>, modelled: &Modelled) -> Option<String> {
     let seen = lock(&execution.seen);
     let mut expected = modelled.sights.iter();
     for (nth, sight) in seen.iter().enumerate() {
         let differs = match (sight, expected.next()) {
             (sight, Some((known, _))) if sight == known => continue,
             (Sight::Answered(..), None) => return None,
-            (Sight::Answered(..), Some((Sight::Answered(..), epoch))) if *epoch > execution.epoch => return None,
-            (Sight::Answered(step, _), Some((Sight::Answered(..), _))) if execution.forgot(*step, modelled) => {
+            (Sight::Answered(..), Some((Sight::Answered(..), known))) if *known > epoch => return None,
+            (Sight::Answered(step, _), Some((Sight::Answered(..), _))) if execution.forgot(*step, epoch, modelled) => {
                 return None;
             }
             (_, known) => known,
         };
-        let (phase, epoch) = (execution.phase, execution.epoch.map_or(0, |epoch| epoch.0));
+        let (phase, epoch) = (execution.phase, epoch.map_or(0, |epoch| epoch.0));
         return Some(format!(
             "{phase:?} under epoch {epoch} saw {sight:?} in place {nth}, the history gives {differs:?}"
         ));
@@ -153,10 +179,10 @@ pub(super) fn check_execution(execution: &Execution, modelled: &Modelled) -> Opt
 
 impl Execution {
     /// It panicked, and the answer of this step was never recorded under its epoch.
-    fn forgot(&self, step: u32, modelled: &Modelled) -> bool {
+    fn forgot(&self, step: u32, own: Option<Epoch>, modelled: &Modelled) -> bool {
         let of_step = |sight: &Sight| matches!(sight, Sight::Answered(ordinal, _) if *ordinal == step);
         let mut recorded = modelled.sights.iter().filter(|(sight, _)| of_step(sight));
-        self.fell.load(Ordering::Relaxed) && recorded.all(|(_, epoch)| *epoch > self.epoch)
+        self.fell.load(Ordering::Relaxed) && recorded.all(|(_, epoch)| *epoch > own)
     }
 }
 

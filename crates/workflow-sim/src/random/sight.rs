@@ -32,13 +32,18 @@ pub(super) enum Sight {
 pub(super) struct Execution {
     pub run: RunId,
     pub phase: Phase,
-    pub epoch: Option<Epoch>,
+    /// Under which of these epochs it is; the newest first.
+    pub epochs: Vec<Epoch>,
     pub seen: Mutex<Vec<Sight>>,
     /// The simulator made it panic: the engine then forgets what could be found out again.
     pub fell: AtomicBool,
 }
 
 impl Execution {
+    pub fn epoch(&self) -> Option<Epoch> {
+        self.epochs.first().copied()
+    }
+
     pub fn reached(&self, name: &str, key: &str) -> u32 {
         let mut seen = lock(&self.seen);
         seen.push(Sight::Reached(name.to_owned(), key.to_owned()));

@@ -27,7 +27,7 @@ fn execution(epoch: u64, fell: bool, seen: &[Sight]) -> Execution {
     Execution {
         run: RunId(Uuid::from_u128(1)),
         phase: Phase::Main,
-        epoch: Some(Epoch(epoch)),
+        epochs: vec![Epoch(epoch)],
         seen: Mutex::new(seen.to_vec()),
         fell: AtomicBool::new(fell),
     }
@@ -92,7 +92,7 @@ fn a_replay_that_differs_is_found() {
         (1, false, vec![reached("m.0"), answered(2, 20)], false),
     ];
     for (epoch, fell, seen, fits) in rows {
-        let found = check_execution(&execution(epoch, fell, &seen), &modelled);
+        let found = check_execution(&execution(epoch, fell, &seen), Some(Epoch(epoch)), &modelled);
         assert_eq!(found.is_none(), fits, "epoch {epoch}, fell {fell}, {seen:?}: {found:?}");
     }
 }

@@ -56,7 +56,15 @@ fn give(state: &mut State, who: Who, at: Duration, claim: &Claim, claimed: &Clai
     let run = state.run(claimed.run.id);
     run.epoch = claimed.lease.epoch.0;
     let lease = claim.lease;
-    run.grants.insert(Epoch(run.epoch), Grant { who, at, lease });
+    run.grants.insert(
+        Epoch(run.epoch),
+        Grant {
+            who,
+            at,
+            lease,
+            given_back: false,
+        },
+    );
     run.standing = Standing::Running {
         until: later(claimed.now, lease),
     };
@@ -86,7 +94,9 @@ fn check(run: &Watched, claim: &Claim, claimed: &Claimed) -> Vec<String> {
     }
     let counts = claimed.records.iter().map(|stored| !stored.superseded);
     if !counts.eq(run.counts.iter().copied().take(CLAIMED_RECORDS)) {
-        problems.push(format!("{name}: the claim says of another record that it counts no more"));
+        problems.push(format!(
+            "{name}: the claim says of another record that it counts no more"
+        ));
     }
     problems
 }

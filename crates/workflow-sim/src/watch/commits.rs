@@ -3,7 +3,7 @@
 use lumina_workflow::store::{
     Advance, Change, CommandKind, Ending, Member, MemberResult, Next, Outcome, StoreError, StoredRecord,
 };
-use lumina_workflow::{Payload, Record, RunId, What};
+use lumina_workflow::{Epoch, Payload, Record, RunId, What};
 
 use super::{Inboxes, PANIC, Standing, State, Watch, Watched, Who};
 use crate::trace::lock;
@@ -215,6 +215,8 @@ impl Watched {
             Next::Finish(ending) => Standing::Ended(ending.clone()),
             Next::Block { reason, .. } => Standing::Blocked(reason.clone()),
         };
+        let grant = self.grants.get_mut(&Epoch(self.epoch));
+        grant.into_iter().for_each(|grant| grant.given_back = true);
         let problem = match &standing {
             Standing::Blocked(reason) if !reason.contains(PANIC) => {
                 Some(format!("is blocked, and no fault is the reason: {reason}"))

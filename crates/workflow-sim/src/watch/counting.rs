@@ -76,7 +76,9 @@ struct History<'h> {
 impl History<'_> {
     /// The places that count no more. Some of them did not before.
     fn go_back(&self, step: u32, at: u64, reached: &mut BTreeMap<u32, Reached>) -> Vec<u64> {
-        let mut gone: Vec<u64> = (1..self.end).filter(|place| self.ends_with_the_run(*place, at)).collect();
+        let mut gone: Vec<u64> = (1..self.end)
+            .filter(|place| self.ends_with_the_run(*place, at))
+            .collect();
         reached.retain(|ordinal, of| {
             let stays = *ordinal != step && of.first < at;
             if !stays {

@@ -47,17 +47,17 @@ impl Watch {
             state.blame(format!("{} was executed in a run that nobody started", execution.step));
             return 1;
         };
-        let problems = run.find_problems(execution);
+        let (epoch, problems) = run.judge(execution);
         problems.into_iter().for_each(|problem| state.blame(problem));
-        note(&mut state, execution)
+        note(&mut state, execution, epoch)
     }
 }
 
-fn note(state: &mut State, execution: &Execution<'_>) -> u64 {
+fn note(state: &mut State, execution: &Execution<'_>, epoch: Epoch) -> u64 {
     let place = (execution.phase, execution.step.to_owned(), execution.key.to_string());
     let run = state.run(execution.run);
     let begun = Begun {
-        epoch: run.grant_of(execution.who).map_or(Epoch(0), |(epoch, _)| epoch),
+        epoch,
         kind: execution.kind,
         resolved: false,
     };
@@ -67,19 +67,26 @@ fn note(state: &mut State, execution: &Execution<'_>) -> u64 {
 }
 
 impl Watched {
-    /// The newest lease of this life.
-    fn grant_of(&self, who: Who) -> Option<(Epoch, Grant)> {
-        let mut grants = self.grants.iter().rev();
-        grants.find(|(_, grant)| grant.who == who).map(|(epoch, grant)| (*epoch, *grant))
+    /// Under which of the leases that its life may have it is right, or what is wrong with it under the newest.
+    fn judge(&self, execution: &Execution<'_>) -> (Epoch, Vec<String>) {
+        let grants = self.grants_of(execution.who, execution.at);
+        let judged = grants
+            .iter()
+            .map(|(epoch, grant)| (*epoch, self.find_problems(execution, *epoch, grant)));
+        let mut judged: Vec<_> = judged.collect();
+        if judged.is_empty() {
+            let Execution { who, step, key, .. } = execution;
+            let told = format!("{}: {who} executes {step}{key}, and never claimed the run", self.name());
+            return (Epoch(0), vec![told]);
+        }
+        let right = judged.iter().position(|(_, problems)| problems.is_empty());
+        judged.swap_remove(right.unwrap_or(0))
     }
 
-    fn find_problems(&self, execution: &Execution<'_>) -> Vec<String> {
+    fn find_problems(&self, execution: &Execution<'_>, epoch: Epoch, grant: &Grant) -> Vec<String> {
         let Execution { who, phase, step, .. } = *execution;
         let key = execution.key.to_string();
         let tell = |what: &str| format!("{}: {who} executes {step}{key}, {what}", self.name());
-        let Some((epoch, grant)) = self.grant_of(who) else {
-            return vec![tell("and never claimed the run")];
-        };
         let mut problems = Vec::new();
         let current = epoch.0 == self.epoch;
         if current && self.standing == Standing::Paused {
@@ -108,7 +115,7 @@ impl Watched {
     /// An outside effect acts on record, and only when every execution before is known to have failed.
     fn find_repetition(&self, execution: &Execution<'_>, epoch: Epoch, key: &str) -> Option<&'static str> {
         let place = (execution.phase, execution.step.to_owned(), key.to_owned());
-        if self.barred {
+        if self.barred && execution.phase == Phase::Main {
             return Some("and what left it behind may repeat nothing");
         }
         let forgiven = self.forgiven.get(&place).copied().unwrap_or(Epoch(0));
