@@ -3,13 +3,15 @@
 use std::sync::Mutex;
 use std::sync::atomic::AtomicBool;
 
-use lumina_workflow::{Epoch, Failure, Phase, RunId};
+use jiff::Timestamp;
+use lumina_workflow::{Epoch, Failure, Payload, Phase, Record, RunId, Seq, StepKey, StepKind, StepRef, What, WorkerId};
 use uuid::Uuid;
 
-use super::judge::check_execution;
+use super::judge::{Judged, check_execution, check_in_its_era};
 use super::model::{self, Recorded};
-use super::program::{Node, Outcome, Policy, mix};
+use super::program::{Node, Outcome, Policy, Program, mix};
 use super::sight::{Answer, Execution, Sight};
+use crate::watch::eras;
 
 fn act() -> Node {
     Node::Act(Policy::Once, vec![Outcome::Good])
@@ -95,4 +97,56 @@ fn a_replay_that_differs_is_found() {
         let found = check_execution(&execution(epoch, fell, &seen), Some(Epoch(epoch)), &modelled);
         assert_eq!(found.is_none(), fits, "epoch {epoch}, fell {fell}, {seen:?}: {found:?}");
     }
+}
+
+fn record(epoch: u64, ordinal: Option<u32>, what: What) -> Record {
+    Record {
+        phase: Phase::Main,
+        step: ordinal.map(|ordinal| StepRef {
+            ordinal,
+            name: "once".to_owned(),
+            key: StepKey::Given(format!("m.{}", ordinal - 1)),
+            kind: StepKind::Action,
+        }),
+        what,
+        started_at: Timestamp::UNIX_EPOCH,
+        ended_at: Timestamp::UNIX_EPOCH,
+        worker: WorkerId(Uuid::nil()),
+        epoch: Epoch(epoch),
+    }
+}
+
+fn done(epoch: u64, ordinal: u32, value: u64) -> Record {
+    let payload = Some(Payload::encode(&value).unwrap());
+    record(epoch, Some(ordinal), What::Completed { attempt: 1, payload })
+}
+
+/// A run that was sent back to its second step: whoever executed it before saw what counted then, whoever did after
+/// that sees what is left.
+#[test]
+fn an_execution_is_compared_with_what_counted_then() {
+    let program = Program {
+        index: 0,
+        main: Node::Seq(vec![act(), act()]),
+        cleanup: Node::Seq(Vec::new()),
+    };
+    let (by, step, at) = ("ada".to_owned(), 2, Seq(2));
+    let rewound = record(2, None, What::Rewound { by, step, at });
+    let history = [done(1, 1, 10), done(1, 2, 20), rewound, done(3, 2, 21)];
+    let eras: Vec<_> = eras(&history)
+        .into_iter()
+        .map(|era| Judged::new(&program, era))
+        .collect();
+    let saw = |second| vec![reached("m.0"), answered(1, 10), reached("m.1"), answered(2, second)];
+    let rows = [(1, 20, true), (1, 21, false), (3, 21, true), (3, 20, false)];
+    for (epoch, second, fits) in rows {
+        let found = check_in_its_era(&execution(epoch, false, &saw(second)), &eras);
+        assert_eq!(found.is_none(), fits, "{second} under epoch {epoch}: {found:?}");
+    }
+    // A life that may be executing it under either epoch is right under one of them.
+    let mut either = execution(3, false, &saw(20));
+    either.epochs.push(Epoch(1));
+    assert_eq!(check_in_its_era(&either, &eras), None);
+    *crate::trace::lock(&either.seen) = saw(22);
+    assert!(check_in_its_era(&either, &eras).is_some());
 }

@@ -91,6 +91,7 @@ fn check(run: &Watched, claim: &Claim, claimed: &Claimed) -> Vec<String> {
     let shown = run.records.iter().take(CLAIMED_RECORDS);
     if claimed.run.seq.0 != run.records.len() as u64 || !claimed.records.iter().map(|stored| &stored.record).eq(shown) {
         problems.push(format!("{name}: the claim shows another history than was committed"));
+        return problems;
     }
     let counts = claimed.records.iter().map(|stored| !stored.superseded);
     if !counts.eq(run.counts.iter().copied().take(CLAIMED_RECORDS)) {

@@ -16,6 +16,8 @@ use uuid::Uuid;
 
 use super::{Execution, Inboxes, Waiting, Watch, Who};
 
+mod rewinds;
+
 const SECOND: Duration = Duration::from_secs(1);
 const LEASE: Duration = Duration::from_secs(15);
 const P0: Who = Who { process: 0, life: 1 };
@@ -55,6 +57,11 @@ fn start(watch: &Watch, run: RunId) {
 
 /// A claim at this second, under this epoch, that shows these records.
 fn claim(watch: &Watch, who: Who, run: RunId, second: u64, epoch: u64, shown: &[Record]) {
+    claim_shown(watch, who, run, second, epoch, shown, &vec![false; shown.len()]);
+}
+
+/// The same, and of each record whether it counts no more.
+fn claim_shown(watch: &Watch, who: Who, run: RunId, second: u64, epoch: u64, shown: &[Record], gone: &[bool]) {
     let claim = Claim {
         worker: WorkerId(Uuid::from_u128(9)),
         lease: LEASE,
@@ -68,10 +75,11 @@ fn claim(watch: &Watch, who: Who, run: RunId, second: u64, epoch: u64, shown: &[
         run,
         epoch: Epoch(epoch),
     };
-    let records = shown.iter().cloned().zip(1..).map(|(record, seq)| StoredRecord {
+    let records = shown.iter().cloned().zip(gone).zip(1..);
+    let records = records.map(|((record, gone), seq)| StoredRecord {
         seq: Seq(seq),
         record,
-        superseded: false,
+        superseded: *gone,
     });
     let claimed = Claimed {
         lease,
@@ -174,11 +182,16 @@ fn failing() -> Record {
 }
 
 fn advance(watch: &Watch, who: Who, epoch: u64, seq: u64, records: &[Record], next: Next) {
+    let lease = Lease {
+        run: id(1),
+        epoch: Epoch(epoch),
+    };
+    advance_under(watch, who, lease, seq, records, next);
+}
+
+fn advance_under(watch: &Watch, who: Who, lease: Lease, seq: u64, records: &[Record], next: Next) {
     let advance = Advance {
-        lease: Lease {
-            run: id(1),
-            epoch: Epoch(epoch),
-        },
+        lease,
         seq: Seq(seq),
         records: records.to_vec(),
         consumed: Vec::new(),

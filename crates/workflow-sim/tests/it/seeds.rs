@@ -104,6 +104,11 @@ fn everything_happens() {
         "never comes",
         "comes twice",
         "is cancelled",
+        "to where it failed",
+        "to its beginning",
+        "to a step",
+        "by ada -> effective true",
+        "by eve -> effective true",
         "workflow code",
         "step code",
         "lease lost",
@@ -127,4 +132,19 @@ fn everything_happens() {
     for what in all {
         assert!(told.contains(what), "no seed of these has shown `{what}`");
     }
+}
+
+/// Runs are really sent back, in at least a quarter of all seeds.
+#[test]
+fn runs_go_back_in_many_seeds() {
+    let goes_back = |seed: &u64| {
+        let play = Play {
+            traced: true,
+            ..Play::new(*seed, StoreKind::Memory)
+        };
+        let rewinds = |line: &str| line.contains("Rewind {") && line.contains("-> effective true");
+        play.run().trace.lines().any(rewinds)
+    };
+    let found = (0..200).filter(goes_back).count();
+    assert!(found >= 50, "{found} of 200");
 }

@@ -5,7 +5,7 @@ use futures_util::future::join;
 
 use super::Make;
 use super::everywhere::{ALL_FAULTS, Scenario, client};
-use super::script::{A, B, C, EFFECT, PING, RETRIED, SLOW_EFFECT, Script, script};
+use super::script::{A, B, C, EFFECT, KID, PING, RETRIED, SLOW_EFFECT, Script, script};
 use super::world::{HOUR, MINUTE, SECOND, World, event};
 use crate::control::{MayRepeat, RestartFrom};
 use crate::engine::{EngineError, StartOptions};
@@ -272,6 +272,48 @@ pub fn a_restart_repeats_effects_only_if_it_may(make: Make<'_>) {
     assert_eq!(world.end(run), Ok(3));
     assert_eq!(ledger.all()[6..], ["effect", "b", "c"]);
     assert_eq!(ledger.count("a"), 1);
+}
+
+/// What an error handler has done outside, itself or by a child, is done again if the run fails again: so that has to
+/// be allowed by name too.
+pub fn a_handlers_effects_are_not_repeated_unasked(make: Make<'_>) {
+    for by_child in [false, true] {
+        let world = World::new(make);
+        let ledger = world.ledger.clone();
+        let code = script!(
+            [ledger] | run,
+            input | {
+                match input {
+                    0 => run.step(EFFECT, ledger.does(EFFECT, 1)).await,
+                    _ => {
+                        run.step(A, ledger.tries(A, vec![Err(StepError::fail("no budget"))]))
+                            .await
+                    }
+                }
+            }
+        );
+        world.boot(code.on_failure(super::script::handler!(
+            [ledger] | run,
+            _ | {
+                match by_child {
+                    true => run.child::<Script>(KID, &0).await.map(drop),
+                    false => run.step(EFFECT, ledger.does(EFFECT, 1)).await.map(drop),
+                }
+            }
+        )));
+        let run = world.start(1);
+        world.end(run).expect_err("the step fails");
+        let engine = world.alive().engine.clone();
+        let refused = world.run(engine.retry(run, "ada", MayRepeat::Nothing));
+        let named = if by_child { "kid" } else { "effect" };
+        assert!(
+            matches!(&refused, Err(EngineError::WouldRepeat { step, .. }) if step == named),
+            "{refused:?}"
+        );
+        assert_eq!(world.run(engine.retry(run, "ada", MayRepeat::Effects)), Ok(true));
+        world.end(run).expect_err("the step fails again");
+        assert_eq!(ledger.count("effect"), 2);
+    }
 }
 
 /// Whatever goes wrong at whichever call: a retried run repeats what failed, and nothing else.

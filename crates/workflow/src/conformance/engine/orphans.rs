@@ -293,14 +293,14 @@ pub fn a_run_that_goes_back_cancels_what_it_leaves(make: Make<'_>) {
         };
         if dies {
             die_once(&world, is_rewind, || Verdict::ApplyThenDie);
-            let asking = engine.restart(parent, &from, "ada", MayRepeat::Nothing);
+            let asking = engine.restart(parent, &from, "ada", MayRepeat::Effects);
             let (asking, death) = (std::pin::pin!(asking), std::pin::pin!(world.wire.died()));
             world.run(select(asking, death));
             world.kill();
             world.boot(code);
         } else {
             assert_eq!(
-                world.run(engine.restart(parent, &from, "ada", MayRepeat::Nothing)),
+                world.run(engine.restart(parent, &from, "ada", MayRepeat::Effects)),
                 Ok(true)
             );
         }
@@ -345,7 +345,7 @@ pub fn a_restart_cancels_the_handlers_children(make: Make<'_>) {
     assert_eq!(world.status(child), RunStatus::Waiting);
     let engine = world.alive().engine.clone();
     assert_eq!(
-        world.run(engine.restart(parent, &RestartFrom::Beginning, "ada", MayRepeat::Nothing)),
+        world.run(engine.restart(parent, &RestartFrom::Beginning, "ada", MayRepeat::Effects)),
         Ok(true)
     );
     world.pass(SECOND);
@@ -387,6 +387,42 @@ pub fn a_childs_effects_are_not_repeated_unasked(make: Make<'_>) {
         assert_eq!(world.end(parent), Ok(5));
         assert_eq!(ledger.count("effect"), 2);
     }
+}
+
+/// A child that has not ended may still act outside until it is cancelled, so to leave it behind has to be allowed by
+/// name as well; once it has ended and has done nothing outside it has not.
+pub fn a_child_that_may_still_act_is_not_left_behind_unasked(make: Make<'_>) {
+    let world = World::new(make);
+    world.boot(script!(
+        [] | run,
+        input | {
+            if input == WAITS {
+                return run.wait(PING).await;
+            }
+            let answer = run.child::<Script>(KID, &WAITS).await?;
+            run.wait::<u64>(PONG).await.map(|more| answer + more)
+        }
+    ));
+    let parent = world.start(1);
+    world.pass(SECOND);
+    let child = youngest(&world, parent);
+    let engine = world.alive().engine.clone();
+    let restart = |may| world.run(engine.restart(parent, &RestartFrom::Beginning, "ada", may));
+    let refused = restart(MayRepeat::Nothing);
+    assert!(
+        matches!(&refused, Err(EngineError::WouldRepeat { step, .. }) if step == "kid"),
+        "{refused:?}"
+    );
+    assert_eq!(world.status(child), RunStatus::Waiting, "it goes on");
+    world.emit(event("e", child, "ping", 7));
+    world.pass(SECOND);
+    assert_eq!(restart(MayRepeat::Nothing), Ok(true));
+    world.pass(SECOND);
+    let anew = youngest(&world, parent);
+    assert_ne!(anew, child);
+    world.emit(event("f", anew, "ping", 4));
+    world.emit(event("g", parent, "pong", 1));
+    assert_eq!(world.end(parent), Ok(5));
 }
 
 /// A child that has done nothing outside may begin anew as it likes, and one whose failure was kept by another
@@ -507,7 +543,7 @@ pub fn going_back_survives_everything(make: Make<'_>) {
                 let run = engine.start::<Script>(&1, StartOptions::keyed("k")).await?.run();
                 crate::Runtime::sleep(&world.runtime, SECOND).await;
                 match engine
-                    .restart(run, &RestartFrom::Beginning, "ada", MayRepeat::Nothing)
+                    .restart(run, &RestartFrom::Beginning, "ada", MayRepeat::Effects)
                     .await
                 {
                     Ok(_) | Err(EngineError::Refused(Refusal::WrongStatus { .. }) | EngineError::NoSuchStep { .. }) => {
