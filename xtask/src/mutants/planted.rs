@@ -4,6 +4,7 @@ use super::Mutant;
 
 const ENGINE: &str = "lumina-workflow";
 const SQLITE: &str = "lumina-workflow-sqlite";
+const SIM: &str = "lumina-workflow-sim";
 
 pub(super) const MUTANTS: &[Mutant] = &[
     Mutant {
@@ -101,6 +102,38 @@ pub(super) const MUTANTS: &[Mutant] = &[
         to: "|ordinal: u32, known: &Known| (ordinal == step || ordinal != step) && known.first < at;",
         package: ENGINE,
         tests: &["engine", "replay"],
+    },
+    Mutant {
+        name: "a-rewind-keeps-what-came-later",
+        file: "crates/workflow/src/replay.rs",
+        from: "        self.steps.retain(|ordinal, known| stays(*ordinal, known));",
+        to: "        self.steps.retain(|ordinal, known| stays(*ordinal, known) || (*ordinal != step && known.end.is_some()));",
+        package: SIM,
+        tests: &["hundreds_of_seeds"],
+    },
+    Mutant {
+        name: "a-rewind-leaves-its-children-alone",
+        file: "crates/workflow/src/replay.rs",
+        from: "        true => &running(&records[..end]) - &running(records),",
+        to: "        true => &running(records) - &running(&records[..end]),",
+        package: SIM,
+        tests: &["hundreds_of_seeds"],
+    },
+    Mutant {
+        name: "a-rewind-forgets-what-a-handler-did",
+        file: "crates/workflow/src/control.rs",
+        from: "        self.find_repeated_of(&handler, &Replay::default()).await",
+        to: "        self.find_repeated_of(&handler, &handler).await",
+        package: SIM,
+        tests: &["hundreds_of_seeds"],
+    },
+    Mutant {
+        name: "a-rewind-trusts-a-live-child",
+        file: "crates/workflow/src/control.rs",
+        from: "        !row.status.is_end() && !harmless",
+        to: "        false && !row.status.is_end() && !harmless",
+        package: ENGINE,
+        tests: &["engine"],
     },
     Mutant {
         name: "sql-a-stale-epoch-may-write",
