@@ -17,10 +17,6 @@ use crate::writer::Writer;
 /// 12 to 26 ms, more seldom it would write each page of a hot index no less often.
 pub(crate) const CHECKPOINT_PAGES: u64 = 4_000;
 
-/// Under constant writing the log never ends where a checkpoint ended, and never begins anew.
-/// From so many pages on the writer itself copies the last few, between two commits.
-const RESTART_PAGES: u64 = 16_000;
-
 /// With so many pages (512 MiB) somebody holds the log back: an old reader, or a disk that
 /// cannot keep up.
 pub(crate) const OVERLOAD_PAGES: u64 = 64_000;
@@ -114,8 +110,8 @@ pub(crate) fn is_due(shared: &Shared) -> bool {
     shared.wal_pages.load(Ordering::SeqCst) >= shared.checkpoint_at.load(Ordering::SeqCst)
 }
 
-/// Writes back what no reader needs, without waiting for anybody. Answers how long the log is.
-pub(crate) fn run(conn: &Connection, shared: &Shared) -> u64 {
+/// Writes back what no reader needs, without waiting for anybody.
+pub(crate) fn run(conn: &Connection, shared: &Shared) {
     const SQL: &str = "PRAGMA wal_checkpoint(PASSIVE)";
     let counts = conn
         .prepare_cached(SQL)
@@ -132,7 +128,6 @@ pub(crate) fn run(conn: &Connection, shared: &Shared) -> u64 {
         // The next commit begins the log anew.
         shared.wal_pages.store(0, Ordering::SeqCst);
     }
-    log
 }
 
 /// The checkpointer's thread: until the writer is gone.
@@ -143,9 +138,10 @@ pub(crate) fn serve(conn: &Connection, shared: &Shared, due: &Receiver<()>, writ
             Err(RecvTimeoutError::Disconnected) => return,
             Ok(()) | Err(RecvTimeoutError::Timeout) => {}
         }
-        if run(conn, shared) >= RESTART_PAGES {
-            writes.push(Lane::First, WriteJob::Other(Box::new(Writer::finish_checkpoint)));
-        }
+        run(conn, shared);
+        // Under constant writing the log never ends where a checkpoint ended, and would never begin anew. So the writer
+        // copies the last few pages itself, between two commits.
+        writes.push(Lane::First, WriteJob::Other(Box::new(Writer::finish_checkpoint)));
         told = tell(shared, told);
     }
 }

@@ -328,7 +328,7 @@ fn hand_over(group: &Group<'_>, claim: &Claim, candidate: Candidate, admitted: i
             admitted
         ],
     )?;
-    group.note_timer(until);
+    group.note_lease(until);
     claimed(group, run)
 }
 

@@ -18,6 +18,9 @@ const JOURNAL_LIMIT: i64 = 64 * 1024 * 1024;
 /// 8 KiB hold a run's typical rows with few overflow pages; it is fixed when a file is made.
 const PAGE_BYTES: i64 = 8 * 1024;
 
+/// What a page takes in the log, with its header.
+pub(crate) const FRAME_BYTES: u64 = PAGE_BYTES.unsigned_abs() + 24;
+
 /// What the writer keeps in memory, in KiB.
 const WRITER_CACHE: i64 = 16 * 1024;
 

@@ -19,8 +19,10 @@ use crate::read;
 pub(crate) struct Wake {
     /// A run became ready.
     pub ready: bool,
-    /// The earliest timer or lease that was set.
-    pub earliest: i64,
+    /// The earliest timer that was set.
+    pub timer: i64,
+    /// The earliest lease that was given.
+    pub lease: i64,
     /// Runs under execution that something came in for.
     pub inbox: BTreeSet<RunId>,
     /// A schedule's row has changed, or a run of one has ended.
@@ -37,7 +39,8 @@ impl Default for Wake {
     fn default() -> Self {
         Self {
             ready: false,
-            earliest: i64::MAX,
+            timer: i64::MAX,
+            lease: i64::MAX,
             inbox: BTreeSet::new(),
             schedule: false,
             blocked: Vec::new(),
@@ -116,7 +119,12 @@ impl<'c> Group<'c> {
 
     pub(crate) fn note_timer(&self, at: i64) {
         let mut wake = self.wake.borrow_mut();
-        wake.earliest = wake.earliest.min(at);
+        wake.timer = wake.timer.min(at);
+    }
+
+    pub(crate) fn note_lease(&self, until: i64) {
+        let mut wake = self.wake.borrow_mut();
+        wake.lease = wake.lease.min(until);
     }
 
     pub(crate) fn note_schedule(&self) {

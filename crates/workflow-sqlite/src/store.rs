@@ -343,16 +343,14 @@ impl Store for SqliteStore {
     fn next_due(&self) -> BoxFuture<'_, Result<Option<Timestamp>, StoreError>> {
         Box::pin(async move {
             let shared = &self.inner.shared;
-            // From before the look until the answer every timer is a hint, so that none that is
-            // set meanwhile is overlooked.
-            shared.told.store(i64::MAX, Ordering::SeqCst);
+            shared.begin_to_tell();
             let now = shared.clock.now().as_microsecond();
             let due = self
                 .inner
                 .ask("the next timer", move |conn, _| read::due::next_due(conn, now))
                 .await?;
             if let Some(due) = due {
-                shared.told.fetch_min(due.as_microsecond(), Ordering::SeqCst);
+                shared.tell(due.as_microsecond());
             }
             Ok(due)
         })

@@ -11,7 +11,7 @@ use tokio::sync::oneshot;
 
 use crate::checkpoint;
 use crate::connect;
-use crate::lanes::{Lane, Lanes, Taken, Takes};
+use crate::lanes::{Lane, Lanes, Taken};
 use crate::options::OpenError;
 use crate::reader::Reader;
 use crate::shared::Shared;
@@ -79,9 +79,11 @@ impl Threads {
         let conn = connect::reader(path).map_err(|error| unreadable(path, error))?;
         let reader = Reader::new(conn, self.shared.clone());
         let jobs = self.reads.clone();
-        let takes = if place == 0 { Takes::FirstOnly } else { Takes::Any };
-        self.readers
-            .push(spawn("sqlite-reader", move || read(&reader, &jobs, takes))?);
+        let serve = move || match place {
+            0 => read_ahead(&reader, &jobs),
+            _ => read(&reader, &jobs),
+        };
+        self.readers.push(spawn("sqlite-reader", serve)?);
         Ok(())
     }
 
@@ -211,12 +213,13 @@ fn join<T>(handle: JoinHandle<T>) -> Option<T> {
 
 fn write(mut writer: Writer, jobs: &Lanes<WriteJob>) -> Writer {
     loop {
-        match jobs.take(Takes::Any, Some(LOOK)) {
+        match jobs.take(LOOK) {
             Taken::Job(job) => run_write(&mut writer, job, jobs),
             Taken::Idle => {}
             Taken::Closed => return writer,
         }
         writer.notice_others();
+        writer.make_room();
     }
 }
 
@@ -262,10 +265,25 @@ fn is_shared(batch: &[Member]) -> bool {
     !matches!(batch, [alone] if alone.attach.is_some())
 }
 
-fn read(reader: &Reader, jobs: &Lanes<ReadJob>, takes: Takes) {
-    while let Taken::Job(job) = jobs.take(takes, None) {
-        if catch_unwind(AssertUnwindSafe(|| job(reader))).is_err() {
-            tracing::error!("a read of the database panicked");
+fn read_ahead(reader: &Reader, jobs: &Lanes<ReadJob>) {
+    while let Some(job) = jobs.take_ahead() {
+        run_read(reader, job);
+    }
+}
+
+fn read(reader: &Reader, jobs: &Lanes<ReadJob>) {
+    loop {
+        match jobs.take(Duration::MAX) {
+            Taken::Job(job) => run_read(reader, job),
+            Taken::Idle => {}
+            Taken::Closed => return,
         }
+    }
+}
+
+/// A panic costs its own call and nothing else.
+fn run_read(reader: &Reader, job: ReadJob) {
+    if catch_unwind(AssertUnwindSafe(|| job(reader))).is_err() {
+        tracing::error!("a read of the database panicked");
     }
 }

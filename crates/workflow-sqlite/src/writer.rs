@@ -14,11 +14,13 @@ use crate::blocked::Searched;
 use crate::claim::{Found, Known};
 use crate::fault::{Fault, of_commit};
 use crate::flow::{News, Standing};
+use crate::flush::{Flush, Flushing};
 use crate::group::{Group, Wake};
 use crate::migrate::{MigrateError, Script};
 use crate::passed::Passed;
+use crate::room::Room;
 use crate::shared::Shared;
-use crate::{attachment, change, checkpoint, claim, migrate, purge};
+use crate::{attachment, change, checkpoint, claim, connect, migrate, purge};
 
 /// After a foreign write, at most this many executing runs are told to look at their inbox;
 /// more than that execute only in a fleet's worth of work, which looks often enough.
@@ -42,11 +44,15 @@ pub(crate) struct Writer {
     data_version: i64,
     /// How many members the last group had.
     last_group: usize,
+    flushing: Flushing,
+    room: Room,
 }
 
 impl Writer {
     pub(crate) fn new(conn: Connection, shared: Arc<Shared>) -> Self {
         let mut writer = Self {
+            flushing: Flushing::settled(),
+            room: Room::beside(&shared.path),
             conn,
             shared,
             rank: i64::MIN,
@@ -84,7 +90,7 @@ impl Writer {
     /// A member alone needs no savepoint: when it is refused, the transaction is rolled back.
     /// Under a savepoint every page that a large attachment changes would be written twice.
     fn commit_alone(&mut self, member: &Member) -> Result<Vec<MemberResult>, StoreError> {
-        let answer = self.transact_if(|group| {
+        let answer = self.transact_if(Flush::Now, |group| {
             let mut answer = change::apply(group, &member.change, member.attach.as_ref())?;
             group.bring_news(member, &mut answer)?;
             let keep = answer.is_ok();
@@ -96,7 +102,7 @@ impl Writer {
     pub(crate) fn claim(&mut self, wanted: &Claim) -> Result<Vec<Claimed>, StoreError> {
         let known = self.recall(wanted);
         let blocked = known.blocked;
-        let found = self.transact(|group| claim::claim(group, wanted, known))?;
+        let found = self.transact_if(Flush::Later, |group| Ok((claim::claim(group, wanted, known)?, true)))?;
         Ok(self.remember(wanted, blocked, found))
     }
 
@@ -125,6 +131,7 @@ impl Writer {
     /// What earlier claims have found out, for the next one.
     fn recall(&mut self, wanted: &Claim) -> Known {
         self.overtaken = i64::MAX;
+        self.shared.unasked.store(true, Ordering::SeqCst);
         Known {
             blocked: self.searched.is_worth_it(&wanted.definitions),
             standing: std::mem::take(&mut self.news).apply(self.standing.take()),
@@ -153,18 +160,28 @@ impl Writer {
     }
 
     pub(crate) fn migrate(&mut self, owner: &str, scripts: &[Script]) -> Result<Vec<&'static str>, MigrateError> {
+        let failed = |error| MigrateError::Failed {
+            path: self.shared.path.clone(),
+            what: "asking for durable writes".to_owned(),
+            error,
+        };
+        self.flushing.set(&self.conn, Flush::Now).map_err(failed)?;
         let now = self.shared.clock.now().as_microsecond();
         migrate::apply(&mut self.conn, &self.shared.path, now, owner, scripts)
     }
 
     /// A durable transaction: all of it, or nothing.
     fn transact<T>(&mut self, body: impl FnOnce(&Group<'_>) -> Result<T, Fault>) -> Result<T, StoreError> {
-        self.transact_if(|group| Ok((body(group)?, true)))
+        self.transact_if(Flush::Now, |group| Ok((body(group)?, true)))
     }
 
-    /// The same, kept only if the body says so.
-    fn transact_if<T>(&mut self, body: impl FnOnce(&Group<'_>) -> Result<(T, bool), Fault>) -> Result<T, StoreError> {
-        self.begin().map_err(|fault| fault.to_store(self.path()))?;
+    /// A transaction that is kept only if the body says so.
+    fn transact_if<T>(
+        &mut self,
+        flush: Flush,
+        body: impl FnOnce(&Group<'_>) -> Result<(T, bool), Fault>,
+    ) -> Result<T, StoreError> {
+        self.begin(flush).map_err(|fault| fault.to_store(self.path()))?;
         // The time is asked for under the lock, so that times follow the order of commits.
         let now = self.shared.clock.now().as_microsecond();
         let group = Group::new(&self.conn, &self.shared.payloads, now, self.rank);
@@ -194,7 +211,8 @@ impl Writer {
         Ok(answer)
     }
 
-    fn begin(&self) -> Result<(), Fault> {
+    fn begin(&mut self, flush: Flush) -> Result<(), Fault> {
+        self.flushing.set(&self.conn, flush)?;
         self.conn.prepare_cached("BEGIN IMMEDIATE")?.execute([])?;
         Ok(())
     }
@@ -220,7 +238,7 @@ impl Writer {
         }
         self.news.all |= wake.flow.all;
         self.news.keyed_timer = self.news.keyed_timer.min(wake.flow.keyed_timer);
-        let earlier = wake.earliest < self.shared.told.load(Ordering::SeqCst);
+        let earlier = self.shared.is_news(wake.timer, wake.lease);
         if wake.schedule {
             self.shared.hints.send(Hint::Schedule);
         }
@@ -255,6 +273,27 @@ impl Writer {
         self.conn
             .prepare_cached("PRAGMA data_version")?
             .query_row([], |row| row.get(0))
+    }
+
+    /// Makes room in the log's file for the commits to come, while nobody waits for one.
+    pub(crate) fn make_room(&mut self) {
+        let log = self.shared.wal_pages.load(Ordering::SeqCst) * connect::FRAME_BYTES;
+        let Some(wanted) = self.room.wanted(log) else { return };
+        // Under the write lock nobody adds to the log.
+        if self.begin(Flush::Now).is_err() {
+            return;
+        }
+        if let Err(error) = self.room.make(wanted) {
+            tracing::debug!(database = %self.path().display(), %error, "the write-ahead log's file could not be prolonged");
+        }
+        self.roll_back();
+    }
+
+    /// What SQLite says of how it flushes: 1 is NORMAL, 2 is FULL.
+    #[cfg(test)]
+    pub(crate) fn synchronous(&self) -> i64 {
+        let level = self.conn.query_row("PRAGMA synchronous", [], |row| row.get(0));
+        level.expect("a setting can be read")
     }
 
     /// Asks for no more checkpoints, which ends the thread that does them.

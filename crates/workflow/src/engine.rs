@@ -543,18 +543,12 @@ impl Engine {
         let mut listening = self.shell.ends.listen(run);
         loop {
             let row = self.run(run).await?.ok_or(Refusal::UnknownRun(run))?;
-            match row.status {
-                RunStatus::Completed => return Ok(Ok(row.output.unwrap_or_else(Payload::null))),
-                RunStatus::Failed | RunStatus::Cancelled => {
-                    return Ok(Err(row
-                        .failure
-                        .unwrap_or_else(|| Failure::new("the cause was not recorded"))));
-                }
-                _ => {}
+            if let Some(ending) = ending_of(row) {
+                return Ok(ending);
             }
             let mut ended = std::pin::pin!(listening.ended().fuse());
             futures_util::select_biased! {
-                () = ended => {}
+                ending = ended => return Ok(ending.into_result()),
                 () = self.shell.runtime.sleep(pause).fuse() => {}
             }
             pause = (pause * 2).min(Duration::from_secs(1));
@@ -577,6 +571,17 @@ impl Engine {
     #[must_use]
     pub fn runtime(&self) -> &Arc<dyn Runtime> {
         &self.shell.runtime
+    }
+}
+
+/// How a run has ended, if it has.
+fn ending_of(row: RunRow) -> Option<Result<Payload, Failure>> {
+    match row.status {
+        RunStatus::Completed => Some(Ok(row.output.unwrap_or_else(Payload::null))),
+        RunStatus::Failed | RunStatus::Cancelled => Some(Err(row
+            .failure
+            .unwrap_or_else(|| Failure::new("the cause was not recorded")))),
+        _ => None,
     }
 }
 

@@ -415,6 +415,15 @@ pub enum Ending {
     Cancelled(Failure),
 }
 
+impl Ending {
+    pub(crate) fn into_result(self) -> Result<Payload, Failure> {
+        match self {
+            Self::Completed(output) => Ok(output),
+            Self::Failed(failure) | Self::Cancelled(failure) => Err(failure),
+        }
+    }
+}
+
 /// A wish about a run, recorded with who wished it.
 ///
 /// An example is at [`Change`].

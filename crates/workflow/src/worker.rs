@@ -51,6 +51,10 @@ const VAIN_LOOK: Duration = Duration::from_millis(5);
 /// No look in vain is later than this.
 const VAIN_LOOK_CAP: Duration = Duration::from_secs(1);
 
+/// After a claim that found work more often comes in at once, and the next claim finds what is due as well. So nobody
+/// asks the database what is due next before this time is over. A timer that is due meanwhile may be later by it.
+const LULL: Duration = Duration::from_millis(2);
+
 /// After the grace of a shutdown, the database has this time to take the leases back.
 const RELEASE_TIME: Duration = Duration::from_secs(2);
 
@@ -216,8 +220,7 @@ impl Inner {
                     } else {
                         (vain * 2).min(VAIN_LOOK_CAP)
                     };
-                    self.wait_for_work(if claimed > 0 { Duration::ZERO } else { vain })
-                        .await;
+                    self.wait_for_work(claimed, vain).await;
                 }
                 Err(error) => {
                     tracing::warn!(%error, "no runs could be claimed; tried again");
@@ -294,9 +297,14 @@ impl Inner {
         if doubtful { self.renew_held().await } else { Ok(()) }
     }
 
-    /// Until a hint, a free seat, the next due time but not before `least`, or for safety a while.
-    async fn wait_for_work(&self, least: Duration) {
-        if self.look.notified().now_or_never().is_some() {
+    /// Until a hint, a free seat, the next due time, or for safety a while. After a claim that found nothing, what is
+    /// due already is waited for as long as `vain`.
+    async fn wait_for_work(&self, claimed: usize, vain: Duration) {
+        let (called, least) = match claimed {
+            0 => (self.look.notified().now_or_never().is_some(), vain),
+            _ => (self.is_called_within(LULL).await, Duration::ZERO),
+        };
+        if called {
             return;
         }
         let wait = match self.shell.store.next_due().await {
@@ -307,10 +315,15 @@ impl Inner {
             Ok(None) => IDLE_LOOK,
             Err(_) => CLAIM_PAUSE,
         };
+        self.is_called_within(wait).await;
+    }
+
+    /// Whether a look is asked for within this time.
+    async fn is_called_within(&self, time: Duration) -> bool {
         let mut look = std::pin::pin!(self.look.notified().fuse());
         futures_util::select_biased! {
-            () = look => {}
-            () = self.shell.runtime.sleep(wait).fuse() => {}
+            () = look => true,
+            () = self.shell.runtime.sleep(time).fuse() => false,
         }
     }
 

@@ -12,11 +12,13 @@ use crate::flow::fair_rank;
 use crate::group::Group;
 
 pub(super) fn apply(group: &Group<'_>, new: &NewRun, attach: Option<&Attachment>) -> Result<MemberResult, Fault> {
-    if let Some(outcome) = existing(group, new)? {
-        return Ok(Ok(outcome));
-    }
-    if let Err(refusal) = attachment::run(group, attach)? {
-        return Ok(Err(refusal));
+    if attach.is_some() {
+        if let Some(outcome) = existing(group, new)? {
+            return Ok(Ok(outcome));
+        }
+        if let Err(refusal) = attachment::run(group, attach)? {
+            return Ok(Err(refusal));
+        }
     }
     start(group, new).map(Ok)
 }

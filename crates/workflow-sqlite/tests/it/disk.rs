@@ -1,5 +1,7 @@
 //! A full disk, and a log that does not grow without end.
 
+use std::time::Duration;
+
 use lumina_workflow::store::{Change, Member, Outcome, RunQuery, Store, StoreError};
 use lumina_workflow_sqlite::Mode;
 
@@ -82,4 +84,45 @@ async fn the_log_is_written_back() {
         .await
         .unwrap();
     assert_eq!(first.items[0].input.len(), 1_000_002);
+}
+
+/// Under constant writing too the log begins anew, although no checkpoint ever ends where the log ends.
+#[tokio::test]
+async fn the_log_begins_anew_while_everybody_writes() {
+    let folder = Folder::new();
+    let store = folder.executor(Mode::Threads);
+    for number in 0..192 {
+        apply(&store, Change::Start(bulky(number, 1_000_000))).await.unwrap();
+    }
+    let log = folder.path("lumina.db-wal").metadata().unwrap().len();
+    assert!(log < 96 * 1024 * 1024, "the log has {log} bytes");
+}
+
+/// The log's file is longer than the log, so that commits write over what is there; whoever finds the files after a
+/// crash finds all that was committed, and nothing else.
+#[tokio::test]
+async fn room_in_the_log_is_no_part_of_it() {
+    let folder = Folder::new();
+    let store = folder.executor(Mode::Threads);
+    let log = || folder.path("lumina.db-wal").metadata().unwrap().len();
+    apply(&store, Change::Start(bulky(0, 100_000))).await.unwrap();
+    store.renew(Vec::new(), Duration::from_secs(1)).await.unwrap();
+    assert!(log() < 1_000_000, "a small log is left as it is: {}", log());
+    for number in 1..10 {
+        apply(&store, Change::Start(bulky(number, 200_000))).await.unwrap();
+    }
+    // Room is made behind a call, before the next one.
+    store.renew(Vec::new(), Duration::from_secs(1)).await.unwrap();
+    let made = log();
+    assert!(made > 3_500_000, "{made}");
+    apply(&store, Change::Start(bulky(10, 100_000))).await.unwrap();
+    assert_eq!(log(), made, "the commit has found room");
+
+    let crashed = Folder::new();
+    for file in ["lumina.db", "lumina.db-wal"] {
+        std::fs::copy(folder.path(file), crashed.path(file)).unwrap();
+    }
+    let found = runs(&crashed.executor(Mode::Threads)).await;
+    assert_eq!(found, runs(&store).await);
+    assert_eq!(found.len(), 11);
 }

@@ -55,11 +55,14 @@ impl Driver {
             emits,
             ..self.make_advance(next, guard)
         };
-        let ends = matches!(advance.next, Next::Finish(_));
+        let ending = match &advance.next {
+            Next::Finish(ending) => Some(ending.clone()),
+            _ => None,
+        };
         match self.submit(advance, None).await? {
             Committed::Done { .. } => {
-                if ends {
-                    self.shell.ends.tell(self.lease.run);
+                if let Some(ending) = ending {
+                    self.shell.ends.tell(self.lease.run, ending);
                 }
                 Ok(true)
             }
