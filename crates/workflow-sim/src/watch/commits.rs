@@ -156,7 +156,12 @@ impl Watched {
     fn place(&self, advance: &Advance, records: &[Record]) -> Place {
         let (before, now) = (advance.seq.0, self.records.len() as u64);
         if before == now {
-            return Place::Next;
+            // Under one epoch a run is given back once. What tells nothing new after that was applied already.
+            let given_back = !matches!(self.standing, Standing::Running { .. });
+            return match given_back && records.is_empty() {
+                true => Place::Again,
+                false => Place::Next,
+            };
         }
         let first = usize::try_from(before).unwrap_or(usize::MAX);
         let there = self.records.get(first..).is_some_and(|stored| stored == records);

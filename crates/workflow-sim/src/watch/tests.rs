@@ -16,6 +16,7 @@ use uuid::Uuid;
 
 use super::{Execution, Inboxes, Waiting, Watch, Who};
 
+mod repeats;
 mod rewinds;
 
 const SECOND: Duration = Duration::from_secs(1);
