@@ -299,7 +299,7 @@ fn fits(row: &Row<'_>, claim: &Claim) -> Result<bool, Fault> {
 
 fn hand_over(group: &Group<'_>, claim: &Claim, candidate: Candidate, admitted: i64) -> Result<Claimed, Fault> {
     const SQL: &str = "UPDATE workflow_run SET epoch = ?2, status = 'running', ready_rank = NULL, wake_at = NULL, \
-         lease_until = ?3, hash = ?4, known_since = max(known_since, ?5), any_hash = 0, updated_at = ?6, worker = ?7, blocked = NULL, \
+         lease_until = ?3, hash = ?4, known_since = iif(hash = ?4, max(known_since, ?5), ?5), any_hash = 0, updated_at = ?6, worker = ?7, blocked = NULL, \
          begun_at = coalesce(begun_at, ?6), admitted = ?8 \
          WHERE id = ?1";
     let mut run = candidate.run;

@@ -95,8 +95,9 @@ pub trait Store: Send + Sync + 'static {
 
     /// Takes over up to `limit` runs that are ready, whose timer is due, or whose lease has
     /// expired: status `running`, epoch one higher, lease from now on. Higher priority first,
-    /// then who became ready first. Only such as [`Claim`] describes. The run's `known_since`
-    /// becomes the later of its own and the claimer's, and its hash that of the claimer's definition of the workflow, if it has one.
+    /// then who became ready first. Only such as [`Claim`] describes. The run's hash
+    /// becomes that of the claimer's definition of the workflow, if it has one, and its `known_since` the claimer's; when
+    /// the hash stays, the later of its own and the claimer's.
     ///
     /// A run with a flow key becomes ready with the first place in the queue of its priority
     /// that is behind the last place of its key, so that keys take turns; its timer as well

@@ -155,3 +155,22 @@ pub fn a_retried_run_is_for_any_hash(stage: &Stage<'_>) {
         );
     }
 }
+
+/// A retried run that older code has taken is that code's: newer code gets it as it would any other of that code's
+/// runs, else nobody would when the older code is gone.
+pub fn a_retried_run_outlives_older_code(stage: &Stage<'_>) {
+    let run = blocked(stage).run;
+    holds("a blocked run can be retried", stage.apply(resume(run)).is_ok());
+    let claimed = stage.claim_as(claim_with(&[(WORKFLOW, OTHER_HASH)], -99)).remove(0);
+    stage.advanced(Advance {
+        next: Next::Release,
+        ..bare(claimed.lease, 1)
+    });
+    let built = |built| claim_with(&[(WORKFLOW, THIRD_HASH)], built);
+    same(
+        "code of the same time does not get it",
+        stage.claim_ids(built(-99)),
+        vec![],
+    );
+    same("newer code does", stage.claim_ids(built(-98)), vec![run]);
+}

@@ -155,7 +155,8 @@ macro_rules! conformance_suite {
                 newer_code_keeps_a_run_that_it_blocked_before,
                 each_hash_gets_a_blocked_run_once,
                 a_run_that_was_unknown_finds_its_code,
-                a_retried_run_is_for_any_hash;
+                a_retried_run_is_for_any_hash,
+                a_retried_run_outlives_older_code;
             pauses:
                 a_paused_workflow_is_not_claimed,
                 a_pause_names_who_and_when,

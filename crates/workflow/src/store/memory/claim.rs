@@ -143,8 +143,12 @@ impl State {
             epoch: Epoch(run.row.epoch.0 + 1),
         };
         let until = later(now, claim.lease);
-        run.row.hash = executing_hash(&run, claim);
-        run.known_since = run.known_since.max(claim.known_since);
+        let hash = executing_hash(&run, claim);
+        run.known_since = match hash == run.row.hash {
+            true => run.known_since.max(claim.known_since),
+            false => claim.known_since,
+        };
+        run.row.hash = hash;
         run.any_hash = false;
         run.row.status = RunStatus::Running;
         run.row.blocked = None;
