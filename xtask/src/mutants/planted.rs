@@ -175,4 +175,12 @@ pub(super) const MUTANTS: &[Mutant] = &[
         package: SQLITE,
         tests: &["conformance::inline"],
     },
+    Mutant {
+        name: "sql-older-code-keeps-a-retried-run",
+        file: "crates/workflow-sqlite/src/claim.rs",
+        from: "known_since = iif(hash = ?4, max(known_since, ?5), ?5)",
+        to: "known_since = max(known_since, ?5)",
+        package: SQLITE,
+        tests: &["conformance::inline::blocks"],
+    },
 ];

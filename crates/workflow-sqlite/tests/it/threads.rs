@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use futures_util::FutureExt;
 use lumina_workflow::Payload;
-use lumina_workflow::store::{Change, Purge, Store, StoreError};
+use lumina_workflow::store::{Attachment, Change, Purge, Store, StoreError};
 use lumina_workflow_sqlite::{Mode, attach};
 
 use crate::opened::*;
@@ -47,12 +47,8 @@ fn inline_calls_are_complete_when_first_polled() {
         .unwrap();
 }
 
-/// A renewal that comes last is done before the commits that were queued ahead of it.
-#[tokio::test]
-async fn a_renewal_goes_ahead_of_the_queue() {
-    let folder = Folder::new();
-    let store = folder.executor(Mode::Threads);
-    let lease = running(&store, 1).await;
+/// An attachment that holds the writer up: it says when it is reached, and goes on when it is told to.
+fn gate() -> (Attachment, mpsc::Receiver<()>, mpsc::Sender<()>) {
     let (entered, is_in) = mpsc::channel();
     let (go_on, may_go_on) = mpsc::channel();
     let gate = Mutex::new(may_go_on);
@@ -61,6 +57,16 @@ async fn a_renewal_goes_ahead_of_the_queue() {
         gate.lock().unwrap().recv().unwrap();
         Ok(Payload::null())
     });
+    (holding, is_in, go_on)
+}
+
+/// A renewal that comes last is done before the commits that were queued ahead of it.
+#[tokio::test]
+async fn a_renewal_goes_ahead_of_the_queue() {
+    let folder = Folder::new();
+    let store = folder.executor(Mode::Threads);
+    let lease = running(&store, 1).await;
+    let (holding, is_in, go_on) = gate();
     let looking = attach(move |tx| {
         let sql = "SELECT lease_until FROM workflow_run WHERE id = ?1";
         let until: i64 = tx.connection().query_row(sql, [lease.run.0], |row| row.get(0))?;
@@ -95,14 +101,7 @@ async fn a_claim_and_a_group_are_done_together() {
         let folder = Folder::new();
         let store = folder.executor(Mode::Threads);
         start(&store, 1).await;
-        let (entered, is_in) = mpsc::channel();
-        let (go_on, may_go_on) = mpsc::channel();
-        let gate = Mutex::new(may_go_on);
-        let holding = attach(move |_| {
-            entered.send(()).unwrap();
-            gate.lock().unwrap().recv().unwrap();
-            Ok(Payload::null())
-        });
+        let (holding, is_in, go_on) = gate();
         let mut held = std::pin::pin!(apply(&store, with(nothing(1), holding)));
         assert!(held.as_mut().now_or_never().is_none(), "it waits at the gate");
         is_in.recv().unwrap();
@@ -127,8 +126,14 @@ async fn a_claim_and_a_group_are_done_together() {
 async fn a_dropped_call_disturbs_nobody() {
     let folder = Folder::new();
     let store = folder.executor(Mode::Threads);
+    let (holding, is_in, go_on) = gate();
+    let mut held = std::pin::pin!(apply(&store, with(nothing(1), holding)));
+    assert!(held.as_mut().now_or_never().is_none(), "it waits at the gate");
+    is_in.recv().unwrap();
     let members: Arc<[_]> = Arc::new([Change::Start(new_run(1)).into()]);
-    assert!(store.commit(members).now_or_never().is_none());
+    assert!(store.commit(members).now_or_never().is_none(), "it is queued");
+    go_on.send(()).unwrap();
+    held.await.unwrap();
     start(&store, 2).await;
     assert_eq!(runs(&store).await.len(), 2);
 }
