@@ -46,11 +46,13 @@ pub(crate) struct Listening<'e> {
 }
 
 impl Listening<'_> {
-    /// Until the run ends, and how it has ended.
+    /// Until the run ends after this began to listen, and how it has ended. An end that was told to others before may
+    /// be one that the run has been sent back from.
     pub async fn ended(&mut self) -> Ending {
-        let ended = self.heard.wait_for(Option::is_some).await;
-        let ended = ended.expect("its entry stays as long as somebody listens");
-        ended.clone().expect("this was waited for")
+        let heard = self.heard.changed().await;
+        heard.expect("its entry stays as long as somebody listens");
+        let ended = self.heard.borrow_and_update().clone();
+        ended.expect("only ends are told")
     }
 }
 
@@ -60,5 +62,32 @@ impl Drop for Listening<'_> {
         if awaited.get(&self.run).is_some_and(|ends| ends.receiver_count() == 1) {
             awaited.remove(&self.run);
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use futures_util::FutureExt;
+    use uuid::Uuid;
+
+    use super::*;
+    use crate::payload::Payload;
+
+    fn ended_with(output: u32) -> Ending {
+        Ending::Completed(Payload::encode(&output).unwrap())
+    }
+
+    /// Whoever begins to listen when an end has been told hears the next one, although somebody else still listens.
+    #[test]
+    fn an_end_from_before_is_not_heard() {
+        let (ends, run) = (Ends::default(), RunId(Uuid::from_u128(1)));
+        let mut first = ends.listen(run);
+        ends.tell(run, ended_with(1));
+        let mut second = ends.listen(run);
+        assert_eq!(first.ended().now_or_never(), Some(ended_with(1)));
+        assert_eq!(second.ended().now_or_never(), None);
+        ends.tell(run, ended_with(2));
+        assert_eq!(first.ended().now_or_never(), Some(ended_with(2)));
+        assert_eq!(second.ended().now_or_never(), Some(ended_with(2)));
     }
 }
