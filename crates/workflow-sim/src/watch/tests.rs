@@ -5,12 +5,12 @@ use std::time::Duration;
 
 use jiff::Timestamp;
 use lumina_workflow::store::{
-    Advance, Change, Claim, Claimed, Command, CommandKind, Delivery, Ending, Lease, Member, NewRun, Next, Outcome,
-    RunRow, RunStatus, StoredRecord,
+    Advance, Change, Claim, Claimed, Command, CommandKind, Delivery, Ending, Inbox, Lease, Member, NewRun, Next,
+    Outcome, RunRow, RunStatus, StoredRecord,
 };
 use lumina_workflow::{
     DefinitionHash, Epoch, Failure, FailureKind, NewEvent, Payload, Phase, Record, RunId, Seq, StepError, StepKey,
-    StepKind, StepRef, TakenEvent, What, WorkerId,
+    StepKind, StepRef, StoredEvent, TakenEvent, What, WorkerId,
 };
 use uuid::Uuid;
 
@@ -191,6 +191,11 @@ fn advance(watch: &Watch, who: Who, epoch: u64, seq: u64, records: &[Record], ne
 }
 
 fn advance_under(watch: &Watch, who: Who, lease: Lease, seq: u64, records: &[Record], next: Next) {
+    advance_seeing(watch, who, lease, seq, records, next, &Inboxes::new());
+}
+
+/// An advance in whose transaction this was in the inboxes.
+fn advance_seeing(watch: &Watch, who: Who, lease: Lease, seq: u64, records: &[Record], next: Next, inboxes: &Inboxes) {
     let advance = Advance {
         lease,
         seq: Seq(seq),
@@ -202,17 +207,50 @@ fn advance_under(watch: &Watch, who: Who, lease: Lease, seq: u64, records: &[Rec
         guard: None,
         next,
     };
-    let (inbox, payload) = (0, None);
-    commit(
-        watch,
-        who,
-        Change::Advance(advance),
-        Outcome::Advanced {
-            inbox,
-            payload,
-            news: None,
-        },
-    );
+    let outcome = Outcome::Advanced {
+        inbox: 0,
+        payload: None,
+        news: None,
+    };
+    let member = Member::from(Change::Advance(advance));
+    watch.committed(who, &[member], inboxes, &Ok(vec![Ok(outcome)]));
+}
+
+/// An event named "a" that has come for run 1.
+fn stored_event() -> StoredEvent {
+    StoredEvent {
+        seq: 1,
+        id: "e".to_owned(),
+        target: id(1).into(),
+        name: "a".to_owned(),
+        key: None,
+        payload: number(1),
+        received_at: moment(0),
+        by: None,
+    }
+}
+
+fn inbox_of(events: Vec<StoredEvent>) -> Inbox {
+    Inbox {
+        counter: events.len() as u64,
+        cancel_by: None,
+        pause_by: None,
+        events,
+    }
+}
+
+/// Run 1's first step waits for an event of this name.
+fn wait_for(watch: &Watch, epoch: u64, event: &str) {
+    let wait = Waiting {
+        phase: Phase::Main,
+        step: "s1".to_owned(),
+        key: "#1".to_owned(),
+    };
+    let expected = super::overlooked::Expected {
+        all: false,
+        events: vec![(event.to_owned(), None)],
+    };
+    watch.expect_event(id(1), (Epoch(epoch), wait), expected);
 }
 
 fn write(watch: &Watch, seq: u64, records: &[Record]) {
@@ -493,16 +531,6 @@ fn a_wrong_end_is_found() {
 
 #[test]
 fn what_was_overlooked_in_an_inbox_is_found() {
-    let event = lumina_workflow::StoredEvent {
-        seq: 1,
-        id: "e".to_owned(),
-        target: id(1).into(),
-        name: "a".to_owned(),
-        key: None,
-        payload: number(1),
-        received_at: moment(0),
-        by: None,
-    };
     let deadline = moment(0);
     let opened = record(1, StepKind::Wait, What::Opened { deadline });
     let timed_out = record(1, StepKind::Wait, What::TimedOut);
@@ -534,44 +562,17 @@ fn what_was_overlooked_in_an_inbox_is_found() {
     ];
     for (expected, cancel_by, records, next, told) in rows {
         let watch = running();
-        let wait = Waiting {
-            phase: Phase::Main,
-            step: "s1".to_owned(),
-            key: "#1".to_owned(),
-        };
-        let expected = super::overlooked::Expected {
-            all: false,
-            events: vec![(expected.to_owned(), None)],
-        };
-        watch.expect_event(id(1), (Epoch(1), wait), expected);
-        let (counter, events) = (1, vec![event.clone()]);
-        let inbox = lumina_workflow::store::Inbox {
-            counter,
+        wait_for(&watch, 1, expected);
+        let inbox = Inbox {
             cancel_by,
-            pause_by: None,
-            events,
+            ..inbox_of(vec![stored_event()])
         };
-        let advance = Advance {
-            lease: Lease {
-                run: id(1),
-                epoch: Epoch(1),
-            },
-            seq: Seq(0),
-            records,
-            consumed: Vec::new(),
-            keys: Vec::new(),
-            starts: Vec::new(),
-            emits: Vec::new(),
-            guard: None,
-            next,
+        let lease = Lease {
+            run: id(1),
+            epoch: Epoch(1),
         };
-        let outcome = Outcome::Advanced {
-            inbox: 1,
-            payload: None,
-            news: None,
-        };
-        let member = Member::from(Change::Advance(advance));
-        watch.committed(P0, &[member], &Inboxes::from([(id(1), inbox)]), &Ok(vec![Ok(outcome)]));
+        let inboxes = Inboxes::from([(id(1), inbox)]);
+        advance_seeing(&watch, P0, lease, 0, &records, next, &inboxes);
         let found = watch.violations();
         assert_eq!(found.len(), usize::from(!told.is_empty()), "{told}: {found:?}");
         assert!(found.iter().all(|found| found.contains(told)), "{told}: {found:?}");
