@@ -1,10 +1,13 @@
-//! A database with Lumina's settings: one connection that writes, and a thread that checkpoints.
+//! A database with Lumina's settings and its handling of the log: one connection that writes, and a thread that
+//! checkpoints.
 //!
 //! A passive checkpoint copies what the log held when it began, and the log starts over only when everything in it
 //! has been copied. A writer that never rests is always a commit ahead, so its log would grow for as long as it
 //! writes (an import of 500,000 rows left 4.7 GiB). Therefore the writer waits, between two commits and seldom,
 //! for one checkpoint that nothing is written beside.
 
+use std::fs::OpenOptions;
+use std::io::Write;
 use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, Ordering};
@@ -20,9 +23,13 @@ use crate::FloorError;
 /// file cache, seldom enough that a page written many times is copied once.
 const CHECKPOINT_AT_PAGES: u32 = 4_000;
 
-/// The writer waits for a checkpoint when the log holds this many pages (128 MiB): four times the length at which
-/// checkpoints begin, so that in short bursts it never does.
-const WAIT_AT_PAGES: u32 = 16_000;
+/// The writer waits for a checkpoint when the log holds this many pages (40 MiB): it then begins anew where the file is
+/// already as long as it has to be.
+const WAIT_AT_PAGES: u32 = 5_000;
+
+/// How long the log's file is made at once, in zeros: longer than the log ever is, so that no commit has to make it
+/// longer, which takes about as long again as its flush.
+const ROOM: usize = 60 << 20;
 
 /// What the checkpoint thread is asked for: a checkpoint, and an answer to whoever waits for its end.
 type Request = Option<SyncSender<()>>;
@@ -54,6 +61,7 @@ impl Database {
         connection.pragma_update(None, "journal_size_limit", 64 << 20)?;
         connection.pragma_update(None, "wal_autocheckpoint", 0)?;
         connection.execute_batch(schema)?;
+        make_room(path)?;
         let log = Arc::new(Log::default());
         let (ask, asked) = sync_channel(1);
         let other = connect(path)?;
@@ -143,5 +151,15 @@ fn checkpoint_when_asked(connection: &Connection, asked: &Receiver<Request>) -> 
             let _ = done.send(());
         }
     }
+    Ok(())
+}
+
+/// The file of the log has to be there, and nothing may be writing to it.
+fn make_room(database: &Path) -> Result<(), FloorError> {
+    let mut log = database.as_os_str().to_owned();
+    log.push("-wal");
+    let mut file = OpenOptions::new().append(true).open(log)?;
+    file.write_all(&vec![0; ROOM])?;
+    file.sync_all()?;
     Ok(())
 }

@@ -8,6 +8,8 @@ use std::fmt;
 pub enum FloorError {
     /// SQLite refused; the message is its own.
     Sqlite(rusqlite::Error),
+    /// The log's file could not be made long enough.
+    Room(std::io::Error),
     /// A fenced update changed no row although nothing else writes: the floor itself is wrong.
     Fenced {
         /// The transition whose update found nothing.
@@ -33,6 +35,7 @@ impl fmt::Display for FloorError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Sqlite(error) => write!(f, "SQLite refused while a floor was measured: {error}"),
+            Self::Room(error) => write!(f, "no room could be made for the floor's log: {error}"),
             Self::Fenced { transition } => {
                 write!(
                     f,
@@ -54,6 +57,7 @@ impl std::error::Error for FloorError {
     fn source(&self) -> Option<&(dyn std::error::Error + 'static)> {
         match self {
             Self::Sqlite(error) => Some(error),
+            Self::Room(error) => Some(error),
             _ => None,
         }
     }
@@ -62,6 +66,12 @@ impl std::error::Error for FloorError {
 impl From<rusqlite::Error> for FloorError {
     fn from(error: rusqlite::Error) -> Self {
         Self::Sqlite(error)
+    }
+}
+
+impl From<std::io::Error> for FloorError {
+    fn from(error: std::io::Error) -> Self {
+        Self::Room(error)
     }
 }
 
