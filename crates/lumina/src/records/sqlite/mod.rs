@@ -21,10 +21,16 @@ mod sweep;
 pub use sweep::{Sweep, Swept};
 
 /// The application's migrations, in order.
-pub const MIGRATIONS: &[(&str, &str)] = &[(
-    "0001_first_light",
-    include_str!("../../../migrations/sqlite/0001_first_light.sql"),
-)];
+pub const MIGRATIONS: &[(&str, &str)] = &[
+    (
+        "0001_first_light",
+        include_str!("../../../migrations/sqlite/0001_first_light.sql"),
+    ),
+    (
+        "0002_money_safe",
+        include_str!("../../../migrations/sqlite/0002_money_safe.sql"),
+    ),
+];
 
 /// A read that failed.
 #[derive(Debug, thiserror::Error)]
