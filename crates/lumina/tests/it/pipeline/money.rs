@@ -3,6 +3,7 @@
 
 mod answers;
 mod budgets;
+mod doors;
 mod late;
 mod provider;
 mod refusals;

@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use serde_json::json;
 
+use super::provider::Post;
 use super::{Fate, MINUTE, Town};
 
 /// One bad address refuses its whole batch: it is isolated and fails with the provider's reason, the rest is sent.
@@ -27,7 +28,7 @@ fn one_bad_address_fails_alone() {
         failed.starts_with("person37@gmail.com: ") && failed.contains("One of the emails is not valid"),
         "{failed}"
     );
-    let mut sent: Vec<String> = town.provider.accepted().iter().flat_map(|post| post.emails()).collect();
+    let mut sent: Vec<String> = town.provider.accepted().iter().flat_map(Post::emails).collect();
     sent.sort();
     sent.dedup();
     assert_eq!(sent.len(), 99);
