@@ -169,7 +169,7 @@ pub(super) fn free_place(tx: &Tx<'_>, enrichment: &str) -> Written<()> {
 }
 
 /// Gives a run's place to whoever is first in line. What it has out keeps its own.
-fn release_slot(tx: &Tx<'_>, run: Uuid) -> Written<()> {
+pub(super) fn release_slot(tx: &Tx<'_>, run: Uuid) -> Written<()> {
     let mut release = tx
         .connection()
         .prepare_cached("UPDATE batch SET state = 'released' WHERE run = ? AND state <> 'released'")?;
