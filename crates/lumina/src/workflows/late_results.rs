@@ -8,7 +8,7 @@ use serde::{Deserialize, Serialize};
 
 use super::context::Context;
 use super::reading::{Reading, read};
-use crate::records::{AnswerSource, Records};
+use crate::records::Records;
 
 /// Asks about each batch whose time has come.
 const ASK: Step = Step::action("ask-for-late-results")
@@ -76,11 +76,8 @@ async fn ask<'r>(context: &Context, enrichment: &str, report: &'r mut LateReport
     let later = || Records::ask_later(enrichment.to_owned(), context.settings.late_poll);
     let (writes, count) = match read(context, permit, &id).await {
         Reading::Answered(answer) => {
-            let stored = context.make_answer(&answer, AnswerSource::Poll);
-            match stored.map_err(StepError::retry)? {
-                Some(stored) => (Records::store_answer(stored), &mut report.answered),
-                None => (later(), &mut report.left),
-            }
+            let stored = context.make_told(&answer, &id).map_err(StepError::retry)?;
+            (Records::store_answer(stored), &mut report.answered)
         }
         Reading::Gone(_) => (Records::mark_gone(enrichment.to_owned()), &mut report.gone),
         Reading::KeyRefused(refusal) => return Err(context.pause_for(&refusal).await),

@@ -12,7 +12,7 @@ use super::context::{Context, answer_of};
 use super::reading::{Reading, read};
 use super::results::{judge, judge_found};
 use super::subscriber_enrichment::{KEPT, LAST_GET, POLL, POLL_PAUSE, WAIT};
-use crate::records::{AnswerId, AnswerRef, AnswerSource, Applied, Out, Records, Verdicts};
+use crate::records::{AnswerId, AnswerRef, Applied, Out, Records, Verdicts};
 
 /// An answer that has just been stored is told within moments.
 const TOLD_WITHIN: Duration = Duration::from_secs(60);
@@ -110,10 +110,8 @@ async fn listen(context: &Context, attempt: &Attempt, permit: Permit, enrichment
     let id = EnrichmentId::parse(enrichment).map_err(StepError::fail)?;
     match read(context, permit, &id).await {
         Reading::Answered(answer) => {
-            let stored = context.make_answer(&answer, AnswerSource::Poll);
-            if let Some(stored) = stored.map_err(StepError::retry)? {
-                attempt.attach(Records::store_answer(stored));
-            }
+            let stored = context.make_told(&answer, &id).map_err(StepError::retry)?;
+            attempt.attach(Records::store_answer(stored));
             Ok(Word::Answered)
         }
         Reading::Running => Ok(Word::Running),

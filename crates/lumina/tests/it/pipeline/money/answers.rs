@@ -174,3 +174,30 @@ fn nobody_never_overwrites_somebody() {
     town.expect_jobs(&[("enriched", 1)]);
     assert_eq!(town.leads(), 1);
 }
+
+/// A result that is read by its id need not repeat it.
+#[test]
+fn a_result_need_not_repeat_what_was_asked_for() {
+    let town = Town::start();
+    town.send(0..3);
+    let post = town.provider.accepted()[0].clone();
+    let mut body = post.finished();
+    body["id"] = Value::Null;
+    town.provider.set_result(post.id(), 200, body);
+    town.pass(15 * MINUTE);
+    town.expect_jobs(&[("enriched", 3)]);
+}
+
+/// Nor need it name its status when it comes with 402.
+#[test]
+fn what_comes_with_402_is_the_end_although_it_does_not_say_so() {
+    let town = Town::start();
+    town.send(0..3);
+    let post = town.provider.accepted()[0].clone();
+    let mut body = post.body("-", |email| email.starts_with("person0").then(|| person(email)));
+    body["status"] = Value::Null;
+    town.provider.set_result(post.id(), 402, body);
+    town.pass(12 * MINUTE);
+    town.expect_jobs(&[("enriched", 1), ("pending", 2)]);
+    assert_eq!(town.outcomes(), ["credits_insufficient"]);
+}
