@@ -124,9 +124,27 @@ fn read_packed(row: &rusqlite::Row<'_>) -> rusqlite::Result<StoredAnswer> {
 
 fn store_answer(tx: &Tx<'_>, answer: &NewAnswer, hash: &str, packed: &[u8]) -> Written<AnswerFate> {
     let run = find_run(tx, answer)?;
-    if !insert(tx, answer, hash, packed)? {
+    let Some(id) = insert(tx, answer, hash, packed)? else {
         return Ok(AnswerFate::Duplicate);
+    };
+    if id == answer.id {
+        return route(tx, answer, hash, run);
     }
+    route(tx, &under(id, answer)?, hash, run)?;
+    Ok(AnswerFate::Duplicate)
+}
+
+/// The same answer under the id that it is stored under.
+fn under(id: AnswerId, answer: &NewAnswer) -> Written<NewAnswer> {
+    let mut same = answer.clone();
+    same.id = id;
+    same.late_run.start_key = Some(id.0.to_string());
+    same.late_run.input = Payload::encode(&id).map_err(StepError::fail)?;
+    Ok(same)
+}
+
+/// Tells whom an answer concerns, if that is known.
+fn route(tx: &Tx<'_>, answer: &NewAnswer, hash: &str, run: Option<Uuid>) -> Written<AnswerFate> {
     let event_id = format!("{}:{hash}", answer.enrichment);
     let Some(run) = run else {
         if answer.is_final {
@@ -203,12 +221,19 @@ fn find_run(tx: &Tx<'_>, answer: &NewAnswer) -> Written<Option<Uuid>> {
     Ok(Some(run.0))
 }
 
-fn insert(tx: &Tx<'_>, answer: &NewAnswer, hash: &str, packed: &[u8]) -> Written<bool> {
+/// The id that the answer is stored under, unless the very same body was there and is done with. One that came as
+/// something said before the end is new as an end; an end that nobody has applied is told again, for it may have come
+/// before it was known whose it is.
+fn insert(tx: &Tx<'_>, answer: &NewAnswer, hash: &str, packed: &[u8]) -> Written<Option<AnswerId>> {
     let mut insert = tx.connection().prepare_cached(
         "INSERT INTO enrichment_answer (id, enrichment, body_hash, status, is_final, source, body, received_at)
-         VALUES (?, ?, ?, ?, ?, ?, ?, ?) ON CONFLICT DO NOTHING",
+         VALUES (?, ?, ?, ?, ?, ?, ?, ?)
+         ON CONFLICT (enrichment, body_hash) DO UPDATE SET
+             status = excluded.status, is_final = 1, source = excluded.source, applied_at = NULL
+         WHERE excluded.is_final AND NOT (enrichment_answer.is_final AND enrichment_answer.applied_at IS NOT NULL)
+         RETURNING id",
     )?;
-    let inserted = insert.execute(params![
+    let values = params![
         answer.id.0,
         answer.enrichment,
         hash,
@@ -217,8 +242,8 @@ fn insert(tx: &Tx<'_>, answer: &NewAnswer, hash: &str, packed: &[u8]) -> Written
         answer.source.as_str(),
         packed,
         micros(tx.now())
-    ])?;
-    Ok(inserted == 1)
+    ];
+    Ok(insert.query_row(values, |row| Ok(AnswerId(row.get(0)?))).optional()?)
 }
 
 pub(super) fn end_enrichment(tx: &Tx<'_>, enrichment: &str, status: Option<&str>, cost: Option<u64>) -> Written<()> {

@@ -201,3 +201,37 @@ fn what_comes_with_402_is_the_end_although_it_does_not_say_so() {
     town.expect_jobs(&[("enriched", 1), ("pending", 2)]);
     assert_eq!(town.outcomes(), ["credits_insufficient"]);
 }
+
+/// A batch of one: its event and its end may have the same bytes.
+#[test]
+fn an_event_in_the_same_bytes_as_the_end_is_not_the_end() {
+    let town = Town::start();
+    town.send(0..1);
+    let post = town.provider.accepted()[0].clone();
+    let body = post.body("FINISHED", |_| Some(Value::Null));
+    assert_eq!(town.world.call_back("/contact", &body)["status"], "kept");
+    town.call_back(&body);
+    town.expect_jobs(&[("not_found", 1)]);
+}
+
+/// A final answer that names nobody comes before anything has told whose it is.
+#[test]
+fn an_answer_that_names_nobody_is_taken_when_it_is_known_whose_it_is() {
+    let town = Town::start();
+    town.provider.next([Fate::AcceptedUnheard]);
+    town.send(0..3);
+    let post = town.provider.accepted()[0].clone();
+    let mut nameless = post.finished();
+    for record in nameless["data"].as_array_mut().unwrap() {
+        record.as_object_mut().unwrap().remove("custom");
+    }
+    let event = post.body("IN_PROGRESS", |email| {
+        email.starts_with("person0").then(|| person(email))
+    });
+    assert_eq!(town.call_back(&nameless), "unrouted");
+    town.world.call_back("/contact", &event);
+    town.provider.set_result(post.id(), 200, nameless);
+    town.pass(60 * MINUTE);
+    town.expect_jobs(&[("enriched", 3)]);
+    assert_eq!(town.outcomes(), ["finished"]);
+}
