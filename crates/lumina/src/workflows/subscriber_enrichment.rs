@@ -204,7 +204,7 @@ impl SubscriberEnrichment {
             let applied = process_step(run, PROCESS, self.context.clone(), answer.answer).await?;
             all.add(applied);
             let mut settled = self.settle(run).await?;
-            if settled.hear_kept {
+            while settled.hear_kept {
                 waiting::apply_kept(run, self.context.clone()).await?;
                 settled = self.settle(run).await?;
             }

@@ -4,7 +4,7 @@ use std::io::{Read, Write};
 
 use jiff::Timestamp;
 use lumina_workflow::store::Attachment;
-use lumina_workflow::{CorrelationKey, NewEvent, Payload, RunId, StepError, Target};
+use lumina_workflow::{CorrelationKey, NewEvent, Payload, StepError, Target};
 use lumina_workflow_sqlite::Tx;
 use rusqlite::{OptionalExtension, params};
 use sha2::{Digest, Sha256};
@@ -12,6 +12,7 @@ use uuid::Uuid;
 
 use super::batches::free_place;
 use super::posts::accept;
+use super::unapplied::{is_anybody_let_go, look_after};
 use super::{ReadError, Records, Written, micros, run_id, span, writes};
 use crate::guards::Guard;
 use crate::records::{AnswerFate, AnswerId, AnswerRef, NewAnswer, StoredAnswer};
@@ -52,23 +53,8 @@ impl Records {
         Ok(Some(StoredAnswer { body, ..packed }))
     }
 
-    /// The answers to a run's batches that said something before the end, and were only kept.
-    ///
-    /// # Errors
-    /// When the database cannot be read.
-    pub async fn kept_answers(&self, run: RunId) -> Result<Vec<AnswerId>, ReadError> {
-        self.read(move |connection| {
-            let mut find = connection.prepare_cached(
-                "SELECT a.id FROM enrichment e JOIN enrichment_answer a ON a.enrichment = e.id
-                 WHERE e.run = ? AND NOT a.is_final AND a.applied_at IS NULL ORDER BY a.id",
-            )?;
-            find.query_map([run.0], |row| Ok(AnswerId(row.get(0)?)))?.collect()
-        })
-        .await
-    }
-
-    /// The batches whose run is over, whose answer never came, and which are to be asked about now, longest due
-    /// first.
+    /// The batches whose run is over, and which are to be looked after now: their answer never came, or nobody has
+    /// applied it. Longest due first.
     ///
     /// # Errors
     /// When the database cannot be read.
@@ -99,6 +85,17 @@ impl Records {
                     enrichment
                 ])?;
             Ok(())
+        })
+    }
+
+    /// Whether the provider has said, or no longer knows, how a batch ended. Then it is not asked about any more.
+    #[must_use]
+    pub fn stop_asking_if_ended(enrichment: String) -> Attachment {
+        writes(move |tx| {
+            let mut stop = tx
+                .connection()
+                .prepare_cached("UPDATE enrichment SET ask_at = NULL WHERE id = ? AND ended_at IS NOT NULL")?;
+            Ok(stop.execute([&enrichment])? > 0)
         })
     }
 
@@ -161,6 +158,7 @@ fn route(tx: &Tx<'_>, answer: &NewAnswer, hash: &str, run: Option<Uuid>) -> Writ
     if is_closed(tx, run)? {
         if !Guard::LateAnswers.is_removed() {
             tx.start(&answer.late_run)?;
+            look_after(tx, &answer.enrichment)?;
         }
         return Ok(AnswerFate::Late);
     }
@@ -175,10 +173,12 @@ fn keep(tx: &Tx<'_>, run: Uuid, answer: &NewAnswer) -> Written<AnswerFate> {
         "SELECT EXISTS (SELECT 1 FROM batch WHERE run = ?1 AND closed_at IS NOT NULL) AND EXISTS (SELECT 1 FROM enrichment_job INDEXED BY enrichment_job_stale WHERE run = ?1 AND status = 'stale')",
     )?;
     let is_given_up: bool = find.query_row([run], |row| row.get(0))?;
+    let is_given_up = is_given_up || (is_closed(tx, run)? && is_anybody_let_go(tx, run)?);
     if !is_given_up || Guard::LateAnswers.is_removed() {
         return Ok(AnswerFate::Kept);
     }
     tx.start(&answer.late_run)?;
+    look_after(tx, &answer.enrichment)?;
     Ok(AnswerFate::Late)
 }
 

@@ -3,6 +3,7 @@
 
 mod again;
 mod answers;
+mod beside;
 mod budgets;
 mod doors;
 mod late;
