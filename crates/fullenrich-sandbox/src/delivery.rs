@@ -86,10 +86,10 @@ impl Courier {
                 }
             }
             Ok(status) => {
-                tracing::debug!(url = letter.url, sent = ?sheet.sent, "an extra callback was answered with {status}")
+                tracing::debug!(url = letter.url, sent = ?sheet.sent, "an extra callback was answered with {status}");
             }
             Err(error) => {
-                tracing::debug!(url = letter.url, sent = ?sheet.sent, "an extra callback was not delivered: {error}")
+                tracing::debug!(url = letter.url, sent = ?sheet.sent, "an extra callback was not delivered: {error}");
             }
         }
     }
