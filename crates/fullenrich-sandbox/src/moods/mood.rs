@@ -139,12 +139,14 @@ impl Mood {
         }
     }
 
-    /// Whether a batch that is under way is rid of it when all moods are ended. The others hurt nobody who waits.
-    pub(crate) fn ends_when_calmed(self) -> bool {
-        !matches!(
-            self,
-            Self::CallbackBeforeAnswer | Self::CallbacksOutOfOrder | Self::EventsNever
-        )
+    /// Whether a batch is rid of it when all moods are ended. Of one that has ended the answer stays the same, and
+    /// what was not to be told is not told. Of one under way only what hurts nobody who waits is left.
+    pub(crate) fn ends_when_calmed(self, ended: bool) -> bool {
+        match self {
+            Self::CallbackBeforeAnswer | Self::CallbacksOutOfOrder | Self::EventsNever => false,
+            Self::CallbackDelayed | Self::BodiesTrickled => true,
+            _ => !ended,
+        }
     }
 }
 

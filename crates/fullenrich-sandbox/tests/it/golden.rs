@@ -241,6 +241,32 @@ fn the_ledger_file() {
     assert_golden("ledger.lines.json", &lines);
 }
 
+/// What the first version wrote is read, and gone on with.
+#[test]
+fn a_ledger_file_of_the_first_version() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("ledger.jsonl");
+    let id = "2db5ea61-1752-42cf-8ea1-ab1da060cd0a";
+    let lines = golden("ledger.lines.first.json");
+    let lines = lines.as_array().unwrap().iter().map(|line| format!("{line}\n"));
+    fs::write(&path, lines.collect::<String>().replace("<uuid>", id)).unwrap();
+    let mut world = World::on(quick(), Some(path));
+    assert_golden("found.json", &world.read(id).json);
+    let line = world.batch_line(0);
+    assert_eq!((line.reached_by, line.credits), (vec!["read", "contact", "final"], 1));
+    assert!(
+        world
+            .sandbox()
+            .report()
+            .deliveries
+            .iter()
+            .all(|line| line.sha256.is_none())
+    );
+    let again = world.start(&golden("start.request.json"));
+    world.advance(secs(10));
+    assert_eq!(world.read(&again).json["cost"]["credits"], 0, "a repeat is free");
+}
+
 #[test]
 fn the_configuration() {
     let written = r#"
