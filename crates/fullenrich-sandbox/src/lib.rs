@@ -77,7 +77,7 @@ pub use error::{LedgerError, OpenError};
 pub use http_sender::HttpCallbackSender;
 pub use latency::Latency;
 pub use ledger::{BatchStatus, Digest, PostAnswer, Sent};
-pub use moods::{Mood, Moods, NoPercent, Percent};
+pub use moods::{Mood, Moods, NoPercent, Percent, UnknownMood};
 pub use sandbox::Sandbox;
 pub use signature::{SIGNATURE_HEADER, sign};
 pub use workspace::{

@@ -1,6 +1,7 @@
 //! The names of the moods.
 
 use std::fmt;
+use std::str::FromStr;
 
 use serde::{Deserialize, Serialize};
 
@@ -150,6 +151,20 @@ impl Mood {
     }
 }
 
+/// A name that no mood has.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("`{0}` is no mood: there are {names}", names = Mood::ALL.map(Mood::name).join(", "))]
+pub struct UnknownMood(String);
+
+impl FromStr for Mood {
+    type Err = UnknownMood;
+
+    fn from_str(name: &str) -> Result<Self, UnknownMood> {
+        let named = Self::ALL.into_iter().find(|mood| mood.name() == name);
+        named.ok_or_else(|| UnknownMood(name.to_owned()))
+    }
+}
+
 impl fmt::Display for Mood {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(self.name())
@@ -166,6 +181,12 @@ mod tests {
             assert_eq!(mood as usize, place, "{mood} has its own place in the list of all");
             let written = serde_json::to_value(mood).unwrap();
             assert_eq!(written, mood.name());
+            assert_eq!(mood.name().parse(), Ok(mood));
         }
+        let unknown = "good".parse::<Mood>().unwrap_err().to_string();
+        assert!(
+            unknown.contains("`good`") && unknown.contains("canceled, status_unknown"),
+            "{unknown}"
+        );
     }
 }
