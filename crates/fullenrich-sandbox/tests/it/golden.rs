@@ -11,7 +11,7 @@ use serde_json::Value;
 
 use crate::world::{Answer, BATCH_URL, BULK, CONTACT_URL, World, config, crowd, refs, secs};
 
-fn golden(name: &str) -> Value {
+pub fn golden(name: &str) -> Value {
     let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/it/golden").join(name);
     serde_json::from_slice(&fs::read(&path).unwrap()).unwrap()
 }
@@ -58,7 +58,7 @@ fn quick() -> SandboxConfig {
 }
 
 /// Whether a value has the shape: every field a documented one, of its kind, absent or null.
-fn fits(shape: &Value, actual: &Value) -> Result<(), String> {
+pub fn fits(shape: &Value, actual: &Value) -> Result<(), String> {
     let fits_kind = match (shape, actual) {
         (_, Value::Null) => true,
         (Value::String(kind), _) => match kind.as_str() {
@@ -102,7 +102,7 @@ fn every_invented_person_has_documented_fields_only() {
 }
 
 /// The paths of all fields, through objects and the first items of arrays.
-fn fields_of(value: &Value) -> BTreeSet<String> {
+pub fn fields_of(value: &Value) -> BTreeSet<String> {
     let children: Vec<(&str, &Value)> = match value {
         Value::Object(fields) => fields.iter().map(|(name, field)| (name.as_str(), field)).collect(),
         Value::Array(items) => items.first().map(|item| ("0", item)).into_iter().collect(),
