@@ -19,7 +19,7 @@ pub(super) struct Left {
 
 impl Records {
     /// Counts a POST that is made now on today, should it have been made ready on another day. The result says why
-    /// it cannot be made, when today's budget does not allow it.
+    /// it cannot be made, when today's budget does not allow it; the budget may be another one since.
     #[must_use]
     pub fn spend_today(run: RunId, attempt: u32, budgets: Budgets) -> Attachment {
         writes(move |tx| spend_today(tx, run, attempt, budgets))
@@ -30,13 +30,13 @@ fn spend_today(tx: &Tx<'_>, run: RunId, attempt: u32, budgets: Budgets) -> Writt
     let connection = tx.connection();
     let today = day_of(tx.now());
     let mut find = connection.prepare_cached(
-        "SELECT reserved, day FROM enrichment_post WHERE run = ? AND attempt = ? AND state = 'open' AND day <> ?",
+        "SELECT reserved, day FROM enrichment_post WHERE run = ? AND attempt = ? AND state = 'open' AND day IS NOT NULL",
     )?;
     let read = |row: &rusqlite::Row<'_>| Ok((row.get(0)?, row.get(1)?));
-    let found: Option<(u64, String)> = find.query_row(params![run.0, attempt, today], read).optional()?;
+    let found: Option<(u64, String)> = find.query_row(params![run.0, attempt], read).optional()?;
     let Some((reserved, day)) = found else { return Ok(None) };
     let mut date = connection.prepare_cached("UPDATE enrichment_post SET day = ? WHERE run = ? AND attempt = ?")?;
-    // In its month it is counted already, and is not to be in its own way.
+    // It is counted already, and is not to be in its own way.
     date.execute(params![Option::<String>::None, run.0, attempt])?;
     let left = left_of(connection, budgets, &today)?;
     let is_allowed = left.credits >= reserved;
