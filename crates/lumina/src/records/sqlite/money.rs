@@ -6,7 +6,7 @@ use lumina_workflow::store::Attachment;
 use lumina_workflow_sqlite::Tx;
 use rusqlite::{Connection, OptionalExtension, params};
 
-use super::{Records, Written, writes};
+use super::{Records, Written, micros, writes};
 use crate::guards::Guard;
 use crate::records::{Allowance, Budgets, PauseReason};
 
@@ -53,7 +53,9 @@ pub(super) fn day_of(at: Timestamp) -> String {
 pub(super) fn allow(tx: &Tx<'_>, allowance: Allowance) -> Written<Left> {
     let connection = tx.connection();
     let budget = left_of(connection, allowance.budgets, &day_of(tx.now()))?;
-    let balance = allowance.balance.saturating_sub(reserved_by_open_batches(connection)?);
+    let balance = allowance
+        .balance
+        .saturating_sub(reserved_by_what_is_out(connection, tx.now())?);
     if balance < budget.credits {
         return Ok(Left {
             credits: balance,
@@ -111,12 +113,16 @@ fn spent_between(connection: &Connection, first: &str, last: &str) -> rusqlite::
     sum.query_row([first, last], |row| row.get(0))
 }
 
-/// What is out may be charged after the balance was read. What is given up was, if it ever is.
-fn reserved_by_open_batches(connection: &Connection) -> rusqlite::Result<u64> {
+/// What is out may be charged after the balance was read, also when its run has been ended. What was given up because
+/// its time is over was charged before, if it ever is.
+fn reserved_by_what_is_out(connection: &Connection, now: Timestamp) -> rusqlite::Result<u64> {
     let mut sum = connection.prepare_cached(
-        "SELECT coalesce(sum(p.reserved), 0) FROM batch b INDEXED BY batch_open
-         JOIN enrichment_post p ON p.run = b.run LEFT JOIN enrichment e ON e.id = p.enrichment_id
-         WHERE b.closed_at IS NULL AND e.ended_at IS NULL",
+        "SELECT (SELECT coalesce(sum(p.reserved), 0) FROM batch b INDEXED BY batch_open
+                 JOIN enrichment_post p ON p.run = b.run LEFT JOIN enrichment e ON e.id = p.enrichment_id
+                 WHERE b.closed_at IS NULL AND e.ended_at IS NULL)
+              + (SELECT coalesce(sum(p.reserved), 0) FROM enrichment_post p INDEXED BY enrichment_post_places
+                 JOIN batch b ON b.run = p.run LEFT JOIN enrichment e ON e.id = p.enrichment_id
+                 WHERE p.out_until > ? AND b.closed_at IS NOT NULL AND e.ended_at IS NULL)",
     )?;
-    sum.query_row([], |row| row.get(0))
+    sum.query_row([micros(now)], |row| row.get(0))
 }

@@ -197,3 +197,19 @@ fn a_second_post_is_cut_to_what_a_day_can_pay_for() {
     answer_all(&town);
     town.expect_jobs(&[("enriched", 20), ("stale", 10)]);
 }
+
+/// What is out counts as spent, also when its run was cancelled: it may be charged after the balance was read.
+#[test]
+fn what_a_cancelled_run_has_out_counts_against_the_balance() {
+    let town = Town::start();
+    town.provider.set_balance(150);
+    town.send(0..100);
+    let run = town.open_run();
+    town.tell(async |engine| engine.cancel(run, "the test").await);
+    town.send(100..200);
+    let sent = town.provider.accepted();
+    assert_eq!(
+        sent.iter().map(|post| post.emails().len()).collect::<Vec<_>>(),
+        [100, 50]
+    );
+}
