@@ -213,3 +213,30 @@ fn what_a_cancelled_run_has_out_counts_against_the_balance() {
         [100, 50]
     );
 }
+
+/// One of unknown outcome counts on the day on which it was made, not on which that is noticed or told.
+#[test]
+fn an_unknown_post_counts_on_the_day_on_which_it_was_made() {
+    for is_told in [false, true] {
+        let mut town = with_budgets(Some(40), None);
+        pass_to(&town, Duration::from_secs(20));
+        town.provider.next([Fate::AcceptedHeld]);
+        town.world
+            .import((0..40).map(|number| format!("person{number}@gmail.com")));
+        town.pass(Duration::from_secs(10));
+        let post = town.provider.accepted()[0].clone();
+        if is_told {
+            town.pass(Duration::from_secs(20));
+            town.world.call_back(
+                "/contact",
+                &post.body("IN_PROGRESS", |email| email.starts_with("person0").then(|| Value::Null)),
+            );
+        } else {
+            town.pass(2 * MINUTE);
+            town.world.restart();
+        }
+        town.pass(MINUTE);
+        let days: String = town.world.value("SELECT group_concat(day) FROM credit_ledger");
+        assert_eq!(days, post.at.strftime("%Y-%m-%d").to_string(), "{is_told}");
+    }
+}
