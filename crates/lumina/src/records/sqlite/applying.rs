@@ -183,7 +183,8 @@ fn find_still_out(tx: &Tx<'_>, run: RunId) -> Written<Option<Out>> {
         "SELECT e.id, p.posted_at FROM enrichment e JOIN enrichment_post p ON p.run = e.run AND p.attempt = e.attempt
          WHERE e.run = ?1 AND p.posted_at IS NOT NULL AND (e.ended_at IS NULL OR EXISTS (
                  SELECT 1 FROM enrichment_answer a WHERE a.enrichment = e.id AND a.is_final AND a.applied_at IS NULL))
-           AND EXISTS (SELECT 1 FROM enrichment_job WHERE run = ?1 AND status = 'submitted')
+           AND EXISTS (SELECT 1 FROM enrichment_job INDEXED BY enrichment_job_run
+                       WHERE run = ?1 AND status = 'submitted' AND status IN ('pending', 'submitted'))
          ORDER BY e.attempt DESC LIMIT 1",
     )?;
     let read = |row: &rusqlite::Row<'_>| {
@@ -198,7 +199,8 @@ fn find_still_out(tx: &Tx<'_>, run: RunId) -> Written<Option<Out>> {
 /// Whether the final answer has left somebody out, and something that was told before is still to be applied.
 fn is_told_elsewhere(tx: &Tx<'_>, run: RunId) -> Written<bool> {
     let mut find = tx.connection().prepare_cached(
-        "SELECT EXISTS (SELECT 1 FROM enrichment_job WHERE run = ?1 AND status = 'submitted'),
+        "SELECT EXISTS (SELECT 1 FROM enrichment_job INDEXED BY enrichment_job_run
+                        WHERE run = ?1 AND status = 'submitted' AND status IN ('pending', 'submitted')),
                 EXISTS (SELECT 1 FROM enrichment e JOIN enrichment_answer a ON a.enrichment = e.id
                         WHERE e.run = ?1 AND NOT a.is_final AND a.applied_at IS NULL)",
     )?;

@@ -219,11 +219,8 @@ fn take_batch(tx: &Tx<'_>, run: RunId, allowance: Allowance) -> Written<Taken> {
     connection
         .prepare_cached("DELETE FROM open_batch WHERE run = ?")?
         .execute([run.0])?;
-    let mut find = connection
-        .prepare_cached("SELECT id FROM enrichment_job WHERE run = ? AND status = 'pending' ORDER BY id LIMIT ?")?;
-    let mut jobs: Vec<Uuid> = find
-        .query_map(params![run.0, BATCH_SIZE], |row| row.get(0))?
-        .collect::<rusqlite::Result<_>>()?;
+    let mut jobs = pending_jobs(tx, run)?;
+    jobs.truncate(BATCH_SIZE);
     let allowed = money::allow(tx, allowance)?;
     let left = jobs.split_off(jobs.len().min(usize::try_from(allowed.credits).unwrap_or(usize::MAX)));
     if !left.is_empty() {
@@ -258,14 +255,18 @@ pub(super) fn close_batch(tx: &Tx<'_>, run: RunId, reason: &str) -> Written<Appl
         .prepare_cached("DELETE FROM open_batch WHERE run = ?")?
         .execute([run.0])?;
     connection
-        .prepare_cached("UPDATE enrichment_job SET run = NULL, reason = ? WHERE run = ? AND status = ?")?
+        .prepare_cached(
+            "UPDATE enrichment_job INDEXED BY enrichment_job_run SET run = NULL, reason = ?
+             WHERE run = ? AND status = ? AND status IN ('pending', 'submitted')",
+        )?
         .execute(params![reason, run.0, JobStatus::Pending.as_str()])?;
     let stale = JobStatus::Submitted
         .apply(JobEvent::RunEnded)
         .expect("a submitted job can be given up");
     let stale = connection
         .prepare_cached(
-            "UPDATE enrichment_job SET status = ?, reason = ?, finished_at = ? WHERE run = ? AND status = ?",
+            "UPDATE enrichment_job INDEXED BY enrichment_job_run SET status = ?, reason = ?, finished_at = ?
+             WHERE run = ? AND status = ? AND status IN ('pending', 'submitted')",
         )?
         .execute(params![
             stale.as_str(),
@@ -321,11 +322,21 @@ fn refused_jobs(tx: &Tx<'_>, run: RunId) -> Written<Vec<Uuid>> {
             .apply(JobEvent::NotLookedAt)
             .expect("what was not looked at can be sent again");
         connection
-            .prepare_cached("UPDATE enrichment_job SET status = ?, submitted_at = NULL WHERE run = ? AND status = ?")?
+            .prepare_cached(
+                "UPDATE enrichment_job INDEXED BY enrichment_job_run SET status = ?, submitted_at = NULL
+                 WHERE run = ? AND status = ? AND status IN ('pending', 'submitted')",
+            )?
             .execute(params![pending.as_str(), run.0, JobStatus::Submitted.as_str()])?;
     }
-    let mut find =
-        connection.prepare_cached("SELECT id FROM enrichment_job WHERE run = ? AND status = 'pending' ORDER BY id")?;
+    pending_jobs(tx, run)
+}
+
+/// A run's jobs that are not sent. An index over some rows serves only a statement that repeats which those are.
+fn pending_jobs(tx: &Tx<'_>, run: RunId) -> Written<Vec<Uuid>> {
+    let mut find = tx.connection().prepare_cached(
+        "SELECT id FROM enrichment_job INDEXED BY enrichment_job_run
+         WHERE run = ? AND status = 'pending' AND status IN ('pending', 'submitted') ORDER BY id",
+    )?;
     Ok(find
         .query_map([run.0], |row| row.get(0))?
         .collect::<rusqlite::Result<_>>()?)

@@ -68,14 +68,18 @@ pub(super) fn allow(tx: &Tx<'_>, allowance: Allowance) -> Written<Left> {
 
 /// How many credits the budgets allow on a day.
 pub(super) fn left_of(connection: &Connection, budgets: Budgets, day: &str) -> rusqlite::Result<Left> {
-    let left = |budget: Option<u64>, spent: u64| budget.map_or(u64::MAX, |budget| budget.saturating_sub(spent));
+    type Spent = fn(&Connection, &str) -> rusqlite::Result<u64>;
+    let left = |budget: Option<u64>, spent: Spent| match budget {
+        Some(budget) => Ok(budget.saturating_sub(spent(connection, day)?)),
+        None => Ok::<_, rusqlite::Error>(u64::MAX),
+    };
     let of_day = Left {
-        credits: left(budgets.per_day, spent_on(connection, day)?),
+        credits: left(budgets.per_day, spent_on)?,
         bound: PauseReason::Budget,
         why: "waits for the next day's budget (enrichment.budget.per_day)",
     };
     let of_month = Left {
-        credits: left(budgets.per_month, spent_in_month(connection, day)?),
+        credits: left(budgets.per_month, spent_in_month)?,
         bound: PauseReason::Budget,
         why: "waits for the next month's budget (enrichment.budget.per_month)",
     };

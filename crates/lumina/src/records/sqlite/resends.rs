@@ -101,14 +101,30 @@ fn unanswered(tx: &Tx<'_>, run: Uuid, attempt: u32) -> Written<Vec<Uuid>> {
 /// While one that was sent earlier may still be looked up, sending again could be charged: only a repeat of a
 /// finished lookup is free, and the provider works off what it has in order. Whether its run is over does not matter.
 fn is_anything_out_before(tx: &Tx<'_>, run: Uuid, attempt: u32, window: Duration) -> Written<bool> {
-    let mut find = tx.connection().prepare_cached(
-        "SELECT EXISTS (
-             SELECT 1 FROM enrichment_post p LEFT JOIN enrichment e ON e.id = p.enrichment_id
-             WHERE (p.run <> ?1 OR p.attempt < ?2) AND p.state IN ('accepted', 'unknown')
-               AND p.posted_at <= (SELECT posted_at FROM enrichment_post WHERE run = ?1 AND attempt = ?2)
-               AND p.posted_at > iif(p.state = 'unknown', ?3, ?4)
-               AND e.ended_at IS NULL)",
-    )?;
+    let connection = tx.connection();
+    let mut find = connection.prepare_cached("SELECT posted_at FROM enrichment_post WHERE run = ? AND attempt = ?")?;
+    let posted: Option<i64> = find.query_row(params![run, attempt], |row| row.get(0))?;
     let ago = |time| micros(tx.now()).saturating_sub(span(time));
-    Ok(find.query_row(params![run, attempt, ago(window), ago(RESULTS_KEPT)], |row| row.get(0))?)
+    let mut unknown = connection.prepare_cached(
+        "SELECT EXISTS (SELECT 1 FROM enrichment_post INDEXED BY enrichment_post_out
+             WHERE state = 'unknown' AND state IN ('accepted', 'unknown')
+               AND (run <> ?1 OR attempt < ?2) AND posted_at <= ?3 AND posted_at > ?4)",
+    )?;
+    if unknown.query_row(params![run, attempt, posted, ago(window)], |row| row.get(0))? {
+        return Ok(true);
+    }
+    // What was accepted and has not ended belongs to a batch that is open, or is asked about later: there are few of
+    // those, and of others many.
+    let mut accepted = connection.prepare_cached(
+        "SELECT EXISTS (SELECT 1 FROM batch b INDEXED BY batch_open
+                        CROSS JOIN enrichment e ON e.run = b.run
+                        CROSS JOIN enrichment_post p ON p.run = e.run AND p.attempt = e.attempt
+             WHERE b.closed_at IS NULL AND e.ended_at IS NULL
+               AND (p.run <> ?1 OR p.attempt < ?2) AND p.posted_at <= ?3 AND p.posted_at > ?4)
+             OR EXISTS (SELECT 1 FROM enrichment e INDEXED BY enrichment_asked
+                        CROSS JOIN enrichment_post p ON p.run = e.run AND p.attempt = e.attempt
+             WHERE e.ask_at IS NOT NULL AND e.ended_at IS NULL
+               AND (p.run <> ?1 OR p.attempt < ?2) AND p.posted_at <= ?3 AND p.posted_at > ?4)",
+    )?;
+    Ok(accepted.query_row(params![run, attempt, posted, ago(RESULTS_KEPT)], |row| row.get(0))?)
 }

@@ -8,6 +8,7 @@ mod budgets;
 mod commands;
 mod doors;
 mod late;
+mod plans;
 mod provider;
 mod refusals;
 mod town;
