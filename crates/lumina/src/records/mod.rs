@@ -148,6 +148,15 @@ pub struct Budgets {
     pub per_month: Option<u64>,
 }
 
+impl Budgets {
+    /// What may be spent at once, on the best of days.
+    #[must_use]
+    pub fn at_most(self) -> u64 {
+        let bounds = [self.per_day, self.per_month];
+        bounds.into_iter().flatten().min().unwrap_or(u64::MAX)
+    }
+}
+
 /// What bounds a batch.
 #[derive(Debug, Clone, Copy)]
 pub struct Allowance {

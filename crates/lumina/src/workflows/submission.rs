@@ -30,6 +30,8 @@ pub(super) enum Submission {
     },
     /// Everybody in it has an answer meanwhile: it was not sent.
     Nothing,
+    /// The budget does not allow it any more: it was not sent.
+    Short(String),
 }
 
 /// Whole credits that are left.
@@ -51,6 +53,8 @@ enum Order {
     /// It would be refused as it is.
     Unfit(String),
     Nothing,
+    /// It is more than may be spent now.
+    Short(String),
     /// It need not be sent: it was accepted before.
     Accepted(Out),
 }
@@ -73,6 +77,7 @@ pub(super) async fn submit(run: &Run, context: &Arc<Context>, post: u32) -> Resu
                     message,
                 }),
                 Order::Nothing => Ok(Submission::Nothing),
+                Order::Short(why) => Ok(Submission::Short(why)),
                 Order::Accepted(out) => Ok(Submission::Accepted(out)),
             }
         }
@@ -102,8 +107,11 @@ async fn make_order(context: &Context, run: RunId, post: u32) -> Result<Order, S
         .transact(Records::spend_today(run, post, settings.budgets))
         .await;
     let in_the_way: Option<String> = spend.map_err(StepError::retry)?.decode().map_err(StepError::fail)?;
-    if let Some(why) = in_the_way {
-        return Err(StepError::defer(settings.sweep_every, why));
+    match in_the_way {
+        // Its jobs can wait for their turn like all others, in a batch that is cut to what may be spent.
+        Some(why) if post == 1 => return Ok(Order::Short(why)),
+        Some(why) => return Err(StepError::defer(settings.sweep_every, why)),
+        None => {}
     }
     match make_request(context, run, post, &lookups)? {
         Ok(request) => Ok(Order::Send(context.permit(CallKind::Submit)?, request)),

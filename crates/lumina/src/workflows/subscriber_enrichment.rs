@@ -129,6 +129,10 @@ impl SubscriberEnrichment {
                     message,
                 }) => return self.pause(run, message).await,
                 Ok(Submission::Nothing) => return self.skip(run).await,
+                Ok(Submission::Short(why)) => {
+                    self.release(run, &why).await?;
+                    return Ok(Outbound::Nothing(why));
+                }
                 Err(failure) if failure.is_unknown() => {
                     if let Some(sent) = submission::reconcile(run, &self.context, attempt).await? {
                         return Ok(Outbound::Out(sent));

@@ -183,7 +183,9 @@ pub(super) fn accept(
              (SELECT ?4 FROM batch WHERE run = ?2 AND closed_at IS NOT NULL)) ON CONFLICT DO NOTHING",
         )?
         .execute(params![enrichment, run, attempt, micros(tx.now())])?;
-    date_reservation(tx, run, attempt)?;
+    if let Some(at) = posted_at {
+        date_reservation(tx, run, attempt, at)?;
+    }
     submit_jobs(tx, run, attempt)
 }
 
@@ -218,18 +220,12 @@ fn submit_jobs(tx: &Tx<'_>, run: Uuid, attempt: u32) -> Written<()> {
     Ok(())
 }
 
-/// What a POST may cost counts on the day on which it was made.
-fn date_reservation(tx: &Tx<'_>, run: Uuid, attempt: u32) -> Written<()> {
-    let connection = tx.connection();
-    let posted: Option<Option<i64>> = connection
-        .prepare_cached("SELECT posted_at FROM enrichment_post WHERE run = ? AND attempt = ?")?
-        .query_row(params![run, attempt], |row| row.get(0))
-        .optional()?;
-    let Some(posted) = posted.flatten() else { return Ok(()) };
-    let day = money::day_of(from_micros(0, posted)?);
-    connection
+/// What a POST may cost counts on the day on which it was made. Where nobody knows when that was, it is the day that
+/// was counted last, just before it was sent: not the day on which it is noticed, or told, that it was.
+fn date_reservation(tx: &Tx<'_>, run: Uuid, attempt: u32, at: Timestamp) -> Written<()> {
+    tx.connection()
         .prepare_cached("UPDATE enrichment_post SET day = ? WHERE run = ? AND attempt = ? AND day IS NOT NULL")?
-        .execute(params![day, run, attempt])?;
+        .execute(params![money::day_of(at), run, attempt])?;
     Ok(())
 }
 
@@ -249,7 +245,6 @@ pub(super) fn mark_unknown(tx: &Tx<'_>, run: Uuid, attempt: u32, window: Duratio
              WHERE run = ?3 AND attempt = ?4 AND state = 'open'",
         )?
         .execute(params![micros(tx.now()), span(window), run, attempt])?;
-    date_reservation(tx, run, attempt)?;
     submit_jobs(tx, run, attempt)?;
     Ok(None)
 }

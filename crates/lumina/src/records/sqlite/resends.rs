@@ -31,7 +31,7 @@ fn send_again(tx: &Tx<'_>, run: RunId, attempt: u32, resend: Resend) -> Written<
     if let Some(out) = find_accepted(tx.connection(), run.0)? {
         return Ok(Again::Accepted(out));
     }
-    let left = unanswered(tx, run.0, attempt)?;
+    let mut left = unanswered(tx, run.0, attempt)?;
     if left.is_empty() {
         return Ok(Again::Ready(0));
     }
@@ -45,6 +45,9 @@ fn send_again(tx: &Tx<'_>, run: RunId, attempt: u32, resend: Resend) -> Written<
     if count_out(tx)? >= u64::from(resend.max_in_flight) {
         return Err(defer("waits for a place among the batches that are out").into());
     }
+    // No day may pay for all of them any more. Of none it is waited for a budget.
+    let affordable = usize::try_from(resend.budgets.at_most()).unwrap_or(usize::MAX);
+    left.truncate(affordable.max(1));
     let day = money::day_of(tx.now());
     if money::left_of(tx.connection(), resend.budgets, &day)?.credits < left.len() as u64 {
         return Err(defer("waits for the budget").into());

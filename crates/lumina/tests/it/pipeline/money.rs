@@ -5,6 +5,7 @@ mod again;
 mod answers;
 mod beside;
 mod budgets;
+mod commands;
 mod doors;
 mod late;
 mod provider;

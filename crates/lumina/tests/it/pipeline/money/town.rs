@@ -53,7 +53,12 @@ impl Town {
 
     /// The run that sends these people, which is the only one that is open.
     pub fn open_run(&self) -> RunId {
-        let statuses = [RunStatus::Waiting, RunStatus::Paused];
+        let statuses = [
+            RunStatus::Pending,
+            RunStatus::Running,
+            RunStatus::Waiting,
+            RunStatus::Paused,
+        ];
         let open: Vec<_> = statuses
             .into_iter()
             .flat_map(|status| self.world.runs(status))
