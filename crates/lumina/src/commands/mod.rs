@@ -8,8 +8,10 @@ use clap::{Args, Parser, Subcommand};
 
 use crate::config::{Config, ConfigFile, Sources};
 
+mod answers;
 mod composition;
 pub mod config;
+mod credits;
 mod demo;
 mod enrich;
 mod estimate;
@@ -69,8 +71,12 @@ enum Command {
     Leads(leads::LeadsArgs),
     /// Writes all leads to a file.
     Export(export::ExportArgs),
-    /// Lists and retries lookups.
+    /// Lists lookups, retries them and gives them up.
     Jobs(jobs::JobsArgs),
+    /// Shows what was sent, what it cost, and what is used of the budget.
+    Credits(credits::CreditsArgs),
+    /// Lists the provider's answers, shows one, routes one anew.
+    Answers(answers::AnswersArgs),
     /// Lists, shows, cancels and retries workflow runs.
     Workflows(workflows::WorkflowsArgs),
     /// Lists, holds and triggers what starts by itself.
@@ -121,6 +127,8 @@ async fn dispatch(global: &Global, config: &Config, command: Command) -> anyhow:
         Command::Leads(args) => leads::run(global, config, &args).await,
         Command::Export(args) => export::run(config, &args).await,
         Command::Jobs(args) => jobs::run(global, config, &args).await,
+        Command::Credits(args) => credits::run(global, config, &args).await,
+        Command::Answers(args) => answers::run(global, config, &args).await,
         Command::Workflows(args) => workflows::run(global, config, &args).await,
         Command::Schedules(args) => schedules::run(global, config, &args).await,
         Command::Metrics => metrics::run(global, config).await,

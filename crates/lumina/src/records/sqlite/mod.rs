@@ -10,11 +10,14 @@ use uuid::Uuid;
 
 mod answers;
 mod batches;
+mod decisions;
 mod deliveries;
 mod intake;
 mod jobs;
+mod ledger;
 mod posts;
 mod reads;
+mod replays;
 mod stamp;
 mod sweep;
 

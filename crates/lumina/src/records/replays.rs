@@ -1,0 +1,58 @@
+//! Stored answers, as a person looks at them.
+
+use jiff::Timestamp;
+use serde::Serialize;
+use uuid::Uuid;
+
+use super::AnswerId;
+
+/// A stored answer, without its body.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct ListedAnswer {
+    /// Its id.
+    pub id: AnswerId,
+    /// The provider's id of the batch.
+    pub enrichment_id: String,
+    /// How it came: `callback`, `contact` or `poll`.
+    pub source: String,
+    /// Its status word.
+    pub status: Option<String>,
+    /// Whether the provider says nothing more after it.
+    pub is_final: bool,
+    /// Where it stands.
+    pub state: AnswerState,
+    /// The run whose batch it is about, if that is known.
+    pub workflow_id: Option<Uuid>,
+    /// When it came.
+    pub received_at: Timestamp,
+    /// When it was applied.
+    pub applied_at: Option<Timestamp>,
+}
+
+/// Where an answer stands.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum AnswerState {
+    /// No batch of ours is known by its id.
+    Unclaimed,
+    /// It is final, and its run has not applied it yet.
+    Waiting,
+    /// It was applied.
+    Applied,
+    /// It is not final: it proves that its batch was accepted, and is otherwise only kept.
+    Kept,
+}
+
+impl AnswerState {
+    /// As it is written.
+    #[must_use]
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Unclaimed => "unclaimed",
+            Self::Waiting => "waiting",
+            Self::Applied => "applied",
+            Self::Kept => "kept",
+        }
+    }
+}
