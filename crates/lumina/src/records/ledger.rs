@@ -7,15 +7,6 @@ use uuid::Uuid;
 
 use super::JobId;
 
-/// What may be spent at most; `None` is unlimited.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
-pub struct BudgetLimits {
-    /// Credits on a UTC day.
-    pub per_day: Option<u64>,
-    /// Credits in a UTC month.
-    pub per_month: Option<u64>,
-}
-
 /// What is used of a budget.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
@@ -47,7 +38,7 @@ impl BudgetUse {
 /// What is used of the budgets of the day and the month.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
-pub struct Budgets {
+pub struct Spending {
     /// Of this UTC day.
     pub day: BudgetUse,
     /// Of this UTC month.

@@ -38,6 +38,8 @@ pub struct Pause {
     pub reason: PauseReason,
     /// What happened, and what to do.
     pub message: String,
-    /// When to look again.
-    pub probe_at: Timestamp,
+    /// Since when.
+    pub since: Timestamp,
+    /// When it was last looked whether it has gone; since when, if it was not yet.
+    pub looked_at: Timestamp,
 }

@@ -43,7 +43,7 @@ pub(super) async fn show(global: &Global, config: &Config, app: &App, args: &Day
     let now = app.context.runtime.now();
     let (from, to) = args.range(now)?;
     let days = app.records.credits_by_day(from, to).await?;
-    let budgets = app.records.budgets(super::limits(config), now).await?;
+    let spending = app.records.spending(app.context.settings.budgets, now).await?;
     let price = config.enrichment.credit_price;
     let total = days.iter().fold(LedgerDay::empty(to), |all, day| all.plus(day));
     if global.json {
@@ -51,15 +51,15 @@ pub(super) async fn show(global: &Global, config: &Config, app: &App, args: &Day
         let mut total = serde_json::to_value(Priced::of(total, price))?;
         total.as_object_mut().expect("a struct is an object").remove("day");
         return print_json(
-            &json!({"from": from, "to": to, "days": priced, "total": total, "budget": budgets, "creditPrice": price.to_string()}),
+            &json!({"from": from, "to": to, "days": priced, "total": total, "budget": spending, "creditPrice": price.to_string()}),
         );
     }
     match days.is_empty() {
         true => print_line(&format!("Nothing was sent from {from} to {to}."))?,
         false => print_line(&render(&days, &total, price))?,
     }
-    print_line(&format!("\nToday: {}.", super::describe(&budgets.day)))?;
-    print_line(&format!("This month: {}.", super::describe(&budgets.month)))?;
+    print_line(&format!("\nToday: {}.", super::describe(&spending.day)))?;
+    print_line(&format!("This month: {}.", super::describe(&spending.month)))?;
     if total.unanswered > 0 {
         let most = thousands(total.unanswered);
         print_line(&format!(

@@ -6,8 +6,8 @@ use clap::{Args, Subcommand};
 use jiff::civil::Date;
 
 use super::{Global, composition};
-use crate::config::{Budget, Config};
-use crate::records::{BudgetLimits, BudgetUse};
+use crate::config::Config;
+use crate::records::BudgetUse;
 
 mod batches;
 mod days;
@@ -49,17 +49,6 @@ pub(super) async fn run(global: &Global, config: &Config, args: &CreditsArgs) ->
     }
     app.store.close().await?;
     Ok(ExitCode::SUCCESS)
-}
-
-/// What the configuration allows to be spent.
-pub(super) fn limits(config: &Config) -> BudgetLimits {
-    BudgetLimits {
-        per_day: match config.enrichment.budget {
-            Budget::PerDay(credits) => Some(credits.get()),
-            Budget::Unlimited => None,
-        },
-        per_month: None,
-    }
 }
 
 /// What is used of a budget, in words.

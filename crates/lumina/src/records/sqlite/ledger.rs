@@ -4,12 +4,13 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use jiff::Timestamp;
 use jiff::civil::Date;
+use jiff::tz::TimeZone;
 use rusqlite::types::Type;
 use rusqlite::{Connection, OptionalExtension, Row, params};
 use uuid::Uuid;
 
-use super::{ReadError, Records, from_micros, unpack_jobs};
-use crate::records::{BatchAddress, BatchDetail, BudgetLimits, BudgetUse, Budgets, JobId, LedgerBatch, LedgerDay};
+use super::{ReadError, Records, from_micros, money, unpack_jobs};
+use crate::records::{BatchAddress, BatchDetail, BudgetUse, Budgets, JobId, LedgerBatch, LedgerDay, Spending};
 
 /// How many lookups one read asks after: some milliseconds.
 const LOOKUPS_AT_ONCE: usize = 1_000;
@@ -98,33 +99,31 @@ impl Records {
     ///
     /// # Errors
     /// When the database cannot be read.
-    pub async fn budgets(&self, limits: BudgetLimits, now: Timestamp) -> Result<Budgets, ReadError> {
-        self.read(move |connection| budgets(connection, limits, now)).await
+    pub async fn spending(&self, budgets: Budgets, now: Timestamp) -> Result<Spending, ReadError> {
+        self.read(move |connection| spending(connection, budgets, now)).await
     }
 }
 
 /// What is used of the budgets at this time.
-pub(super) fn budgets(connection: &Connection, limits: BudgetLimits, now: Timestamp) -> rusqlite::Result<Budgets> {
-    let today = now.to_zoned(jiff::tz::TimeZone::UTC).date();
-    Ok(Budgets {
-        day: used_between(connection, limits.per_day, today, today)?,
-        month: used_between(
-            connection,
-            limits.per_month,
-            today.first_of_month(),
-            today.last_of_month(),
-        )?,
+pub(super) fn spending(connection: &Connection, budgets: Budgets, now: Timestamp) -> rusqlite::Result<Spending> {
+    let today = now.to_zoned(TimeZone::UTC).date();
+    let of = |limit, from, to| -> rusqlite::Result<BudgetUse> {
+        let used = money::spent_between(connection, from, to)?;
+        Ok(BudgetUse::new(limit, used, reserved_between(connection, from, to)?))
+    };
+    let month = (today.first_of_month().to_string(), today.last_of_month().to_string());
+    let today = today.to_string();
+    Ok(Spending {
+        day: of(budgets.per_day, &today, &today)?,
+        month: of(budgets.per_month, &month.0, &month.1)?,
     })
 }
 
-fn used_between(connection: &Connection, limit: Option<u64>, from: Date, to: Date) -> rusqlite::Result<BudgetUse> {
+fn reserved_between(connection: &Connection, first: &str, last: &str) -> rusqlite::Result<u64> {
     let mut sum = connection.prepare_cached(
-        "SELECT coalesce(sum(coalesce(actual, estimated)), 0), coalesce(sum(iif(actual IS NULL, estimated, 0)), 0)
-         FROM credit_ledger WHERE day BETWEEN ? AND ?",
+        "SELECT coalesce(sum(estimated), 0) FROM credit_ledger WHERE day BETWEEN ? AND ? AND actual IS NULL",
     )?;
-    sum.query_row([from.to_string(), to.to_string()], |row| {
-        Ok(BudgetUse::new(limit, row.get(0)?, row.get(1)?))
-    })
+    sum.query_row([first, last], |row| row.get(0))
 }
 
 fn add_cost(day: &mut LedgerDay, batch: &LedgerBatch) {

@@ -9,15 +9,19 @@ use serde::Serialize;
 use uuid::Uuid;
 
 mod answers;
+mod applying;
 mod batches;
 mod decisions;
 mod deliveries;
 mod intake;
 mod jobs;
+mod leads;
 mod ledger;
+mod money;
 mod posts;
 mod reads;
 mod replays;
+mod resends;
 mod stamp;
 mod sweep;
 
