@@ -45,11 +45,6 @@ fn parts(config: &Config, role: Role, callback: CallbackMode) -> anyhow::Result<
         .database
         .sqlite_path()
         .context("PostgreSQL is not supported yet: use sqlite:PATH")?;
-    let people = if config.fullenrich.is_real_provider() {
-        People::Real
-    } else {
-        People::Sandbox
-    };
     Ok(Parts {
         database: database.to_owned(),
         codec: encryption::codec(config.encryption_key_file.as_deref()).context("database.encryption_key_file")?,
@@ -60,8 +55,17 @@ fn parts(config: &Config, role: Role, callback: CallbackMode) -> anyhow::Result<
         settings: settings(config),
         profile: config.icp.clone(),
         classifier: Classifier::with_overrides(&config.addresses)?,
-        people: Some(people),
+        people: Some(people(config)),
     })
+}
+
+/// Whose people the configured provider knows.
+pub(super) fn people(config: &Config) -> People {
+    if config.fullenrich.is_real_provider() {
+        People::Real
+    } else {
+        People::Sandbox
+    }
 }
 
 fn provider(config: &Config, callback: CallbackMode) -> anyhow::Result<ProviderParts> {

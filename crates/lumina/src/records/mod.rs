@@ -22,9 +22,9 @@ pub mod sqlite;
 
 pub use jobs::{Decided, JobRow, KeptJob, RetriedPage, Retrying};
 pub use ledger::{BatchAddress, BatchDetail, BudgetUse, LedgerBatch, LedgerDay, Spending};
-pub use numbers::{Census, Metrics};
-pub use pauses::{Pause, PauseReason};
-pub use replays::{AnswerState, ListedAnswer};
+pub use numbers::{Census, Metrics, View};
+pub use pauses::{Looks, Pause, PauseReason, ShownPause};
+pub use replays::{AnswerState, ListedAnswer, Replayed};
 pub use sqlite::Records;
 
 /// How many lookups go to the provider at once: its own limit.
@@ -213,7 +213,8 @@ pub struct NewAnswer {
 }
 
 /// How an answer came.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "snake_case")]
 pub enum AnswerSource {
     /// The provider's callback for the batch.
     Callback,
@@ -230,6 +231,12 @@ impl AnswerSource {
             Self::Contact => "contact",
             Self::Poll => "poll",
         }
+    }
+
+    pub(crate) fn parse(word: &str) -> Option<Self> {
+        [Self::Callback, Self::Contact, Self::Poll]
+            .into_iter()
+            .find(|source| source.as_str() == word)
     }
 }
 

@@ -2,9 +2,12 @@
 
 use std::collections::BTreeMap;
 
+use jiff::Timestamp;
 use lumina_enrichment::email::AddressClass;
 use lumina_enrichment::job::JobStatus;
 use serde::{Deserialize, Serialize};
+
+use super::{Budgets, Looks, ShownPause, Spending};
 
 /// The dashboard's numbers.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -24,6 +27,21 @@ pub struct Metrics {
     pub total_credits_used: u64,
     /// What open jobs may cost at most.
     pub estimated_pending_credits: u64,
+    /// What keeps lookups from being bought; empty while nothing does.
+    pub pauses: Vec<ShownPause>,
+    /// What is used of the budgets.
+    pub budget: Spending,
+}
+
+/// What the dashboard's numbers are seen against.
+#[derive(Debug, Clone, Copy)]
+pub struct View {
+    /// The time.
+    pub now: Timestamp,
+    /// What may be spent.
+    pub budgets: Budgets,
+    /// How often pauses are looked at.
+    pub looks: Looks,
 }
 
 /// How many of each there are.

@@ -1,10 +1,10 @@
 //! Stored answers, as a person looks at them.
 
 use jiff::Timestamp;
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
-use super::AnswerId;
+use super::{AnswerFate, AnswerId, AnswerSource};
 
 /// A stored answer, without its body.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
@@ -14,8 +14,8 @@ pub struct ListedAnswer {
     pub id: AnswerId,
     /// The provider's id of the batch.
     pub enrichment_id: String,
-    /// How it came: `callback`, `contact` or `poll`.
-    pub source: String,
+    /// How it came.
+    pub source: AnswerSource,
     /// Its status word.
     pub status: Option<String>,
     /// Whether the provider says nothing more after it.
@@ -55,4 +55,14 @@ impl AnswerState {
             Self::Kept => "kept",
         }
     }
+}
+
+/// What became of an answer that was routed anew.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Replayed {
+    /// Where it went.
+    pub fate: AnswerFate,
+    /// The run whose batch it is about, if that is known.
+    pub workflow_id: Option<Uuid>,
 }

@@ -36,7 +36,7 @@ fn render(answers: &[ListedAnswer]) -> String {
         table.add_row([
             answer.id.0.to_string(),
             moment(answer.received_at),
-            answer.source.clone(),
+            answer.source.as_str().to_owned(),
             answer.state.as_str().to_owned(),
             status(answer),
         ]);

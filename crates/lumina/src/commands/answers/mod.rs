@@ -12,6 +12,7 @@ use crate::config::Config;
 use crate::records::{AnswerId, ListedAnswer};
 
 mod list;
+mod replay;
 mod show;
 
 #[derive(Args)]
@@ -39,16 +40,27 @@ enum AnswersCommand {
         #[arg(long)]
         raw: bool,
     },
+    /// Routes an answer anew, as if it came in again: for one that nobody claimed.
+    Replay {
+        /// The answer's id.
+        id: Uuid,
+    },
 }
 
 pub(super) async fn run(global: &Global, config: &Config, args: &AnswersArgs) -> anyhow::Result<ExitCode> {
     let app = composition::open_viewer(config).await?;
-    match &args.command {
-        AnswersCommand::List { unclaimed, limit } => list::list(global, &app, *unclaimed, *limit).await?,
-        AnswersCommand::Show { id, raw: true } => show::print_raw(&app, AnswerId(*id)).await?,
-        AnswersCommand::Show { id, raw: false } => show::show(global, &app, AnswerId(*id)).await?,
-    }
+    let code = obey(global, &app, &args.command).await?;
     app.store.close().await?;
+    Ok(code)
+}
+
+async fn obey(global: &Global, app: &App, command: &AnswersCommand) -> anyhow::Result<ExitCode> {
+    match command {
+        AnswersCommand::List { unclaimed, limit } => list::list(global, app, *unclaimed, *limit).await?,
+        AnswersCommand::Show { id, raw: true } => show::print_raw(app, AnswerId(*id)).await?,
+        AnswersCommand::Show { id, raw: false } => show::show(global, app, AnswerId(*id)).await?,
+        AnswersCommand::Replay { id } => return replay::replay(global, app, AnswerId(*id)).await,
+    }
     Ok(ExitCode::SUCCESS)
 }
 

@@ -72,7 +72,7 @@ fn describe(listed: &ListedAnswer, answer: &Answer) -> String {
     let lines = [
         (
             "received",
-            format!("{} UTC, by {}", moment(listed.received_at), listed.source),
+            format!("{} UTC, by {}", moment(listed.received_at), listed.source.as_str()),
         ),
         ("enrichment id", listed.enrichment_id.clone()),
         ("status", status(listed)),

@@ -123,6 +123,11 @@ fn store_answer(tx: &Tx<'_>, answer: &NewAnswer, hash: &str, packed: &[u8]) -> W
     if !insert(tx, answer, hash, packed)? {
         return Ok(AnswerFate::Duplicate);
     }
+    route(tx, answer, hash, run)
+}
+
+/// Tells whom a stored answer concerns, if that is known.
+pub(super) fn route(tx: &Tx<'_>, answer: &NewAnswer, hash: &str, run: Option<Uuid>) -> Written<AnswerFate> {
     let event_id = format!("{}:{hash}", answer.enrichment);
     let Some(run) = run else {
         if answer.is_final {
@@ -155,7 +160,7 @@ fn make_event(id: String, target: impl Into<Target>, answer: &NewAnswer) -> Writ
 
 /// The run whose batch this is: by the provider's id, else by a POST that has none yet and
 /// that the signed body names. Then the id is registered first, and the run is told.
-fn find_run(tx: &Tx<'_>, answer: &NewAnswer) -> Written<Option<Uuid>> {
+pub(super) fn find_run(tx: &Tx<'_>, answer: &NewAnswer) -> Written<Option<Uuid>> {
     let mut known = tx
         .connection()
         .prepare_cached("SELECT run FROM enrichment WHERE id = ?")?;

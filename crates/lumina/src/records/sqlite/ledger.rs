@@ -102,6 +102,14 @@ impl Records {
     pub async fn spending(&self, budgets: Budgets, now: Timestamp) -> Result<Spending, ReadError> {
         self.read(move |connection| spending(connection, budgets, now)).await
     }
+
+    /// What batches that are out, or about to be, may still take from the provider's balance.
+    ///
+    /// # Errors
+    /// When the database cannot be read.
+    pub async fn reserved_of_balance(&self) -> Result<u64, ReadError> {
+        self.read(money::reserved_by_open_batches).await
+    }
 }
 
 /// What is used of the budgets at this time.

@@ -105,7 +105,7 @@ pub(super) fn spent_between(connection: &Connection, first: &str, last: &str) ->
 }
 
 /// What is out may be charged after the balance was read. What is given up was, if it ever is.
-fn reserved_by_open_batches(connection: &Connection) -> rusqlite::Result<u64> {
+pub(super) fn reserved_by_open_batches(connection: &Connection) -> rusqlite::Result<u64> {
     let mut sum = connection.prepare_cached(
         "SELECT coalesce(sum(p.reserved), 0) FROM batch b INDEXED BY batch_open
          JOIN enrichment_post p ON p.run = b.run LEFT JOIN enrichment e ON e.id = p.enrichment_id

@@ -1,11 +1,28 @@
 //! Stored answers on request: listed, and routed anew.
 
+use lumina_workflow::store::Attachment;
 use rusqlite::{OptionalExtension, Row, params};
+use sha2::{Digest, Sha256};
 
-use super::{ReadError, Records, from_micros};
-use crate::records::{AnswerId, AnswerState, ListedAnswer};
+use super::answers::{find_run, route};
+use super::{ReadError, Records, bad_word, from_micros, writes};
+use crate::records::{AnswerId, AnswerSource, AnswerState, ListedAnswer, NewAnswer, Replayed};
 
 impl Records {
+    /// Routes a stored answer, under the id that it is stored under, as if it came in again and were new. The result
+    /// is [`Replayed`].
+    #[must_use]
+    pub fn replay_answer(answer: NewAnswer) -> Attachment {
+        let hash = hex::encode(Sha256::digest(&answer.body));
+        writes(move |tx| {
+            let run = find_run(tx, &answer)?;
+            Ok(Replayed {
+                fate: route(tx, &answer, &hash, run)?,
+                workflow_id: run,
+            })
+        })
+    }
+
     /// Stored answers, newest first; with `unclaimed`, only those that no batch of ours is known for.
     ///
     /// # Errors
@@ -39,6 +56,7 @@ impl Records {
 }
 
 fn read_listed(row: &Row<'_>) -> rusqlite::Result<ListedAnswer> {
+    let source: String = row.get(2)?;
     let is_final: bool = row.get(4)?;
     let applied_at = row.get::<_, Option<i64>>(6)?.map(|at| from_micros(6, at)).transpose()?;
     let workflow_id = row.get(7)?;
@@ -51,7 +69,7 @@ fn read_listed(row: &Row<'_>) -> rusqlite::Result<ListedAnswer> {
     Ok(ListedAnswer {
         id: AnswerId(row.get(0)?),
         enrichment_id: row.get(1)?,
-        source: row.get(2)?,
+        source: AnswerSource::parse(&source).ok_or_else(|| bad_word(2, &source))?,
         status: row.get(3)?,
         is_final,
         state,

@@ -1,0 +1,89 @@
+//! Looking at a database file without opening a store on it.
+
+use std::path::{Path, PathBuf};
+
+use rusqlite::Connection;
+
+use crate::migrate::{self, MigrateError, Script};
+use crate::options::OpenError;
+use crate::{connect, lock};
+
+/// A database file that somebody looks at, beside whoever works with it or alone. Nothing is changed: the file is not
+/// even made when it is missing, no script is applied, and no other file is left beside it.
+///
+/// ```
+/// use lumina_workflow_sqlite::{Look, Options, SqliteStore};
+///
+/// # let folder = tempfile::tempdir()?;
+/// # let path = folder.path().join("app.db");
+/// assert!(Look::at(&path, |_| ()).is_err(), "it is missing, and stays so");
+///
+/// let store = SqliteStore::open(Options::new(&path))?;
+/// let (executor, missing) = Look::at(&path, |look| (look.executor(), look.missing_scripts("app", &[])))?;
+/// assert_eq!(executor, Some(std::process::id()));
+/// assert!(missing?.is_empty());
+///
+/// drop(store);
+/// assert_eq!(Look::at(&path, |look| look.executor())?, None);
+/// let runs: u32 = Look::at(&path, |look| {
+///     look.connection().query_row("SELECT count(*) FROM workflow_run", [], |row| row.get(0))
+/// })??;
+/// assert_eq!(runs, 0);
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
+#[derive(Debug)]
+pub struct Look {
+    path: PathBuf,
+    conn: Connection,
+}
+
+impl Look {
+    /// Looks at a file. When somebody else opens it meanwhile, it is looked at once more.
+    ///
+    /// # Errors
+    /// When it is missing or cannot be read.
+    pub fn at<T>(path: &Path, look: impl Fn(&Self) -> T) -> Result<T, OpenError> {
+        let alone = !has_log(path);
+        let seen = look(&Self::open(path, alone)?);
+        match alone && has_log(path) {
+            true => Ok(look(&Self::open(path, false)?)),
+            false => Ok(seen),
+        }
+    }
+
+    fn open(path: &Path, alone: bool) -> Result<Self, OpenError> {
+        let path = path.to_owned();
+        match connect::looker(&path, alone) {
+            Ok(conn) => Ok(Self { path, conn }),
+            Err(error) => Err(OpenError::Unreadable { path, error }),
+        }
+    }
+
+    /// A connection that cannot write.
+    #[must_use]
+    pub fn connection(&self) -> &Connection {
+        &self.conn
+    }
+
+    /// Which scripts the database lacks, the engine's own and these of this owner, as `owner/name`. Opening a store
+    /// applies the engine's, [`SqliteStore::migrate`](crate::SqliteStore::migrate) an owner's.
+    ///
+    /// # Errors
+    /// When it is a database of some other program, a newer program has been there, or it cannot be read.
+    pub fn missing_scripts(&self, owner: &str, scripts: &[Script]) -> Result<Vec<String>, MigrateError> {
+        migrate::missing(&self.conn, &self.path, owner, scripts)
+    }
+
+    /// The process that executes the file's runs, as far as this machine can tell; nothing when none does.
+    #[must_use]
+    pub fn executor(&self) -> Option<u32> {
+        lock::find_holder(&self.path)
+    }
+}
+
+/// While anybody has a file open, or after a crash, its log is there.
+fn has_log(path: &Path) -> bool {
+    let mut log = path.as_os_str().to_owned();
+    log.push("-wal");
+    Path::new(&log).exists()
+}
