@@ -1,12 +1,16 @@
 //! Looking at a database file without opening a store on it.
 
+use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
-use rusqlite::Connection;
+use rusqlite::{Connection, ErrorCode};
 
 use crate::migrate::{self, MigrateError, Script};
 use crate::options::OpenError;
-use crate::{connect, lock};
+use crate::{column, connect, lock};
+
+/// How many of SQLite's instructions are carried out between two looks whether to give up: well under a millisecond.
+const INSTRUCTIONS: i32 = 10_000;
 
 /// A database file that somebody looks at, beside whoever works with it or alone. Nothing is changed: the file is not
 /// even made when it is missing, no script is applied, and no other file is left beside it.
@@ -42,11 +46,11 @@ impl Look {
     ///
     /// # Errors
     /// When it is missing or cannot be read.
-    pub fn at<T>(path: &Path, look: impl Fn(&Self) -> T) -> Result<T, OpenError> {
+    pub fn at<T>(path: &Path, look: impl Fn(&mut Self) -> T) -> Result<T, OpenError> {
         let alone = !has_log(path);
-        let seen = look(&Self::open(path, alone)?);
+        let seen = look(&mut Self::open(path, alone)?);
         match alone && has_log(path) {
-            true => Ok(look(&Self::open(path, false)?)),
+            true => Ok(look(&mut Self::open(path, false)?)),
             false => Ok(seen),
         }
     }
@@ -72,6 +76,53 @@ impl Look {
     /// When it is a database of some other program, a newer program has been there, or it cannot be read.
     pub fn missing_scripts(&self, owner: &str, scripts: &[Script]) -> Result<Vec<String>, MigrateError> {
         migrate::missing(&self.conn, &self.path, owner, scripts)
+    }
+
+    /// How many events nobody has claimed, by the namespace of the key that they are for; `None` are those for a run.
+    ///
+    /// # Errors
+    /// When the database cannot be read.
+    pub fn unrouted(&self) -> rusqlite::Result<BTreeMap<Option<String>, u64>> {
+        // A run's id is a blob, a namespace a text.
+        let mut count = self
+            .conn
+            .prepare("SELECT iif(typeof(scope) = 'text', scope, NULL), count(*) FROM workflow_unrouted GROUP BY 1")?;
+        let rows = count.query_map([], |row| Ok((row.get(0)?, column::from_int(row.get(1)?))))?;
+        rows.collect()
+    }
+
+    /// How many runs are blocked: the code that executes them does not fit what they have done.
+    ///
+    /// # Errors
+    /// When the database cannot be read.
+    pub fn blocked(&self) -> rusqlite::Result<u64> {
+        const SQL: &str = "SELECT count(*) FROM workflow_run WHERE blocked IS NOT NULL";
+        self.conn.query_row(SQL, [], |row| Ok(column::from_int(row.get(0)?)))
+    }
+
+    /// Has SQLite check the whole file, and answers what is damaged, at most so many lines; nothing when it was given up
+    /// before the end, which is asked for now and then.
+    ///
+    /// # Errors
+    /// When the database cannot be read.
+    pub fn damage(
+        &mut self,
+        at_most: u32,
+        give_up: impl FnMut() -> bool + Send + 'static,
+    ) -> rusqlite::Result<Option<Vec<String>>> {
+        self.conn.progress_handler(INSTRUCTIONS, Some(give_up))?;
+        let found = self.quick_check(at_most);
+        self.conn.progress_handler(0, None::<fn() -> bool>)?;
+        match found {
+            Ok(lines) => Ok(Some(lines.into_iter().filter(|line| line != "ok").collect())),
+            Err(error) if error.sqlite_error_code() == Some(ErrorCode::OperationInterrupted) => Ok(None),
+            Err(error) => Err(error),
+        }
+    }
+
+    fn quick_check(&self, at_most: u32) -> rusqlite::Result<Vec<String>> {
+        let mut check = self.conn.prepare(&format!("PRAGMA quick_check({at_most})"))?;
+        check.query_map([], |row| row.get(0))?.collect()
     }
 
     /// The process that executes the file's runs, as far as this machine can tell; nothing when none does.

@@ -68,14 +68,20 @@ pub(super) fn people(config: &Config) -> People {
     }
 }
 
+/// The way to the provider, with the configured patience.
+pub(super) fn transport(config: &Config) -> anyhow::Result<Arc<dyn Transport>> {
+    let wanted = &config.fullenrich;
+    Ok(Arc::new(ReqwestTransport::new(&ReqwestOptions {
+        connect_timeout: wanted.connect_timeout,
+        timeout: wanted.timeout,
+        ..ReqwestOptions::default()
+    })?))
+}
+
 fn provider(config: &Config, callback: CallbackMode) -> anyhow::Result<ProviderParts> {
     let wanted = &config.fullenrich;
-    let transport: Arc<dyn Transport> = match wanted.api_key {
-        Some(_) => Arc::new(ReqwestTransport::new(&ReqwestOptions {
-            connect_timeout: wanted.connect_timeout,
-            timeout: wanted.timeout,
-            ..ReqwestOptions::default()
-        })?),
+    let transport = match wanted.api_key {
+        Some(_) => transport(config)?,
         None => Arc::new(NoKey),
     };
     Ok(ProviderParts {

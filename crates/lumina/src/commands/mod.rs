@@ -13,6 +13,7 @@ mod composition;
 pub mod config;
 mod credits;
 mod demo;
+mod doctor;
 mod enrich;
 mod estimate;
 mod export;
@@ -83,6 +84,8 @@ enum Command {
     Schedules(schedules::SchedulesArgs),
     /// Prints the dashboard's numbers.
     Metrics,
+    /// Looks at everything that lookups depend on, and says what to do where something is not well.
+    Doctor,
     /// Checks or prints the configuration, makes keys.
     Config(config::ConfigArgs),
     /// Runs a local FullEnrich with invented people.
@@ -106,6 +109,7 @@ fn run(cli: Cli) -> anyhow::Result<ExitCode> {
     let global = cli.global;
     match cli.command {
         Command::Config(args) => config::run(&global, &args),
+        Command::Doctor => doctor::run(&global),
         Command::Demo(args) => {
             let flags = flags(&global)?;
             start(&demo::load(flags.clone())?, demo::run(&global, &args, flags))
@@ -132,7 +136,7 @@ async fn dispatch(global: &Global, config: &Config, command: Command) -> anyhow:
         Command::Workflows(args) => workflows::run(global, config, &args).await,
         Command::Schedules(args) => schedules::run(global, config, &args).await,
         Command::Metrics => metrics::run(global, config).await,
-        Command::Demo(_) | Command::Config(_) | Command::Sandbox(_) => {
+        Command::Demo(_) | Command::Config(_) | Command::Doctor | Command::Sandbox(_) => {
             unreachable!("these are taken before the configuration is loaded")
         }
     }

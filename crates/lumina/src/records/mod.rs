@@ -13,6 +13,7 @@ use lumina_workflow::store::NewRun;
 use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
+mod checkup;
 mod jobs;
 mod ledger;
 mod numbers;
@@ -20,6 +21,7 @@ mod pauses;
 mod replays;
 pub mod sqlite;
 
+pub use checkup::{Batches, Checkup};
 pub use jobs::{Decided, JobRow, KeptJob, RetriedPage, Retrying};
 pub use ledger::{BatchAddress, BatchDetail, BudgetUse, LedgerBatch, LedgerDay, Spending};
 pub use numbers::{Census, Metrics, View};

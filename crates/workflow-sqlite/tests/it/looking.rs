@@ -3,8 +3,11 @@
 use std::collections::BTreeMap;
 use std::path::Path;
 
+use lumina_workflow::store::Change;
+use lumina_workflow::{CorrelationKey, NewEvent, Payload, RunId, Target};
 use lumina_workflow_sqlite::{Look, MigrateError, Mode, Script};
 use rusqlite::Connection;
+use uuid::Uuid;
 
 use crate::opened::*;
 
@@ -27,7 +30,7 @@ fn files(folder: &Path) -> BTreeMap<String, Vec<u8>> {
         .collect()
 }
 
-fn count_runs(look: &Look) -> u32 {
+fn count_runs(look: &mut Look) -> u32 {
     let count = look
         .connection()
         .query_row("SELECT count(*) FROM workflow_run", [], |row| row.get(0));
@@ -140,4 +143,47 @@ async fn any_path_can_be_looked_at() {
         drop(lumina_workflow_sqlite::SqliteStore::open(lumina_workflow_sqlite::Options::new(&path)).unwrap());
         assert_eq!(Look::at(&path, count_runs).unwrap(), 0, "{name}");
     }
+}
+
+#[tokio::test]
+async fn damage_is_found_and_a_check_can_be_given_up() {
+    let folder = Folder::new();
+    let path = folder.options().path;
+    let store = folder.executor(Mode::Threads);
+    for number in 0..500 {
+        start(&store, number).await;
+    }
+    store.close().await.unwrap();
+    drop(store);
+    let damage = |give_up: bool| Look::at(&path, |look| look.damage(3, move || give_up)).unwrap();
+    assert_eq!(damage(false).unwrap(), Some(Vec::new()));
+    assert_eq!(damage(true).unwrap(), None);
+
+    // From the second page on: what is in it is found, not what it is.
+    let mut bytes = std::fs::read(&path).unwrap();
+    bytes[8 * 1024..].fill(0xa5);
+    std::fs::write(&path, bytes).unwrap();
+    let found = damage(false).unwrap().unwrap();
+    assert!((1..=4).contains(&found.len()), "{found:?}");
+}
+
+#[tokio::test]
+async fn what_nobody_has_claimed_is_counted_by_whom_it_is_for() {
+    let folder = Folder::new();
+    let store = folder.executor(Mode::Threads);
+    let run = RunId(Uuid::from_u128(77));
+    let to = |target: Target, id: &str| Change::Emit(NewEvent::new(id, target, "scan", Payload::null()));
+    for (target, id) in [
+        (CorrelationKey::new("carrier", "1").into(), "a"),
+        (CorrelationKey::new("carrier", "2").into(), "b"),
+        (CorrelationKey::new("bank", "1").into(), "c"),
+        (run.into(), "d"),
+    ] {
+        apply(&store, to(target, id)).await.unwrap();
+    }
+    let counted = Look::at(&folder.options().path, |look| {
+        (look.unrouted().unwrap(), look.blocked().unwrap())
+    });
+    let expected = [(Some("carrier".to_owned()), 2), (Some("bank".to_owned()), 1), (None, 1)];
+    assert_eq!(counted.unwrap(), (expected.into(), 0));
 }

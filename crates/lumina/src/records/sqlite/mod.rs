@@ -11,6 +11,7 @@ use uuid::Uuid;
 mod answers;
 mod applying;
 mod batches;
+mod checkup;
 mod decisions;
 mod deliveries;
 mod intake;
@@ -25,6 +26,7 @@ mod resends;
 mod stamp;
 mod sweep;
 
+pub use checkup::check_up;
 pub use sweep::{Sweep, Swept};
 
 /// The application's migrations, in order.
