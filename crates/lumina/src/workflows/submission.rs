@@ -12,6 +12,7 @@ use super::ENRICHMENT_NAMESPACE;
 use super::context::{ATTEMPT_TAG, Context, JOB_TAG, RUN_TAG};
 use super::reading::limited;
 use super::subscriber_enrichment::{DOUBT, RECONCILE, SUBMIT};
+use crate::guards::Guard;
 use crate::records::{Lookup, Out, Records};
 
 /// A batch is sent once, or, when nobody knows what became of it, twice.
@@ -163,7 +164,10 @@ async fn send(
             })
         }
         StartOutcome::Unknown { reason, code } => {
-            let error = StepError::unknown(reason);
+            let error = match Guard::UnknownOutcome.is_removed() {
+                true => StepError::retry(reason),
+                false => StepError::unknown(reason),
+            };
             Err(code.map_or(error.clone(), |code| error.with_code(code)))
         }
     }
@@ -187,6 +191,7 @@ pub(super) async fn reconcile(run: &Run, context: &Context, post: u32) -> Result
         .await?;
     let enrichment = match named {
         Some(enrichment) => Some(enrichment),
+        None if Guard::ReconcileWindow.is_removed() => None,
         None => run.wait_or_timeout::<String>(RECONCILE.within(window)).await?,
     };
     let Some(enrichment) = enrichment else { return Ok(None) };

@@ -13,6 +13,7 @@ use uuid::Uuid;
 use super::batches::free_place;
 use super::posts::accept;
 use super::{ReadError, Records, Written, micros, run_id, span, writes};
+use crate::guards::Guard;
 use crate::records::{AnswerFate, AnswerId, AnswerRef, NewAnswer, StoredAnswer};
 use crate::workflows::{ACCEPTED_EVENT, COMPLETE_EVENT, ENRICHMENT_NAMESPACE};
 
@@ -142,7 +143,9 @@ pub(super) fn route(tx: &Tx<'_>, answer: &NewAnswer, hash: &str, run: Option<Uui
     end_enrichment(tx, &answer.enrichment, answer.status.as_deref(), answer.cost)?;
     free_place(tx, &answer.enrichment)?;
     if is_closed(tx, run)? {
-        tx.start(&answer.late_run)?;
+        if !Guard::LateAnswers.is_removed() {
+            tx.start(&answer.late_run)?;
+        }
         return Ok(AnswerFate::Late);
     }
     tx.emit(&make_event(event_id, run_id(run), answer)?)?;

@@ -12,6 +12,7 @@ use uuid::Uuid;
 use super::intake::own;
 use super::posts::{close_open_post, open_post};
 use super::{Records, Written, micros, money, pack_jobs, run_id, writes};
+use crate::guards::Guard;
 use crate::records::{Allowance, Applied, BATCH_SIZE, Intake, Taken};
 
 /// A run that found no place asks again after this time, should nobody have told it.
@@ -146,6 +147,9 @@ fn take_slot(tx: &Tx<'_>, run: RunId, max: u32) -> Written<()> {
 
 /// Places that are taken: by those who are about to send, and by what is out, until its time is over.
 pub(super) fn count_out(tx: &Tx<'_>) -> Written<u64> {
+    if Guard::InFlightCap.is_removed() {
+        return Ok(0);
+    }
     let mut count = tx.connection().prepare_cached(
         "SELECT (SELECT count(*) FROM batch INDEXED BY batch_holding WHERE state = 'holding')
               + (SELECT count(*) FROM enrichment_post WHERE out_until > ?)",

@@ -7,6 +7,7 @@ use lumina_workflow_sqlite::Tx;
 use rusqlite::{Connection, OptionalExtension, params};
 
 use super::{Records, Written, writes};
+use crate::guards::Guard;
 use crate::records::{Allowance, Budgets, PauseReason};
 
 /// What may be spent, and what bounds it.
@@ -76,10 +77,17 @@ pub(super) fn left_of(connection: &Connection, budgets: Budgets, day: &str) -> r
         bound: PauseReason::Budget,
         why: "waits for the next month's budget (enrichment.budget.per_month)",
     };
-    Ok(if of_month.credits < of_day.credits {
+    let bound = if of_month.credits < of_day.credits {
         of_month
     } else {
         of_day
+    };
+    Ok(match Guard::Budget.is_removed() {
+        true => Left {
+            credits: u64::MAX,
+            ..bound
+        },
+        false => bound,
     })
 }
 

@@ -12,6 +12,7 @@ use super::batches::{close_batch, count_out, hasten_unsent, hasten_waiting, star
 use super::intake::own;
 use super::posts::mark_unknown;
 use super::{ReadError, Records, Written, bad_word, from_micros, micros, money, run_id, writes};
+use crate::guards::Guard;
 use crate::records::{BATCH_SIZE, Budgets, Pause, PauseReason, SWEEP_JOBS};
 
 /// How many runs that ended without letting go of their jobs one sweep cleans up after.
@@ -149,6 +150,9 @@ fn run_sweep(tx: &Tx<'_>, sweep: &Sweep) -> Written<Swept> {
     let free = u64::from(sweep.max_in_flight).saturating_sub(count_out(tx)?);
     if free > 0 {
         hasten_waiting(tx, free)?;
+    }
+    if Guard::Sweep.is_removed() {
+        return Ok(Swept::default());
     }
     start_unowned(tx, sweep)
 }
