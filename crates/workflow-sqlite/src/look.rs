@@ -78,15 +78,14 @@ impl Look {
         migrate::missing(&self.conn, &self.path, owner, scripts)
     }
 
-    /// How many events nobody has claimed, by the namespace of the key that they are for; `None` are those for a run.
+    /// How many events nobody has claimed, by their name.
     ///
     /// # Errors
     /// When the database cannot be read.
-    pub fn unrouted(&self) -> rusqlite::Result<BTreeMap<Option<String>, u64>> {
-        // A run's id is a blob, a namespace a text.
+    pub fn unrouted(&self) -> rusqlite::Result<BTreeMap<String, u64>> {
         let mut count = self
             .conn
-            .prepare("SELECT iif(typeof(scope) = 'text', scope, NULL), count(*) FROM workflow_unrouted GROUP BY 1")?;
+            .prepare("SELECT name, count(*) FROM workflow_unrouted GROUP BY name")?;
         let rows = count.query_map([], |row| Ok((row.get(0)?, column::from_int(row.get(1)?))))?;
         rows.collect()
     }
@@ -115,8 +114,12 @@ impl Look {
         self.conn.progress_handler(0, None::<fn() -> bool>)?;
         match found {
             Ok(lines) => Ok(Some(lines.into_iter().filter(|line| line != "ok").collect())),
-            Err(error) if error.sqlite_error_code() == Some(ErrorCode::OperationInterrupted) => Ok(None),
-            Err(error) => Err(error),
+            Err(error) => match error.sqlite_error_code() {
+                Some(ErrorCode::OperationInterrupted) => Ok(None),
+                // Too much of it to go on.
+                Some(ErrorCode::DatabaseCorrupt) => Ok(Some(vec![error.to_string()])),
+                _ => Err(error),
+            },
         }
     }
 

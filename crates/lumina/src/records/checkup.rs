@@ -34,7 +34,7 @@ pub struct Checkup {
     pub unclaimed: u64,
     /// The last of them.
     pub last_unclaimed: Option<AnswerId>,
-    /// Final answers that came some time ago and were not applied.
+    /// Final answers that came some time ago, and of whose batch none was applied.
     pub unapplied: u64,
     /// Answers of the provider that were refused within a day, by code.
     pub refused: BTreeMap<String, u64>,

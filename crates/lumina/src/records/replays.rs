@@ -40,7 +40,9 @@ pub enum AnswerState {
     Waiting,
     /// It was applied.
     Applied,
-    /// It is not final: it proves that its batch was accepted, and is otherwise only kept.
+    /// It is final, and another final answer of its batch was applied.
+    Superseded,
+    /// It is not final: it proves that its batch was accepted, and is applied only if the last answer never comes.
     Kept,
 }
 
@@ -52,6 +54,7 @@ impl AnswerState {
             Self::Unclaimed => "unclaimed",
             Self::Waiting => "waiting",
             Self::Applied => "applied",
+            Self::Superseded => "superseded",
             Self::Kept => "kept",
         }
     }

@@ -168,22 +168,23 @@ async fn damage_is_found_and_a_check_can_be_given_up() {
 }
 
 #[tokio::test]
-async fn what_nobody_has_claimed_is_counted_by_whom_it_is_for() {
+async fn what_nobody_has_claimed_is_counted_by_name() {
     let folder = Folder::new();
     let store = folder.executor(Mode::Threads);
+    let parcel = CorrelationKey::new("carrier", "1");
     let run = RunId(Uuid::from_u128(77));
-    let to = |target: Target, id: &str| Change::Emit(NewEvent::new(id, target, "scan", Payload::null()));
-    for (target, id) in [
-        (CorrelationKey::new("carrier", "1").into(), "a"),
-        (CorrelationKey::new("carrier", "2").into(), "b"),
-        (CorrelationKey::new("bank", "1").into(), "c"),
-        (run.into(), "d"),
-    ] {
-        apply(&store, to(target, id)).await.unwrap();
+    let rows: [(&str, Target, &str); 3] = [
+        ("a", parcel.clone().into(), "scanned"),
+        ("b", parcel.into(), "lost"),
+        ("c", run.into(), "scanned"),
+    ];
+    for (id, target, name) in rows {
+        let event = NewEvent::new(id, target, name, Payload::null());
+        apply(&store, Change::Emit(event)).await.unwrap();
     }
     let counted = Look::at(&folder.options().path, |look| {
         (look.unrouted().unwrap(), look.blocked().unwrap())
     });
-    let expected = [(Some("carrier".to_owned()), 2), (Some("bank".to_owned()), 1), (None, 1)];
+    let expected = [("scanned".to_owned(), 2), ("lost".to_owned(), 1)];
     assert_eq!(counted.unwrap(), (expected.into(), 0));
 }

@@ -90,7 +90,8 @@ fn tell_state(listed: &ListedAnswer) -> String {
         AnswerState::Unclaimed => "unclaimed: no batch of ours is known by this enrichment id".to_owned(),
         AnswerState::Waiting => "waiting: its run has not applied it yet".to_owned(),
         AnswerState::Applied => format!("applied {} UTC", or_dash(listed.applied_at.map(moment))),
-        AnswerState::Kept => "kept: it is not the last one, so nothing is applied".to_owned(),
+        AnswerState::Superseded => "superseded: another final answer of its batch was applied".to_owned(),
+        AnswerState::Kept => "kept: it is not the last one, and is applied only if that never comes".to_owned(),
     }
 }
 

@@ -33,8 +33,8 @@ pub(super) struct Looked {
 /// What is in the database.
 pub(super) struct Found {
     pub checkup: Checkup,
-    /// Events that nobody has claimed, by the namespace of their key.
-    pub unrouted: BTreeMap<Option<String>, u64>,
+    /// Events that nobody has claimed, by their name.
+    pub unrouted: BTreeMap<String, u64>,
     /// Runs that are blocked.
     pub blocked: u64,
     /// The process that executes it.
@@ -72,44 +72,45 @@ fn unreadable(error: &OpenError) -> Check {
 }
 
 fn look_at(look: &mut Look, path: &Path, config: &Config, runtime: &Arc<dyn Runtime>) -> Looked {
-    let schema = match look.missing_scripts(SCHEMA_OWNER, &scripts()) {
-        Ok(missing) => missing,
-        Err(error) => return alone(check_refusal(&error)),
-    };
     let executor = look.executor();
-    let mut looked = Looked {
-        checks: vec![
-            check_schema(&schema),
-            check_damage(look, path, runtime),
-            file::check_room(path),
-            check_executor(executor),
-        ],
-        found: None,
-    };
-    let first = match schema.is_empty() {
-        false => Check::ok("database", file::describe(path)),
-        true => match find(look, config, runtime, executor) {
-            Ok(found) => {
-                let check = check_people(config, path, &found.checkup);
-                looked.found = Some(found);
-                check
-            }
-            Err(error) => Check::problem("database", format!("{} cannot be read: {error}", path.display()))
-                .next(recover(path), "saves what can be read, should a new look say the same"),
+    let mut looked = match look.missing_scripts(SCHEMA_OWNER, &scripts()) {
+        Ok(missing) if missing.is_empty() => look_into(look, path, config, runtime),
+        Ok(missing) => Looked {
+            checks: vec![Check::ok("database", file::describe(path)), check_schema(&missing)],
+            found: None,
         },
+        Err(error) => alone(check_refusal(&error)),
     };
-    looked.checks.insert(0, first);
+    looked.checks.push(check_damage(look, path, runtime));
+    looked.checks.push(file::check_room(path));
+    looked.checks.push(check_executor(executor));
     looked
 }
 
-fn find(look: &Look, config: &Config, runtime: &Arc<dyn Runtime>, executor: Option<u32>) -> rusqlite::Result<Found> {
+/// It is as this program makes it.
+fn look_into(look: &Look, path: &Path, config: &Config, runtime: &Arc<dyn Runtime>) -> Looked {
+    let mut looked = match find(look, config, runtime) {
+        Ok(found) => Looked {
+            checks: vec![check_people(config, path, &found.checkup)],
+            found: Some(found),
+        },
+        Err(error) => alone(
+            Check::problem("database", format!("{} cannot be read: {error}", path.display()))
+                .next(recover(path), "saves what can be read, should a new look say the same"),
+        ),
+    };
+    looked.checks.push(check_schema(&[]));
+    looked
+}
+
+fn find(look: &Look, config: &Config, runtime: &Arc<dyn Runtime>) -> rusqlite::Result<Found> {
     let settings = composition::settings(config);
     let view = settings.view(runtime.now());
     Ok(Found {
         checkup: check_up(look.connection(), view, settings.reconcile_window)?,
         unrouted: look.unrouted()?,
         blocked: look.blocked()?,
-        executor,
+        executor: look.executor(),
     })
 }
 

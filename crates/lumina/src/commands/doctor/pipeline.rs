@@ -11,7 +11,7 @@ use super::database::Found;
 use super::report::Check;
 use crate::config::Config;
 use crate::records::{Batches, Checkup, Pause, PauseReason};
-use crate::workflows::ENRICHMENT_NAMESPACE;
+use crate::workflows::{ACCEPTED_EVENT, COMPLETE_EVENT};
 
 /// A batch that waits for its turn so long waits for something else.
 const LONG: SignedDuration = SignedDuration::from_hours(1);
@@ -201,12 +201,12 @@ fn check_refused(refused: &BTreeMap<String, u64>) -> Check {
     )
 }
 
-/// Answers that nobody claims are events as well, and are told as answers.
-fn check_events(unrouted: &BTreeMap<Option<String>, u64>) -> Check {
+/// What tells a run of an answer is told as an answer; one more, when a batch is told of twice, is of no use.
+fn check_events(unrouted: &BTreeMap<String, u64>) -> Check {
     const NAME: &str = "events";
     let others = unrouted
         .iter()
-        .filter(|(namespace, _)| namespace.as_deref() != Some(ENRICHMENT_NAMESPACE));
+        .filter(|(name, _)| ![ACCEPTED_EVENT, COMPLETE_EVENT].contains(&name.as_str()));
     match others.map(|(_, count)| count).sum() {
         0 => Check::ok(NAME, "none is unrouted"),
         count => Check::warning(NAME, format!("events that no run has claimed: {}", thousands(count))).next(

@@ -54,7 +54,8 @@ pub fn check_up(connection: &Connection, view: View, reconcile_window: Duration)
         last_unclaimed: read_last_unclaimed(connection)?,
         unapplied: connection.query_row(
             "SELECT count(*) FROM enrichment_answer a JOIN enrichment e ON e.id = a.enrichment
-             WHERE a.is_final AND a.applied_at IS NULL AND a.received_at < ?",
+             WHERE a.is_final AND a.applied_at IS NULL AND a.received_at < ? AND NOT EXISTS
+                 (SELECT 1 FROM enrichment_answer o WHERE o.enrichment = a.enrichment AND o.is_final AND o.applied_at IS NOT NULL)",
             [ago(APPLIED_WITHIN)],
             |row| row.get(0),
         )?,

@@ -8,6 +8,11 @@ use super::answers::{find_run, route};
 use super::{ReadError, Records, bad_word, from_micros, writes};
 use crate::records::{AnswerId, AnswerSource, AnswerState, ListedAnswer, NewAnswer, Replayed};
 
+/// What [`read_listed`] reads.
+const LISTED: &str = "SELECT a.id, a.enrichment, a.source, a.status, a.is_final, a.received_at, a.applied_at, e.run,
+    EXISTS (SELECT 1 FROM enrichment_answer o WHERE o.enrichment = a.enrichment AND o.is_final AND o.applied_at IS NOT NULL)
+    FROM enrichment_answer a LEFT JOIN enrichment e ON e.id = a.enrichment";
+
 impl Records {
     /// Routes a stored answer, under the id that it is stored under, as if it came in again and were new. The result
     /// is [`Replayed`].
@@ -29,11 +34,9 @@ impl Records {
     /// When the database cannot be read.
     pub async fn answers(&self, unclaimed: bool, limit: usize) -> Result<Vec<ListedAnswer>, ReadError> {
         self.read(move |connection| {
-            let mut find = connection.prepare_cached(
-                "SELECT a.id, a.enrichment, a.source, a.status, a.is_final, a.received_at, a.applied_at, e.run
-                 FROM enrichment_answer a LEFT JOIN enrichment e ON e.id = a.enrichment
-                 WHERE NOT ?1 OR e.id IS NULL ORDER BY a.id DESC LIMIT ?2",
-            )?;
+            let mut find = connection.prepare_cached(&format!(
+                "{LISTED} WHERE NOT ?1 OR e.id IS NULL ORDER BY a.id DESC LIMIT ?2"
+            ))?;
             find.query_map(params![unclaimed, limit], read_listed)?.collect()
         })
         .await
@@ -45,10 +48,7 @@ impl Records {
     /// When the database cannot be read.
     pub async fn listed_answer(&self, id: AnswerId) -> Result<Option<ListedAnswer>, ReadError> {
         self.read(move |connection| {
-            let mut find = connection.prepare_cached(
-                "SELECT a.id, a.enrichment, a.source, a.status, a.is_final, a.received_at, a.applied_at, e.run
-                 FROM enrichment_answer a LEFT JOIN enrichment e ON e.id = a.enrichment WHERE a.id = ?",
-            )?;
+            let mut find = connection.prepare_cached(&format!("{LISTED} WHERE a.id = ?"))?;
             find.query_row([id.0], read_listed).optional()
         })
         .await
@@ -63,6 +63,7 @@ fn read_listed(row: &Row<'_>) -> rusqlite::Result<ListedAnswer> {
     let state = match (workflow_id, applied_at, is_final) {
         (None, _, _) => AnswerState::Unclaimed,
         (_, Some(_), _) => AnswerState::Applied,
+        (_, None, true) if row.get(8)? => AnswerState::Superseded,
         (_, None, true) => AnswerState::Waiting,
         (_, None, false) => AnswerState::Kept,
     };

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use jiff::Timestamp;
 use lumina::records::sqlite::check_up;
-use lumina::records::{Batches, Budgets, Checkup, Looks, PauseReason, View};
+use lumina::records::{AnswerState, Batches, Budgets, Checkup, Looks, PauseReason, View};
 
 use super::rows::{Lookup, Post, finished, id};
 use crate::support::TestApp;
@@ -113,7 +113,9 @@ async fn lookups_batches_and_pauses_are_counted() {
 async fn answers_that_need_somebody_are_counted() {
     let test = TestApp::new().await;
     test.put_post(Post::accepted(101, "2026-08-01", 1, &[4], None)).await;
-    let known = Post::accepted(101, "2026-08-01", 1, &[4], None).enrichment();
+    test.put_post(Post::accepted(102, "2026-08-01", 1, &[4], None)).await;
+    let of = |run| Post::accepted(run, "2026-08-01", 1, &[4], None).enrichment();
+    let (known, twice) = (of(101), of(102));
     let answer = |number: u128, enrichment: &str, is_final: bool, received_at: i64, applied: bool| {
         format!(
             "INSERT INTO enrichment_answer (id, enrichment, body_hash, status, is_final, source, body, received_at, applied_at)
@@ -128,9 +130,26 @@ async fn answers_that_need_somebody_are_counted() {
         answer(3, &known, true, NOW - HOUR, false),
         answer(4, &known, true, NOW - 1, false),
         answer(5, &known, false, NOW - HOUR, false),
-        answer(6, &known, true, NOW - HOUR, true),
+        // Another final one of its batch was applied.
+        answer(6, &twice, true, NOW - HOUR, true),
+        answer(7, &twice, true, NOW - HOUR, false),
     ];
     test.execute(rows.concat()).await;
+    let states: Vec<_> = test
+        .app
+        .records
+        .answers(false, 10)
+        .await
+        .unwrap()
+        .iter()
+        .map(|answer| answer.state)
+        .rev()
+        .collect();
+    use AnswerState::{Applied, Kept, Superseded, Unclaimed, Waiting};
+    assert_eq!(
+        states,
+        [Unclaimed, Unclaimed, Waiting, Waiting, Kept, Applied, Superseded]
+    );
     let rejected = |route: &str, code: &str, at: i64| {
         format!(
             "INSERT INTO rejected_delivery (route, code, bytes, received_at) VALUES ('{route}', '{code}', 1, {at});"
