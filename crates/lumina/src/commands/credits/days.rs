@@ -45,7 +45,7 @@ pub(super) async fn show(global: &Global, config: &Config, app: &App, args: &Day
     let days = app.records.credits_by_day(from, to).await?;
     let spending = app.records.spending(app.context.settings.budgets, now).await?;
     let price = config.enrichment.credit_price;
-    let total = days.iter().fold(LedgerDay::empty(to), |all, day| all.plus(day));
+    let total = days.iter().fold(LedgerDay::empty(to), LedgerDay::plus);
     if global.json {
         let priced: Vec<Priced> = days.iter().map(|day| Priced::of(*day, price)).collect();
         let mut total = serde_json::to_value(Priced::of(total, price))?;
