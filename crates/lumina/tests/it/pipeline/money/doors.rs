@@ -43,11 +43,12 @@ impl Town {
     }
 }
 
-/// Little happens by itself, so that months pass quickly.
+/// Little happens by itself, so that days pass quickly.
 fn quiet_town() -> Town {
     Town::with(|settings| {
         settings.sweep_every = 10 * DAY;
         settings.late_poll = 10 * DAY;
+        settings.refresh_after = 6 * DAY;
     })
 }
 
@@ -66,7 +67,7 @@ fn an_address_is_bought_once_whichever_door_it_comes_through() {
         })
     }));
     town.expect_jobs(&[("enriched", 1), ("not_found", 1)]);
-    for after in [Duration::ZERO, 88 * DAY] {
+    for after in [Duration::ZERO, 4 * DAY] {
         town.pass(after);
         for door in [Door::Webhook, Door::File, Door::Enrich] {
             for address in ["Person0@Gmail.com", "per.son1+news@googlemail.com"] {
@@ -96,7 +97,7 @@ fn a_stale_lookup_is_bought_again_through_no_door() {
     town.hush();
     town.pass(2 * DAY);
     town.expect_jobs(&[("stale", 1)]);
-    for after in [MINUTE, 100 * DAY] {
+    for after in [MINUTE, 12 * DAY] {
         town.pass(after);
         for door in [Door::Webhook, Door::File, Door::Enrich] {
             assert_eq!(town.enter(door, "person0@gmail.com"), 0, "by {door:?}");
