@@ -317,7 +317,7 @@ fn what_is_wrong_with_the_database_is_told() {
                 write(
                     path,
                     "INSERT INTO workflow_migration VALUES ('lumina', 99, '0099_future', 'x', 0)",
-                )
+                );
             },
             "database",
             "problem",
@@ -329,7 +329,7 @@ fn what_is_wrong_with_the_database_is_told() {
                 write(
                     path,
                     "DELETE FROM workflow_migration WHERE owner = 'lumina' AND place > 1",
-                )
+                );
             },
             "schema",
             "warning",
