@@ -121,7 +121,7 @@ pub(super) fn pause(tx: &Tx<'_>, reason: PauseReason, message: &str) -> Written<
         .execute(params![reason.as_str(), message, micros(tx.now())])?;
     tracing::warn!(
         reason = reason.as_str(),
-        message,
+        why = message,
         "lookups are paused: nothing is bought until this has gone"
     );
     Ok(())
