@@ -1,21 +1,27 @@
 //! The sandbox itself: the desk under its lock, and the work that goes on beside the calls.
 
+mod background;
+mod notes;
+mod waits;
+
 use std::fmt;
 use std::path::PathBuf;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-use bytes::Bytes;
 use jiff::Timestamp;
+use tokio::sync::watch;
 
-use crate::api::{Order, Refusal, render};
+use crate::api::{Order, Refusal};
 use crate::callback::CallbackSender;
-use crate::clock::{Clock, span_until};
+use crate::clock::Clock;
 use crate::config::SandboxConfig;
-use crate::delivery::{Courier, Letter};
-use crate::desk::{Accepted, Addressee, Desk, Effects};
+use crate::delivery::Courier;
+use crate::desk::{Accepted, Desk};
 use crate::error::{LedgerError, OpenError};
-use crate::signature::sign;
+use crate::holds::Holds;
+use crate::moods::Trouble;
 use crate::workspace::{Endpoint, LedgerReport, LedgerTotals};
+pub(crate) use waits::{LetGo, Releases};
 
 /// A local FullEnrich. See the crate's documentation for what it does.
 ///
@@ -26,6 +32,10 @@ pub struct Sandbox {
     clock: Arc<dyn Clock>,
     courier: Courier,
     desk: Mutex<Desk>,
+    holds: Holds,
+    releases: watch::Sender<Releases>,
+    /// Moves with each attempt at a callback.
+    attempts: watch::Sender<()>,
 }
 
 impl Sandbox {
@@ -55,13 +65,15 @@ impl Sandbox {
             retry_every: config.callback_retry_every,
             retries: config.callback_retries,
             timeout: config.callback_timeout,
-            duplicates: config.faults.duplicate_callbacks,
         };
         let sandbox = Arc::new(Self {
             config,
             clock,
             courier,
             desk: Mutex::new(desk),
+            holds: Holds::new(),
+            releases: watch::Sender::default(),
+            attempts: watch::Sender::default(),
         });
         sandbox.carry_out(effects);
         Ok(sandbox)
@@ -83,7 +95,7 @@ impl Sandbox {
     #[must_use]
     pub fn report(&self) -> LedgerReport {
         let desk = self.desk();
-        LedgerReport::new(totals_of(&desk), &desk.books)
+        LedgerReport::new(totals_of(&desk), &desk.books, &desk.calls)
     }
 
     /// Buys credits, and returns the balance then.
@@ -94,8 +106,12 @@ impl Sandbox {
         self.desk().add_credits(credits, self.clock.now())
     }
 
-    pub(crate) fn clock(&self) -> &dyn Clock {
-        &*self.clock
+    pub(crate) fn clock(&self) -> &Arc<dyn Clock> {
+        &self.clock
+    }
+
+    pub(crate) fn holds(&self) -> &Holds {
+        &self.holds
     }
 
     /// The state. A panic elsewhere does not make the books wrong: each change is whole or it is a bug.
@@ -103,76 +119,42 @@ impl Sandbox {
         self.desk.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Counts a call with a valid key, and refuses it above the limit or without a ledger.
+    /// Counts a call with a valid key, and refuses it above the limit, in a burst, or without a ledger.
     pub(crate) fn admit(&self, endpoint: Endpoint) -> Result<(), Refusal> {
         let mut desk = self.desk();
         let admitted = desk
             .calls
             .admit(endpoint, self.clock.now(), self.config.calls_per_minute);
-        let tells = self.config.faults.retry_after;
+        let tells = self.config.retry_after;
         admitted.map_err(|left| Refusal::RateLimit {
             retry_after: tells.then_some(left),
         })?;
-        Ok(desk.ledger.check()?)
+        drop(desk);
+        self.meet(Desk::meet_call)
+    }
+
+    /// Lets a call meet the trouble that is drawn for it, if any.
+    pub(crate) fn meet(&self, draw: fn(&mut Desk, Timestamp) -> Option<Trouble>) -> Result<(), Refusal> {
+        let mut desk = self.desk();
+        let trouble = draw(&mut desk, self.clock.now());
+        desk.ledger.flush()?;
+        trouble.map_or(Ok(()), |trouble| Err(trouble.into()))
+    }
+
+    /// The time that a GET takes.
+    pub(crate) async fn take_time(&self) {
+        let span = self.desk().read_latency(&self.config);
+        if !span.is_zero() {
+            self.clock.sleep(span).await;
+        }
     }
 
     /// Accepts a batch and starts on it.
-    pub(crate) fn accept(self: &Arc<Self>, order: Order) -> Result<Accepted, LedgerError> {
-        let (accepted, effects) = self.desk().accept(&self.config, order, self.clock.now())?;
-        tracing::info!(enrichment = %accepted.id, number = accepted.number, "a batch was accepted");
+    pub(crate) fn accept(self: &Arc<Self>, order: Order, held: bool) -> Result<Accepted, LedgerError> {
+        let (accepted, effects) = self.desk().accept(&self.config, order, held, self.clock.now())?;
+        tracing::info!(enrichment = %accepted.id, number = accepted.place + 1, "a batch was accepted");
         self.carry_out(effects);
         Ok(accepted)
-    }
-
-    /// Does what is due.
-    fn advance(self: &Arc<Self>) {
-        // A ledger that fails has been reported where it failed, and shows in every answer from then on.
-        let settled = self.desk().settle(&self.config, self.clock.now());
-        if let Ok(effects) = settled {
-            self.carry_out(effects);
-        }
-    }
-
-    fn carry_out(self: &Arc<Self>, effects: Effects) {
-        for alarm in effects.alarms {
-            let wake = wake_at(Arc::downgrade(self), Arc::clone(&self.clock), alarm);
-            self.clock.spawn(Box::pin(wake));
-        }
-        for addressee in effects.callbacks {
-            if let Some(letter) = self.write_letter(addressee) {
-                let delivery = self.courier.clone().deliver(letter, Arc::downgrade(self));
-                self.clock.spawn(Box::pin(delivery));
-            }
-        }
-    }
-
-    /// Writes and signs a callback. None is left to write when its results are no longer kept.
-    fn write_letter(&self, addressee: Addressee) -> Option<Letter> {
-        let desk = self.desk();
-        let batch = desk.books.batch(addressee.batch);
-        if batch.is_forgotten() {
-            return None;
-        }
-        let (url, body) = match addressee.item {
-            Some(item) => (&batch.contact_url, render::contact(batch, item)),
-            None => (&batch.webhook_url, render::ended(batch, self.config.unpayable)),
-        };
-        Some(Letter {
-            addressee,
-            attempts: batch.callback_of(addressee.item).attempts,
-            url: url.clone()?,
-            signature: sign(self.config.api_key.expose(), &body),
-            body: Bytes::from(body),
-        })
-    }
-
-    pub(crate) fn note_callback(&self, addressee: Addressee, attempt: u32, delivered: bool) {
-        let noted = self
-            .desk()
-            .note_callback(addressee, attempt, delivered, self.clock.now());
-        if noted.is_err() {
-            tracing::debug!("an attempt at a callback is not in the ledger");
-        }
     }
 }
 
@@ -186,18 +168,4 @@ impl fmt::Debug for Sandbox {
 
 fn totals_of(desk: &Desk) -> LedgerTotals {
     LedgerTotals::new(&desk.books, &desk.queue, &desk.calls)
-}
-
-/// Waits for a moment and has the sandbox do what is due. A sleep may end early by the wall clock's drift.
-async fn wake_at(sandbox: Weak<Sandbox>, clock: Arc<dyn Clock>, alarm: Timestamp) {
-    loop {
-        let left = span_until(clock.now(), alarm);
-        if left.is_zero() {
-            break;
-        }
-        clock.sleep(left).await;
-    }
-    if let Some(sandbox) = sandbox.upgrade() {
-        sandbox.advance();
-    }
 }

@@ -1,16 +1,20 @@
 //! Where the provider's rules are kept: books, queue, calls and ledger under one lock.
 
+mod lookups;
+mod moods;
+mod notes;
+
 use std::path::Path;
+use std::time::Duration;
 
 use jiff::Timestamp;
 use uuid::Uuid;
 
 use crate::api::Order;
-use crate::clock::later;
 use crate::config::{SandboxConfig, UnpayableBatch};
 use crate::error::{LedgerError, OpenError};
-use crate::invent;
 use crate::ledger::{BatchRecord, BatchStatus, FORMAT, ItemRecord, Ledger, Record};
+use crate::moods::{Mood, Temper};
 use crate::workspace::{Books, CallCounts, Contact, LookupQueue};
 
 /// Everything that changes, in one place.
@@ -20,6 +24,7 @@ pub(crate) struct Desk {
     pub(crate) queue: LookupQueue,
     pub(crate) calls: CallCounts,
     pub(crate) ledger: Ledger,
+    pub(crate) temper: Temper,
 }
 
 /// What has to be done outside the lock after a change.
@@ -43,8 +48,12 @@ pub(crate) struct Addressee {
 #[derive(Debug)]
 pub(crate) struct Accepted {
     pub(crate) id: Uuid,
-    /// The how many-th of this ledger, from 1.
-    pub(crate) number: usize,
+    /// The how many-th of this ledger, from 0.
+    pub(crate) place: usize,
+    /// How long it is from here to the answer.
+    pub(crate) answer_after: Duration,
+    /// What becomes of the answer, if anything.
+    pub(crate) mood: Option<Mood>,
 }
 
 impl Desk {
@@ -55,7 +64,9 @@ impl Desk {
             Some(path) => Ledger::open(path, |record| books.apply(record))?,
             None => Ledger::in_memory(),
         };
+        let temper = Temper::new(config.seed, config.moods.clone(), books.history().chances());
         let mut desk = Self {
+            temper,
             books,
             queue: LookupQueue::default(),
             calls: CallCounts::default(),
@@ -102,20 +113,17 @@ impl Desk {
         };
         let places: Vec<usize> = (0..self.books.batches().len()).filter(complete).collect();
         for place in places {
-            let batch = self.books.batch(place).id;
-            self.record(Record::Ended {
-                batch,
-                at: now,
-                status: BatchStatus::Finished,
-            });
+            // Whoever is still to be told is found among the undelivered.
+            self.end(place, now, BatchStatus::Finished);
         }
     }
 
-    /// Accepts a batch, payable or not.
+    /// Accepts a batch, payable or not. The answer to one that was held has no mood of its own.
     pub(crate) fn accept(
         &mut self,
         config: &SandboxConfig,
         order: Order,
+        held: bool,
         now: Timestamp,
     ) -> Result<(Accepted, Effects), LedgerError> {
         self.books.forget(now, config.results_kept);
@@ -123,7 +131,9 @@ impl Desk {
         let batch = self.batch_record(config, order, now);
         let accepted = Accepted {
             id: batch.id,
-            number: place + 1,
+            place,
+            answer_after: self.answer_latency(config, place),
+            mood: if held { None } else { self.draw_answer(now) },
         };
         self.record(Record::Batch(batch));
         for item in self.books.batch(place).waiting() {
@@ -134,26 +144,29 @@ impl Desk {
         Ok((accepted, self.settle(config, now)?))
     }
 
-    fn batch_record(&self, config: &SandboxConfig, order: Order, now: Timestamp) -> BatchRecord {
+    fn batch_record(&mut self, config: &SandboxConfig, order: Order, now: Timestamp) -> BatchRecord {
+        let moods = self.choose_moods(config, &order);
         let items: Vec<ItemRecord> = order
             .contacts
             .into_iter()
-            .map(|contact| ItemRecord {
+            .enumerate()
+            .map(|(item, contact)| ItemRecord {
                 free: self.books.is_known(&contact.email, now, config.results_kept),
                 email: contact.email,
                 custom: contact.custom,
+                mood: self.choose_record_mood(item),
             })
             .collect();
         let payable = items.iter().filter(|item| !item.free).count() as u64;
-        let silent = config.faults.never_call_back;
         BatchRecord {
             id: self.next_id(config.seed),
             at: now,
             seed: config.seed,
             name: order.name,
-            webhook_url: order.webhook_url.filter(|_| !silent),
-            contact_url: order.contact_url.filter(|_| !silent),
+            webhook_url: order.webhook_url,
+            contact_url: order.contact_url,
             doomed: config.unpayable == UnpayableBatch::FailsWhole && payable > self.books.balance(),
+            moods,
             items,
         }
     }
@@ -163,104 +176,6 @@ impl Desk {
         let opened = self.books.opened().expect("the books were opened first");
         let number = self.books.batches().len();
         Uuid::new_v5(&Uuid::NAMESPACE_OID, format!("{seed}/{opened}/{number}").as_bytes())
-    }
-
-    /// Brings everything up to `now`: look-ups that are done are charged, and others take their places.
-    pub(crate) fn settle(&mut self, config: &SandboxConfig, now: Timestamp) -> Result<Effects, LedgerError> {
-        let mut effects = Effects::default();
-        loop {
-            self.start_waiting(config, now, &mut effects);
-            let done = self.queue.take_due(now);
-            if done.is_empty() {
-                break;
-            }
-            for contact in done {
-                self.finish(config, contact, now, &mut effects);
-            }
-        }
-        self.ledger.sync()?;
-        effects.alarms.retain(|alarm| *alarm > now);
-        Ok(effects)
-    }
-
-    fn start_waiting(&mut self, config: &SandboxConfig, now: Timestamp, effects: &mut Effects) {
-        let limit = config.contacts_at_once.get() as usize;
-        while let Some(contact) = self.queue.next(limit) {
-            let batch = self.books.batch(contact.batch);
-            if batch.ended.is_some() {
-                continue;
-            }
-            let email = &batch.items[contact.item].email;
-            let delay = invent::lookup_delay(batch.seed, email, config.lookup_min, config.lookup_max);
-            let due = later(now, delay);
-            self.books.start(contact.batch);
-            if self.queue.start(contact, due) {
-                effects.alarms.push(due);
-            }
-        }
-    }
-
-    /// The end of one look-up: a charge, or the end of a batch that cannot be paid for.
-    fn finish(&mut self, config: &SandboxConfig, contact: Contact, now: Timestamp, effects: &mut Effects) {
-        let batch = self.books.batch(contact.batch);
-        if batch.ended.is_some() {
-            return;
-        }
-        let item = &batch.items[contact.item];
-        if batch.doomed || (!item.free && self.books.balance() == 0) {
-            return self.end(contact.batch, now, BatchStatus::CreditsInsufficient, effects);
-        }
-        let found = invent::is_found(batch.seed, &item.email, config.not_found_percent);
-        let lookup = Record::Lookup {
-            batch: batch.id,
-            item: contact.item,
-            at: now,
-            email: item.email.clone(),
-            found,
-            credits: u32::from(found && !item.free),
-            free: item.free,
-        };
-        self.record(lookup);
-        let batch = self.books.batch(contact.batch);
-        if batch.contact_url.is_some() {
-            effects.callbacks.push(Addressee {
-                batch: contact.batch,
-                item: Some(contact.item),
-            });
-        }
-        if batch.looked_up == batch.contacts {
-            self.end(contact.batch, now, BatchStatus::Finished, effects);
-        }
-    }
-
-    fn end(&mut self, place: usize, now: Timestamp, status: BatchStatus, effects: &mut Effects) {
-        let batch = self.books.batch(place).id;
-        self.record(Record::Ended { batch, at: now, status });
-        if self.books.batch(place).webhook_url.is_some() {
-            effects.callbacks.push(Addressee {
-                batch: place,
-                item: None,
-            });
-        }
-    }
-
-    /// Notes an attempt at a callback. Losing this note costs one more delivery, so the disk is not waited for.
-    pub(crate) fn note_callback(
-        &mut self,
-        addressee: Addressee,
-        attempt: u32,
-        delivered: bool,
-        now: Timestamp,
-    ) -> Result<(), LedgerError> {
-        let batch = self.books.batch(addressee.batch).id;
-        self.record(Record::Callback {
-            batch,
-            item: addressee.item,
-            at: now,
-            attempt,
-            delivered,
-        });
-        self.ledger.flush()
     }
 
     /// Adds credits and returns the balance.
