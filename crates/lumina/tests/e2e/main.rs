@@ -10,6 +10,7 @@ mod credits;
 mod deciding;
 mod demo;
 mod doctor;
+mod documents;
 mod milestone;
 mod operation;
 mod pauses;
