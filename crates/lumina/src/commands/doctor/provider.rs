@@ -5,7 +5,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use bytes::Bytes;
 use http::header;
 use jiff::fmt::rfc2822;
-use jiff::{SignedDuration, Timestamp};
+use jiff::SignedDuration;
 use lumina_fullenrich::{BoxFuture, CallError, Client, Limiter, Reason, RefusalKind, Transport, TransportError};
 use lumina_workflow::Runtime;
 use secrecy::SecretString;
@@ -137,14 +137,12 @@ fn check_clock(ahead: Option<SignedDuration>) -> Check {
     let Some(ahead) = ahead else {
         return Check::unknown(NAME, "not compared: no answer of FullEnrich's had a date");
     };
+    let seconds = ahead.abs().as_secs().unsigned_abs();
     if ahead.abs() <= AGREES {
-        return Check::ok(NAME, format!("agrees with FullEnrich's, within {} s", AGREES.as_secs()));
+        return Check::ok(NAME, format!("agrees with FullEnrich's ({seconds} s apart)"));
     }
     let direction = if ahead.is_negative() { "behind" } else { "ahead of" };
-    let told = format!(
-        "{} s {direction} FullEnrich's",
-        thousands(ahead.abs().as_secs().unsigned_abs())
-    );
+    let told = format!("{} s {direction} FullEnrich's", thousands(seconds));
     let check = match ahead.abs() > MINUTE {
         true => Check::problem(
             NAME,
@@ -174,14 +172,10 @@ impl Dated {
             .and_then(|value| value.to_str().ok());
         let date = date.and_then(|text| rfc2822::parse(text.trim()).ok());
         if let Some(date) = date {
-            let ahead = compare(self.runtime.now(), date.timestamp());
+            let ahead = self.runtime.now().duration_since(date.timestamp());
             *self.ahead.lock().unwrap_or_else(PoisonError::into_inner) = Some(ahead);
         }
     }
-}
-
-fn compare(ours: Timestamp, theirs: Timestamp) -> SignedDuration {
-    ours.duration_since(theirs)
 }
 
 impl Transport for Dated {
