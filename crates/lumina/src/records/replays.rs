@@ -42,7 +42,7 @@ pub enum AnswerState {
     Applied,
     /// It is final, and another final answer of its batch was applied.
     Superseded,
-    /// It is not final: it proves that its batch was accepted, and is applied only if the last answer never comes.
+    /// It is not final: it proves that its batch was accepted, and fills in what the last answer leaves out.
     Kept,
 }
 

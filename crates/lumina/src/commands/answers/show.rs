@@ -91,7 +91,7 @@ fn tell_state(listed: &ListedAnswer) -> String {
         AnswerState::Waiting => "waiting: its run has not applied it yet".to_owned(),
         AnswerState::Applied => format!("applied {} UTC", or_dash(listed.applied_at.map(moment))),
         AnswerState::Superseded => "superseded: another final answer of its batch was applied".to_owned(),
-        AnswerState::Kept => "kept: it is not the last one, and is applied only if that never comes".to_owned(),
+        AnswerState::Kept => "kept: it is not the last one, and fills in what that leaves out".to_owned(),
     }
 }
 

@@ -47,7 +47,7 @@ pub fn check_up(connection: &Connection, view: View, reconcile_window: Duration)
             ago(window),
         )?,
         in_doubt: read_out(connection, "outcome = 'unknown' AND posted_at > ?1", ago(window))?,
-        given_up: count("SELECT count(*) FROM enrichment WHERE ask_at IS NOT NULL")?,
+        given_up: count("SELECT count(*) FROM enrichment WHERE ask_at IS NOT NULL AND ended_at IS NULL")?,
         unclaimed: count(
             "SELECT count(*) FROM enrichment_answer a WHERE NOT EXISTS (SELECT 1 FROM enrichment e WHERE e.id = a.enrichment)",
         )?,

@@ -25,6 +25,7 @@ mod replays;
 mod resends;
 mod stamp;
 mod sweep;
+mod unapplied;
 
 pub use checkup::check_up;
 pub use sweep::{Sweep, Swept};
