@@ -4,8 +4,8 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use bytes::Bytes;
 use http::header;
-use jiff::fmt::rfc2822;
 use jiff::SignedDuration;
+use jiff::fmt::rfc2822;
 use lumina_fullenrich::{BoxFuture, CallError, Client, Limiter, Reason, RefusalKind, Transport, TransportError};
 use lumina_workflow::Runtime;
 use secrecy::SecretString;
