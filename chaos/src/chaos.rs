@@ -1,0 +1,156 @@
+//! The part of a run in which everything goes wrong at once.
+
+use std::time::{Duration, Instant};
+
+use anyhow::Result;
+use jiff::tz::TimeZone;
+
+use crate::clock::{self, monotonic, now};
+use crate::dice::Dice;
+use crate::moods::{
+    self, CALLED_FOR_PERCENT, INVALID_ADDRESSES, RATE_LIMITED, RATE_LIMITED_FROM, RATE_LIMITED_PERCENT,
+};
+use crate::scene::Kills;
+use crate::stage::Stage;
+
+/// How long it is waited for a POST that can be held. Between two looks at it the moods are minded.
+const AIM: Duration = Duration::from_secs(4);
+const LOOK: Duration = Duration::from_millis(250);
+
+/// From this part of the time on, in per cent, moods that have not come are called for.
+const CALL_FROM: u32 = 50;
+const CALL_EVERY: Duration = Duration::from_secs(2);
+
+/// One part of the run.
+#[derive(Debug)]
+pub struct Chaos<'s> {
+    stage: &'s mut Stage,
+    kills: Kills,
+    dice: Dice,
+    ends: Instant,
+    calls_from: Instant,
+    /// Whether all moods are in play.
+    minds_moods: bool,
+    is_rate_limited: bool,
+    /// Moods that come more often until they have come.
+    called_for: Vec<&'static str>,
+    called_at: Instant,
+}
+
+impl<'s> Chaos<'s> {
+    /// That lasts so long.
+    pub fn new(stage: &'s mut Stage, kills: &Kills, dice: Dice, length: Duration, minds_moods: bool) -> Self {
+        let begins = monotonic();
+        Self {
+            stage,
+            kills: kills.clone(),
+            dice,
+            ends: begins + length,
+            calls_from: begins + length * CALL_FROM / 100,
+            minds_moods,
+            is_rate_limited: false,
+            called_for: Vec::new(),
+            called_at: begins,
+        }
+    }
+
+    /// One life after the other, each ended by `kill -9`.
+    ///
+    /// # Errors
+    /// When a process cannot be started, or the sandbox does not do what it is told.
+    pub fn run(mut self) -> Result<()> {
+        while monotonic() < self.ends {
+            self.stage.begin_life()?;
+            self.live()?;
+            clock::pass(self.dice.millis(self.kills.gaps.clone()));
+        }
+        Ok(())
+    }
+
+    fn live(&mut self) -> Result<()> {
+        if self.dice.chance(self.kills.sandbox) {
+            self.stage.wait_until_it_serves()?;
+            self.wait(self.dice.clone().millis(100..800))?;
+            let gap = self.dice.millis(0..1_000);
+            self.stage.kill_sandbox(gap)?;
+            // It has its settings from its file again.
+            self.is_rate_limited = false;
+            self.called_for.clear();
+        }
+        if self.dice.chance(self.kills.aimed) {
+            return self.die_while_held();
+        }
+        // It may die while it starts.
+        let span = self.dice.millis(self.kills.lives.clone());
+        self.wait(span)?;
+        self.stage.kill_server(false)
+    }
+
+    /// Dies while the sandbox holds the answer to a POST that it has accepted.
+    fn die_while_held(&mut self) -> Result<()> {
+        self.stage.wait_until_it_serves()?;
+        let span = self.dice.millis(0..1_500);
+        self.wait(span)?;
+        self.stage.sandbox.hold_next()?;
+        let began = monotonic();
+        let mut held = None;
+        while held.is_none() && began.elapsed() < AIM && monotonic() < self.ends {
+            held = self.stage.sandbox.wait_until_held(LOOK)?;
+            self.mind_moods()?;
+        }
+        self.stage.kill_server(held.is_some())?;
+        if self.dice.chance(50) {
+            clock::pass(self.dice.millis(0..500));
+        }
+        self.stage.sandbox.release()
+    }
+
+    /// Lets time pass, and minds the moods meanwhile.
+    fn wait(&mut self, span: Duration) -> Result<()> {
+        let began = monotonic();
+        while began.elapsed() < span && monotonic() < self.ends {
+            self.mind_moods()?;
+            clock::pass(LOOK.min(span.saturating_sub(began.elapsed())));
+        }
+        Ok(())
+    }
+
+    /// Limits are hit late in a minute; and what has not come late in the run is called for.
+    fn mind_moods(&mut self) -> Result<()> {
+        if !self.minds_moods {
+            return Ok(());
+        }
+        let is_late = now().to_zoned(TimeZone::UTC).second() >= RATE_LIMITED_FROM;
+        if is_late != self.is_rate_limited {
+            let percent = if is_late { RATE_LIMITED_PERCENT } else { 0 };
+            self.stage.sandbox.set_moods(&moods::change([RATE_LIMITED], percent))?;
+            self.is_rate_limited = is_late;
+        }
+        if monotonic() >= self.calls_from && self.called_at.elapsed() >= CALL_EVERY {
+            self.called_at = monotonic();
+            self.call_for_missing()?;
+        }
+        Ok(())
+    }
+
+    /// What has not come comes more often, until it has.
+    fn call_for_missing(&mut self) -> Result<()> {
+        let missing = moods::missing(&self.stage.sandbox.occurred()?);
+        let come = self.called_for.extract_if(.., |name| !missing.contains(name));
+        for name in come.collect::<Vec<_>>() {
+            self.stage
+                .sandbox
+                .set_moods(&moods::change([name], moods::usual(name)))?;
+        }
+        let is_share = |name: &&str| ![RATE_LIMITED, INVALID_ADDRESSES].contains(name);
+        for name in missing.into_iter().filter(is_share) {
+            self.stage
+                .sandbox
+                .set_moods(&moods::change([name], CALLED_FOR_PERCENT))?;
+            if !self.called_for.contains(&name) {
+                self.called_for.push(name);
+            }
+        }
+        Ok(())
+    }
+}

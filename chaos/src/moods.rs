@@ -1,0 +1,124 @@
+//! The sandbox's moods, and how often each comes over it.
+
+use std::collections::BTreeMap;
+
+use serde_json::{Value, json};
+
+/// Every mood by its name, with its share of the calls, batches or records that it can come over, in per cent. All of
+/// them have to occur in a run.
+///
+/// Answers to a POST are lost often, and what would reveal the batch all the same is left out often, because what
+/// nobody knows the outcome of is what the pipeline is most careful about. A callback that does not come is the next.
+pub const MOODS: &[(&str, u32)] = &[
+    // On any call. Limits are hit at the end of a minute, see `RATE_LIMITED`.
+    (RATE_LIMITED, 0),
+    ("server_error_burst", 2),
+    // On a POST.
+    ("refused_before", 4),
+    ("reset_before", 4),
+    ("error_after", 5),
+    ("reset_after", 5),
+    ("answer_lost", 3),
+    ("answer_trickled", 5),
+    ("unreadable_answer", 4),
+    // On a batch.
+    ("callback_before_answer", 6),
+    ("callback_doubled", 8),
+    ("callback_delayed", 8),
+    ("callbacks_out_of_order", 8),
+    ("callback_unsigned", 6),
+    ("callback_forged", 6),
+    ("callback_never", 12),
+    ("events_never", 40),
+    ("insufficient_midway", 4),
+    ("canceled", 4),
+    ("status_unknown", 6),
+    ("records_missing", 5),
+    ("records_unknown", 6),
+    ("bodies_trickled", 6),
+    // On a record.
+    ("fields_missing", 6),
+    ("fields_null", 6),
+    ("fields_malformed", 6),
+    // On a GET.
+    ("read_error", 15),
+    ("in_progress_error", 20),
+];
+
+/// The mood that says 429. Without a Retry-After it closes the calendar minute, so that in a run of a minute it would
+/// stop everything; really, too, limits are hit late in a minute.
+pub const RATE_LIMITED: &str = "rate_limited_burst";
+
+/// How often it comes while it may.
+pub const RATE_LIMITED_PERCENT: u32 = 6;
+
+/// From this second of a minute on.
+pub const RATE_LIMITED_FROM: i8 = 50;
+
+/// Addresses that begin with `invalid-` are refused, and their batch with them. A switch and no share.
+pub const INVALID_ADDRESSES: &str = "invalid_addresses";
+
+/// How often one comes that has not come when half of the time is over.
+pub const CALLED_FOR_PERCENT: u32 = 25;
+
+/// How often each mood comes, as the sandbox is told.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Moods(BTreeMap<&'static str, u32>);
+
+impl Moods {
+    /// All of them.
+    #[must_use]
+    pub fn all() -> Self {
+        Self(MOODS.iter().copied().collect())
+    }
+
+    /// These alone.
+    #[must_use]
+    pub fn only(shares: &[(&'static str, u32)]) -> Self {
+        Self(shares.iter().copied().collect())
+    }
+
+    /// The sandbox's section of its settings file.
+    #[must_use]
+    pub fn to_toml(&self) -> String {
+        let lines = self.0.iter().map(|(name, share)| format!("{name} = {share}\n"));
+        format!("[moods]\n{INVALID_ADDRESSES} = true\n{}", lines.collect::<String>())
+    }
+}
+
+/// How often a mood usually comes.
+#[must_use]
+pub fn usual(name: &str) -> u32 {
+    let mut moods = MOODS.iter();
+    moods.find(|(mood, _)| *mood == name).map_or(0, |(_, share)| *share)
+}
+
+/// A change of shares, as `PUT /sandbox/moods` takes it.
+#[must_use]
+pub fn change<'n>(names: impl IntoIterator<Item = &'n str>, percent: u32) -> Value {
+    let shares: BTreeMap<&str, u32> = names.into_iter().map(|name| (name, percent)).collect();
+    json!(shares)
+}
+
+/// The moods that have not occurred, by the counts that the sandbox shows.
+#[must_use]
+pub fn missing(occurred: &BTreeMap<String, u64>) -> Vec<&'static str> {
+    let has_not = |name: &&str| occurred.get(*name).is_none_or(|count| *count == 0);
+    let names = MOODS.iter().map(|(name, _)| *name);
+    names.chain([INVALID_ADDRESSES]).filter(has_not).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_has_not_occurred_is_named() {
+        let mut occurred: BTreeMap<String, u64> = MOODS.iter().map(|(name, _)| ((*name).to_owned(), 1)).collect();
+        assert_eq!(missing(&occurred), [INVALID_ADDRESSES]);
+        occurred.insert(INVALID_ADDRESSES.to_owned(), 3);
+        assert_eq!(missing(&occurred), Vec::<&str>::new());
+        occurred.insert("canceled".to_owned(), 0);
+        assert_eq!(missing(&occurred), ["canceled"]);
+    }
+}
