@@ -1,7 +1,7 @@
 //! The judge: what must be true of every run, whatever happened in it.
 //!
 //! A check sees nothing but the [`World`], says what is wrong, and counts what somebody may want to know. Each is shown
-//! to find what it is there for by a world that breaks it (`tests/it/worlds.rs`).
+//! to find what it is there for by a world that breaks it (`tests/worlds`).
 
 mod budget;
 mod callbacks;
