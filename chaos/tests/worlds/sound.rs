@@ -1,0 +1,152 @@
+//! Worlds that only look as if something were wrong.
+
+use lumina_chaos::judge::judge;
+use lumina_chaos::world::{Answered, DeliveryKind, Victim};
+
+use crate::Case;
+use crate::recorded::{
+    AGAIN, ANNA, CARL, EMIL, FIRST, LOST, SECOND_RUN, answer, at, batch, item, job, kill, known, post, run,
+};
+
+const CASES: &[Case] = &[
+    Case::new("nothing happened", |_| {}),
+    Case::new("somebody was stored who was not told so", |world| {
+        world.accepted.clear();
+    }),
+    Case::new(
+        "a charged person is stale, because nothing that names the batch ever came",
+        |world| {
+            world.ledger.batches.truncate(LOST + 1);
+            world.ledger.deliveries.truncate(1);
+            world.records.answers.truncate(1);
+            world.records.posts.truncate(2);
+            world.records.known.truncate(1);
+            world.records.leads.remove(CARL);
+            world.records.jobs[2] = job(CARL, "stale");
+        },
+    ),
+    Case::new(
+        "a charged person is stale, because no answer has a record of them",
+        |world| {
+            world.ledger.batches[FIRST].jobs[0].told = None;
+            world.records.leads.remove(ANNA);
+            world.records.jobs[0] = job(ANNA, "stale");
+        },
+    ),
+    Case::new("a lead has a name of its own where the provider said none", |world| {
+        let told = world.ledger.batches[FIRST].jobs[0].told.as_mut().unwrap();
+        (told.full_name, told.linkedin_url) = (None, None);
+    }),
+    Case::new("a lead has what only the second answer said", |world| {
+        world.ledger.batches[LOST].jobs[0].told.as_mut().unwrap().full_name = None;
+    }),
+    Case::new(
+        "somebody was charged twice, after an unknown outcome and a full window",
+        |world| {
+            world.ledger.batches[AGAIN].jobs[0].credits = 1;
+            world.rules.budgets[1].per_month = 3;
+        },
+    ),
+    Case::new(
+        "an answer was sent, and the process was killed before it was recorded",
+        |world| {
+            world.ledger.batches[LOST].answered = Some(Answered::Ok);
+        },
+    ),
+    Case::new("the same callback came twice", |world| {
+        let again = world.ledger.deliveries[0].clone();
+        world.ledger.deliveries.push(again);
+    }),
+    Case::new("what is stored came another way", |world| {
+        world.records.answers.push(answer("e1", DeliveryKind::Contact, 2.2));
+    }),
+    Case::new(
+        "a batch is out at the moment at which another's end is stored",
+        |world| {
+            world
+                .ledger
+                .batches
+                .push(batch("e4", 14.05, 15.0, Answered::Error, vec![item(EMIL, "r4", 1, 0)]));
+            world.ledger.batches[AGAIN + 1].jobs[0].found = false;
+        },
+    ),
+    Case::new("a place is free at the deadline", |world| {
+        world.records.answers.remove(0);
+        world.ledger.deliveries.remove(0);
+        world
+            .ledger
+            .batches
+            .insert(1, batch("e4", 7.0, 7.5, Answered::Ok, vec![item(ANNA, "r4", 1, 0)]));
+        world.records.known.push(known("e4", 7.1));
+        world.records.posts.push(post("r4", 1, "accepted", 7.0, Some("e4")));
+        world.records.answers.push(answer("e4", DeliveryKind::Final, 7.6));
+    }),
+    Case::new(
+        "what became known after its window does not take its place again",
+        |world| {
+            world.records.known.push(known("e2", 13.5));
+            world.records.answers.push(answer("e2", DeliveryKind::Final, 13.6));
+        },
+    ),
+    Case::new("a POST that never arrived holds its place for a window", |world| {
+        world.records.posts.push(post("r4", 1, "unknown", 20.0, None));
+    }),
+    Case::new("all of a budget is spent", |world| {
+        world.rules.budgets[0].per_day = 1;
+        world.rules.budgets[1].per_month = 2;
+    }),
+    Case::new("a budget is spent on another day as well", |world| {
+        let tomorrow = 24.0 * 3600.0;
+        world.ledger.batches[LOST].accepted_at = at(tomorrow);
+        world.ledger.batches[AGAIN].accepted_at = at(tomorrow + 3.0);
+        world.records.posts[1].posted_at = Some(at(tomorrow));
+        world.records.posts[2].posted_at = Some(at(tomorrow + 3.0));
+        world.rules.budgets[1].per_day = 1;
+        // Later than its own end is stored: it takes no place.
+    }),
+    Case::new("a run has failed", |world| {
+        world.records.runs[0].status = "failed".to_owned();
+    }),
+    Case::new("a schedule's run has not begun", |world| {
+        world.records.runs.push(run("r9", "waiting", true));
+    }),
+    Case::new("the sandbox was killed around a POST whose answer was lost", |world| {
+        world.play.kills.push(kill(10.5, Victim::Sandbox, false));
+    }),
+    Case::new("a third POST of the run never arrived", |world| {
+        world.records.posts.push(post(SECOND_RUN, 3, "open", 30.0, None));
+    }),
+];
+
+#[test]
+fn what_only_looks_wrong_passes() {
+    for case in CASES {
+        assert_eq!(judge(&case.play()).violations, [], "{}", case.what);
+    }
+}
+
+#[test]
+fn what_is_excused_is_counted() {
+    let counts = [
+        (
+            "somebody was charged twice",
+            "people charged twice after an unknown outcome",
+            1,
+        ),
+        (
+            "because nothing that names",
+            "people charged whom nothing told Lumina of",
+            1,
+        ),
+        ("because no answer has", "people charged and never told", 1),
+        ("nothing happened", "batches sent again", 1),
+        ("nothing happened", "kills aimed at a POST", 1),
+        ("nothing happened", "kills at random", 1),
+        ("nothing happened", "batches out at most", 1),
+        ("nothing happened", "credits charged", 2),
+    ];
+    for (what, name, count) in counts {
+        let case = CASES.iter().find(|case| case.what.contains(what)).unwrap();
+        assert_eq!(judge(&case.play()).counts.get(name), Some(&count), "{what}: {name}");
+    }
+}
