@@ -9,6 +9,7 @@ use std::time::Duration;
 use anyhow::{Result, ensure};
 use lumina::app::{App, Parts, ProviderParts};
 use lumina::importing::{ImportOptions, import, preview};
+use lumina::records::Budgets;
 use lumina::workflows::PipelineSettings;
 use lumina_enrichment::email::Classifier;
 use lumina_enrichment::icp::IcpProfile;
@@ -96,7 +97,11 @@ fn parts(database: &Path) -> Parts {
             poll_without_webhook: Duration::from_secs(300),
             poll_first: Duration::from_secs(600),
             poll_every: Duration::from_secs(900),
-            per_day: None,
+            budgets: Budgets::default(),
+            retry_first: Duration::from_secs(5),
+            retry_unreachable: Duration::from_secs(60),
+            probe_every: Duration::from_secs(900),
+            late_poll: Duration::from_secs(3_600),
             refresh_after: Duration::from_secs(90 * 86_400),
             sweep_every: Duration::from_secs(3_600),
             batch_every: Duration::from_secs(3_600),

@@ -32,7 +32,8 @@ pub enum JobEvent {
     Found,
     /// An answer without a person from a lookup that took place.
     NotFound,
-    /// An answer that says that nobody looked (the credits ran out, or the batch was cancelled).
+    /// An answer that says that nobody looked (the credits ran out, or the batch was cancelled), and nothing else that
+    /// was sent for the job can still be answered.
     NotLookedAt,
     /// The provider refused this very address, or a person says so.
     Refused,
@@ -96,7 +97,7 @@ impl JobStatus {
             JobEvent::Submitted => self.submit(),
             JobEvent::Found => Ok(Self::Enriched),
             JobEvent::NotFound => Ok(self.settle(Self::NotFound, &[Self::Pending, Self::Submitted, Self::Stale])),
-            JobEvent::NotLookedAt => Ok(self.settle(Self::Pending, &[Self::Submitted])),
+            JobEvent::NotLookedAt => Ok(self.settle(Self::Pending, &[Self::Submitted, Self::Stale])),
             JobEvent::Refused => Ok(self.settle(Self::Failed, &[Self::Pending, Self::Submitted])),
             JobEvent::RunEnded => Ok(self.settle(Self::Stale, &[Self::Submitted])),
             JobEvent::Retried { may_pay_twice } => self.retry(may_pay_twice),

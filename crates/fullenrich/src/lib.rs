@@ -75,7 +75,7 @@ mod transport;
 pub use client::{Client, ClientError, DEFAULT_BASE_URL};
 pub use clock::Clock;
 pub use id::{EnrichmentId, InvalidEnrichmentId};
-pub use limiter::{DEFAULT_CALLS_PER_MINUTE, Limiter, Permit, RetryAt};
+pub use limiter::{CallKind, DEFAULT_CALLS_PER_MINUTE, Limiter, Permit, RetryAt};
 pub use outcome::{Balance, CallError, ReadOutcome, Reason, Refusal, RefusalKind, StartOutcome, TryLater, Workspace};
 pub use request::{BatchRequest, LookupItem, MAX_BATCH_ITEMS, MAX_CUSTOM_KEYS, MAX_CUSTOM_VALUE_CHARS, RequestError};
 pub use result::{Answer, BatchStatus, EnrichmentResult, UnreadableResult};

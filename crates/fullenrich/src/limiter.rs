@@ -74,6 +74,28 @@ impl Permit {
     }
 }
 
+/// What a call is for, most urgent first. A less urgent one leaves a part of each minute to those before it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum CallKind {
+    /// Sends a batch: may have every call of a minute.
+    Submit,
+    /// Asks about the account: leaves a twelfth of the minute to what is sent.
+    Account,
+    /// Asks for results, which come by themselves: leaves a quarter of the minute to the others.
+    Poll,
+}
+
+impl CallKind {
+    /// How many calls of a minute are not for this kind; none is shut out where only a few are allowed.
+    fn leaves(self, calls_per_minute: u32) -> u32 {
+        match self {
+            Self::Submit => 0,
+            Self::Account => calls_per_minute / 12,
+            Self::Poll => calls_per_minute / 4,
+        }
+    }
+}
+
 /// No permit is to be had before this moment.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub struct RetryAt(pub Timestamp);
@@ -111,15 +133,23 @@ impl Limiter {
         self.lock().calls_per_minute = calls_per_minute;
     }
 
-    /// Takes a permit for a call that is made now.
+    /// Takes a permit for a call that is made now, whatever it is for.
     ///
     /// # Errors
     /// [`RetryAt`] names the moment from which on it is worth asking again: the next calendar minute, or the end of a
     /// Retry-After.
     pub fn try_acquire(&self, now: Timestamp) -> Result<Permit, RetryAt> {
+        self.try_acquire_for(CallKind::Submit, now)
+    }
+
+    /// Takes a permit for a call of this kind that is made now.
+    ///
+    /// # Errors
+    /// As [`try_acquire`](Self::try_acquire); also when what is left of the minute is kept for more urgent calls.
+    pub fn try_acquire_for(&self, kind: CallKind, now: Timestamp) -> Result<Permit, RetryAt> {
         let mut state = self.lock();
         state.check_closed(now)?;
-        state.count(now)?;
+        state.count(kind, now)?;
         Ok(Permit { granted_at: now })
     }
 
@@ -185,10 +215,11 @@ impl State {
         Ok(())
     }
 
-    fn count(&mut self, now: Timestamp) -> Result<(), RetryAt> {
+    fn count(&mut self, kind: CallKind, now: Timestamp) -> Result<(), RetryAt> {
         let minute = Minute::of(now);
+        let limit = self.calls_per_minute.get();
         let used = self.used.entry(minute).or_insert(0);
-        if *used >= self.calls_per_minute.get() {
+        if *used >= limit - kind.leaves(limit) {
             return Err(RetryAt(minute.end()));
         }
         *used += 1;

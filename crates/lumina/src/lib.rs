@@ -4,6 +4,7 @@ pub mod app;
 pub mod commands;
 pub mod config;
 pub mod encryption;
+pub mod guards;
 pub mod http;
 pub mod importing;
 pub mod ingest;

@@ -160,6 +160,12 @@ impl RetryPlan {
         })
     }
 
+    /// Another first delay than the declared one; no delay is shorter because of a shorter cap.
+    pub fn start_with(&mut self, first: Duration) {
+        self.first = first;
+        self.cap = self.cap.max(first);
+    }
+
     /// Decides after attempt number `attempt` (from 1). `random` is any 64 random bits.
     pub fn judge(&self, error: &StepError, attempt: u32, random: u64) -> Verdict {
         match error.decision {
@@ -255,6 +261,20 @@ mod tests {
             for (n, want) in expected.iter().enumerate() {
                 assert_eq!(delay(*retry, n as u32 + 1), *want, "{retry:?}, attempt {}", n + 1);
             }
+        }
+    }
+
+    #[test]
+    fn a_configured_first_delay_grows_as_declared() {
+        let rows = [(200, [200, 400, 800]), (400_000, [400_000, 400_000, 400_000])];
+        for (first, delays) in rows {
+            let mut plan = plan(Retry::exponential(4).first("5s").without_jitter());
+            plan.start_with(Duration::from_millis(first));
+            let found = [1, 2, 3].map(|attempt| match plan.judge(&StepError::retry("x"), attempt, 0) {
+                Verdict::Again { delay, .. } => delay.as_millis(),
+                other => panic!("{other:?}"),
+            });
+            assert_eq!(found, delays);
         }
     }
 

@@ -214,6 +214,7 @@ pub enum DefinitionError {
 #[derive(Debug, Clone, Default)]
 pub struct Overrides {
     timeouts: BTreeMap<String, Duration>,
+    first_delays: BTreeMap<String, Duration>,
     deadline: Option<Duration>,
     flow: Option<FlowLimits>,
 }
@@ -223,6 +224,13 @@ impl Overrides {
     #[must_use]
     pub fn timeout(mut self, step: &Step, duration: Duration) -> Self {
         self.timeouts.insert(step.name.to_owned(), duration);
+        self
+    }
+
+    /// Sets the delay before a step's second attempt; those after it grow as declared.
+    #[must_use]
+    pub fn first_delay(mut self, step: &Step, duration: Duration) -> Self {
+        self.first_delays.insert(step.name.to_owned(), duration);
         self
     }
 
@@ -252,6 +260,9 @@ impl Definition {
             };
             let mut plan = StepPlan::read(*step).map_err(|e| wrong(e.to_string()))?;
             plan.timeout = overrides.timeouts.get(step.name).copied().or(plan.timeout);
+            if let Some(delay) = overrides.first_delays.get(step.name) {
+                plan.retry.start_with(*delay);
+            }
             if let Some(problem) = find_problem(&plan) {
                 return Err(wrong(problem));
             }
@@ -262,6 +273,7 @@ impl Definition {
         if let Some(stranger) = overrides
             .timeouts
             .keys()
+            .chain(overrides.first_delays.keys())
             .find(|name| !steps.contains_key(name.as_str()))
         {
             return Err(DefinitionError::Step {

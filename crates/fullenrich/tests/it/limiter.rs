@@ -6,7 +6,7 @@ use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use jiff::{SignedDuration, Timestamp};
-use lumina_fullenrich::{BoxFuture, Clock, DEFAULT_CALLS_PER_MINUTE, Limiter, RetryAt};
+use lumina_fullenrich::{BoxFuture, CallKind, Clock, DEFAULT_CALLS_PER_MINUTE, Limiter, RetryAt};
 use proptest::prelude::*;
 
 use crate::scripted::at;
@@ -40,6 +40,25 @@ fn the_sixty_first_waits_for_the_next_calendar_minute() {
         );
     }
     assert_eq!(limiter.remaining(at("2026-08-01T12:01:59Z")), 0);
+}
+
+/// What is sent goes before questions about the account, and these before questions for results; where only a few
+/// calls are allowed nobody is shut out.
+#[test]
+fn urgent_calls_are_left_their_part_of_a_minute() {
+    let rows = [(60, 45, 10, 5), (12, 9, 2, 1), (4, 3, 1, 0), (3, 3, 0, 0), (1, 1, 0, 0)];
+    for (calls, polls, accounts, submits) in rows {
+        let (limiter, now) = (Limiter::new(limit(calls)), at("2026-08-01T12:00:00Z"));
+        let take_all = |kind| {
+            (0..calls)
+                .filter(|_| limiter.try_acquire_for(kind, now).is_ok())
+                .count()
+        };
+        let granted = [CallKind::Poll, CallKind::Account, CallKind::Submit].map(take_all);
+        assert_eq!(granted, [polls, accounts, submits], "{calls} calls a minute");
+        let next = at("2026-08-01T12:01:00Z");
+        assert_eq!(limiter.try_acquire_for(CallKind::Poll, now).err(), Some(RetryAt(next)));
+    }
 }
 
 #[test]

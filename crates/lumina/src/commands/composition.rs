@@ -10,9 +10,9 @@ use lumina_workflow_sqlite::{Mode, Role};
 use secrecy::SecretString;
 
 use crate::app::{App, Parts, ProviderParts};
-use crate::config::{Budget, CallbackMode, Config};
+use crate::config::{CallbackMode, Config};
 use crate::encryption;
-use crate::records::People;
+use crate::records::{Budgets, People};
 use crate::workflows::PipelineSettings;
 
 /// Opens the database beside whoever executes it.
@@ -96,10 +96,14 @@ pub(super) fn settings(config: &Config) -> PipelineSettings {
         poll_without_webhook: wanted.poll.without_webhook,
         poll_first: wanted.poll.first,
         poll_every: wanted.poll.every,
-        per_day: match wanted.budget {
-            Budget::PerDay(credits) => Some(credits.get()),
-            Budget::Unlimited => None,
+        budgets: Budgets {
+            per_day: wanted.budget.per_day.limit(),
+            per_month: wanted.budget.per_month.limit(),
         },
+        retry_first: wanted.retry.first,
+        retry_unreachable: wanted.retry.unreachable,
+        probe_every: wanted.probe,
+        late_poll: wanted.late_poll,
         refresh_after: wanted.refresh_after,
         sweep_every: wanted.sweep,
         batch_every: wanted.schedule,

@@ -97,6 +97,10 @@ pub fn main() -> ExitCode {
 }
 
 fn run(cli: Cli) -> anyhow::Result<ExitCode> {
+    #[cfg(feature = "sabotage")]
+    for (_, guard) in std::env::vars().filter(|(name, _)| name == crate::guards::VARIABLE) {
+        crate::guards::remove(&guard)?;
+    }
     let global = cli.global;
     match cli.command {
         Command::Config(args) => config::run(&global, &args),
@@ -148,9 +152,16 @@ fn sources(global: &Global) -> anyhow::Result<Sources> {
     let file = global.config.clone().map_or(ConfigFile::Nearby, ConfigFile::At);
     Ok(Sources {
         file,
-        environment: std::env::vars().collect(),
+        environment: environment(),
         flags: flags(global)?,
     })
+}
+
+fn environment() -> Vec<(String, String)> {
+    let all = std::env::vars();
+    #[cfg(feature = "sabotage")]
+    let all = all.filter(|(name, _)| name != crate::guards::VARIABLE);
+    all.collect()
 }
 
 fn flags(global: &Global) -> anyhow::Result<Vec<(String, String)>> {

@@ -14,7 +14,7 @@ use tokio::task::JoinHandle;
 use super::output::thousands;
 use super::{composition, shutdown, worker};
 use crate::app::App;
-use crate::config::{Budget, CallbackMode, Config, Severity};
+use crate::config::{BudgetConfig, CallbackMode, Config, Severity};
 use crate::http::{self, HttpSettings, HttpState};
 use crate::records::{PauseReason, Records};
 use crate::token;
@@ -135,10 +135,7 @@ pub(super) async fn greet(config: &Config, app: &App, mode: &CallbackMode) {
             config.enrichment.poll.without_webhook
         ),
     }
-    match config.enrichment.budget {
-        Budget::PerDay(credits) => eprintln!("Budget: {} credits a day.", thousands(credits.get())),
-        Budget::Unlimited => eprintln!("Budget: unlimited."),
-    }
+    eprintln!("Budget: {}.", describe(config.enrichment.budget));
     match check_provider(app).await {
         Ok(credits) => {
             eprintln!("FullEnrich: the key is valid, {} credits are left.", thousands(credits));
@@ -160,6 +157,22 @@ pub(super) async fn greet(config: &Config, app: &App, mode: &CallbackMode) {
                 tracing::error!(%error, "the pause could not be noted");
             }
         }
+    }
+}
+
+fn describe(budget: BudgetConfig) -> String {
+    let of_day = budget
+        .per_day
+        .limit()
+        .map(|credits| format!("{} credits a day", thousands(credits)));
+    let of_month = budget
+        .per_month
+        .limit()
+        .map(|credits| format!("{} credits a month", thousands(credits)));
+    let parts: Vec<String> = of_day.into_iter().chain(of_month).collect();
+    match parts.is_empty() {
+        true => "unlimited".to_owned(),
+        false => parts.join(", "),
     }
 }
 

@@ -57,6 +57,32 @@ pub(super) const KEYS: &[Key] = &[
         "How many credits may be spent on a UTC day, what is out included; or \"unlimited\".",
     ),
     Key::text(
+        "enrichment.budget.per_month",
+        "unlimited",
+        "How many credits may be spent in a UTC month, what is out included; or \"unlimited\".",
+    ),
+    Key::text(
+        "enrichment.retry.first",
+        "5s",
+        "How long after a call to FullEnrich that failed it is made again; doubles each time; at least 10ms.",
+    ),
+    Key::text(
+        "enrichment.retry.unreachable",
+        "60s",
+        "How long a batch waits that found FullEnrich out of reach before it asks again; at least 10ms.",
+    ),
+    Key::text(
+        "enrichment.probe",
+        "15m",
+        "How often it is looked whether what keeps lookups from being bought has gone; at least 100ms.",
+    ),
+    Key::text(
+        "enrichment.late_poll",
+        "1h",
+        "When the answer of a batch that was given up is first asked for; then after twice as long each time, up to a \
+         day; the same limits as for poll.",
+    ),
+    Key::text(
         "enrichment.refresh_after",
         "90d",
         "How old a finding may be before its address may be looked up again; at least 1s.",
@@ -78,6 +104,9 @@ const PROVIDERS_POLL: Duration = Duration::from_secs(5 * 60);
 
 /// Below this a timer is a busy loop.
 const MIN_INTERVAL: Duration = Duration::from_millis(100);
+
+/// Below this a failure is hardly over.
+const MIN_RETRY: Duration = Duration::from_millis(10);
 
 /// Below this no answer comes in time.
 const MIN_WINDOW: Duration = Duration::from_secs(1);
@@ -107,8 +136,14 @@ pub struct EnrichmentConfig {
     pub poll: PollConfig,
     /// How often batches are made of whatever is pending.
     pub schedule: Duration,
-    /// What a day may cost.
-    pub budget: Budget,
+    /// What a day and a month may cost.
+    pub budget: BudgetConfig,
+    /// How soon a call that failed is made again.
+    pub retry: RetryConfig,
+    /// How often it is looked whether what is in the way of buying has gone.
+    pub probe: Duration,
+    /// When the answer of a batch that was given up is first asked for.
+    pub late_poll: Duration,
     /// How old a finding may be before the address may be looked up again.
     pub refresh_after: Duration,
     /// What one credit costs, in dollars.
@@ -128,13 +163,42 @@ pub struct PollConfig {
     pub every: Duration,
 }
 
+/// What may be spent, and in which time.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct BudgetConfig {
+    /// On a UTC day.
+    pub per_day: Budget,
+    /// In a UTC month.
+    pub per_month: Budget,
+}
+
+/// How soon a call that failed is made again.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct RetryConfig {
+    /// The first time; it doubles after that.
+    pub first: Duration,
+    /// When FullEnrich cannot be reached at all.
+    pub unreachable: Duration,
+}
+
 /// What may be spent.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Budget {
-    /// At most so many on a UTC day.
-    PerDay(Credits),
+    /// At most so many.
+    AtMost(Credits),
     /// Whatever the account holds; somebody wrote it down.
     Unlimited,
+}
+
+impl Budget {
+    /// The number of credits, if there is one.
+    #[must_use]
+    pub const fn limit(self) -> Option<u64> {
+        match self {
+            Self::AtMost(credits) => Some(credits.get()),
+            Self::Unlimited => None,
+        }
+    }
 }
 
 impl FromValue for Budget {
@@ -145,9 +209,29 @@ impl FromValue for Budget {
             Value::String(_) => Err(format!("write {EXPECTED}")),
             Value::Integer(credits) => {
                 let credits = u64::try_from(*credits).map_err(|_| format!("write {EXPECTED}"))?;
-                Ok(Self::PerDay(Credits::new(credits)))
+                Ok(Self::AtMost(Credits::new(credits)))
             }
             other => Err(refuse(other, EXPECTED)),
+        }
+    }
+}
+
+impl BudgetConfig {
+    fn check(self, findings: &mut Findings) {
+        if (self.per_day, self.per_month) == (Budget::Unlimited, Budget::Unlimited) {
+            findings.warning(
+                "enrichment.budget.per_day",
+                "nothing limits what a day costs but the account's balance; write a number of credits",
+            );
+        }
+        let budgets = [
+            ("enrichment.budget.per_day", self.per_day),
+            ("enrichment.budget.per_month", self.per_month),
+        ];
+        for (path, budget) in budgets {
+            if budget == Budget::AtMost(Credits::ZERO) {
+                findings.warning(path, "a budget of 0 credits: nothing is looked up");
+            }
         }
     }
 }
@@ -165,7 +249,16 @@ impl EnrichmentConfig {
                 every: read_poll(values, "enrichment.poll.every", fullenrich),
             },
             schedule: values.duration("enrichment.schedule", MIN_INTERVAL),
-            budget: values.get("enrichment.budget.per_day"),
+            budget: BudgetConfig {
+                per_day: values.get("enrichment.budget.per_day"),
+                per_month: values.get("enrichment.budget.per_month"),
+            },
+            retry: RetryConfig {
+                first: values.duration("enrichment.retry.first", MIN_RETRY),
+                unreachable: values.duration("enrichment.retry.unreachable", MIN_RETRY),
+            },
+            probe: values.duration("enrichment.probe", MIN_INTERVAL),
+            late_poll: read_poll(values, "enrichment.late_poll", fullenrich),
             refresh_after: values.duration("enrichment.refresh_after", MIN_WINDOW),
             credit_price: values.get("enrichment.credit_price"),
             sweep: values.duration("enrichment.sweep", MIN_INTERVAL),
@@ -173,19 +266,7 @@ impl EnrichmentConfig {
     }
 
     pub(super) fn check(&self, fullenrich: &FullenrichConfig, findings: &mut Findings) {
-        match self.budget {
-            Budget::Unlimited => findings.warning(
-                "enrichment.budget.per_day",
-                "nothing limits what a day costs but the account's balance; write a number of credits",
-            ),
-            Budget::PerDay(Credits::ZERO) => {
-                findings.warning(
-                    "enrichment.budget.per_day",
-                    "a budget of 0 credits: nothing is looked up",
-                );
-            }
-            Budget::PerDay(_) => {}
-        }
+        self.budget.check(findings);
         if fullenrich.is_real_provider() {
             self.check_windows(findings);
         }

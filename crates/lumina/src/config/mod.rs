@@ -16,7 +16,7 @@
 //!     environment: vec![("DATABASE_URL".into(), "sqlite:/var/lib/lumina/leads.db".into())],
 //!     flags: vec![("enrichment.budget.per_day".into(), "200".into())],
 //! })?;
-//! assert_eq!(config.enrichment.budget, Budget::PerDay(Credits::new(200)));
+//! assert_eq!(config.enrichment.budget.per_day, Budget::AtMost(Credits::new(200)));
 //! assert_eq!(config.origin("database.url").expect("declared").to_string(), "environment DATABASE_URL");
 //! # Ok::<(), Box<dyn std::error::Error>>(())
 //! ```
@@ -50,7 +50,7 @@ mod worker;
 
 pub use check::{Finding, Severity};
 pub use database::Database;
-pub use enrichment::{Budget, EnrichmentConfig, PollConfig};
+pub use enrichment::{Budget, BudgetConfig, EnrichmentConfig, PollConfig, RetryConfig};
 pub use error::{ConfigError, Problem};
 pub use fullenrich::{CallbackMode, CallbackUrl, DEFAULT_CALLBACK_PATH, FullenrichConfig};
 pub use http_url::HttpUrl;

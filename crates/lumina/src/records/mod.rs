@@ -139,13 +139,35 @@ pub struct Taken {
     pub left: u64,
 }
 
+/// What may be spent, in credits; `None` is unlimited.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Budgets {
+    /// On a UTC day.
+    pub per_day: Option<u64>,
+    /// In a UTC month.
+    pub per_month: Option<u64>,
+}
+
 /// What bounds a batch.
 #[derive(Debug, Clone, Copy)]
 pub struct Allowance {
-    /// Credits per UTC day; `None` is unlimited.
-    pub per_day: Option<u64>,
+    /// What may be spent.
+    pub budgets: Budgets,
     /// The provider's balance, in whole credits.
     pub balance: u64,
+}
+
+/// What is needed to send a batch once more.
+#[derive(Debug, Clone, Copy)]
+pub struct Resend {
+    /// A POST of unknown outcome counts as over so long after it.
+    pub window: Duration,
+    /// How many batches may be out.
+    pub max_in_flight: u32,
+    /// What may be spent.
+    pub budgets: Budgets,
+    /// When to look again, while it may not be sent.
+    pub look_again: Duration,
 }
 
 /// One address to be sent.
@@ -238,6 +260,64 @@ pub struct StoredAnswer {
     pub status: Option<String>,
     /// The body, as it came.
     pub body: Vec<u8>,
+}
+
+impl Verdicts {
+    /// How many there are of each.
+    #[must_use]
+    pub fn count(&self) -> Applied {
+        let count = |wanted: fn(&JobAnswer) -> bool| {
+            let is_wanted = |(_, answer): &&(Subject, JobAnswer)| wanted(answer);
+            self.records.iter().filter(is_wanted).count() as u64
+        };
+        Applied {
+            enriched: count(|answer| matches!(answer, JobAnswer::Found(_))),
+            not_found: count(|answer| matches!(answer, JobAnswer::NotFound)),
+            not_looked_at: count(|answer| matches!(answer, JobAnswer::NotLookedAt)),
+            stale: 0,
+        }
+    }
+}
+
+/// Whom a record of an answer is about.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Subject {
+    /// The job that its own tag names.
+    Job(JobId),
+    /// It carries no tag of ours: the job of its batch with this address, in any case of its letters.
+    Email(String),
+}
+
+/// What an answer says, record by record.
+#[derive(Debug, Clone, Default)]
+pub struct Verdicts {
+    /// Of whom it says what.
+    pub records: Vec<(Subject, JobAnswer)>,
+    /// What the batch cost, if it says so.
+    pub cost: Option<u64>,
+    /// Whether whoever it does not name was not looked at.
+    pub unnamed_not_looked_at: bool,
+}
+
+/// What settling a batch came to.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Settled {
+    /// Jobs without an answer.
+    pub stale: u64,
+    /// The same jobs were sent a second time, and that answer is still to come: the batch is not over.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub still_out: Option<Out>,
+}
+
+/// A batch that is out.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Out {
+    /// The provider's id of it.
+    pub enrichment: String,
+    /// When it was sent.
+    pub posted_at: Timestamp,
 }
 
 /// What the provider's answer means for one job.
@@ -339,6 +419,16 @@ pub struct Applied {
     pub not_looked_at: u64,
     /// Jobs without an answer.
     pub stale: u64,
+}
+
+impl Applied {
+    /// Adds what another answer changed.
+    pub fn add(&mut self, other: Self) {
+        self.enriched += other.enriched;
+        self.not_found += other.not_found;
+        self.not_looked_at += other.not_looked_at;
+        self.stale += other.stale;
+    }
 }
 
 /// The dashboard's numbers.
@@ -449,8 +539,10 @@ pub struct Pause {
     pub reason: PauseReason,
     /// What happened, and what to do.
     pub message: String,
-    /// When to look again.
-    pub probe_at: Timestamp,
+    /// Since when.
+    pub since: Timestamp,
+    /// When it was last looked whether it has gone; since when, if it was not yet.
+    pub looked_at: Timestamp,
 }
 
 /// Whose people a database holds.

@@ -5,13 +5,13 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use lumina_enrichment::icp::IcpProfile;
-use lumina_fullenrich::{Answer, Client, Permit};
+use lumina_fullenrich::{Answer, CallKind, Client, Permit, Refusal};
 use lumina_workflow::store::{Attachment, NewRun};
 use lumina_workflow::{Engine, EngineError, Payload, RunId, Runtime, StartOptions, StepError, WeakEngine, Workflow};
 use uuid::Uuid;
 
 use super::LateAnswer;
-use crate::records::{AnswerId, AnswerSource, NewAnswer, Records};
+use crate::records::{AnswerId, AnswerSource, Budgets, NewAnswer, PauseReason, Records};
 
 /// The keys under `custom` that come back with each record, signed.
 pub(super) const RUN_TAG: &str = "lumina_run";
@@ -35,8 +35,16 @@ pub struct PipelineSettings {
     pub poll_first: Duration,
     /// The further ones.
     pub poll_every: Duration,
-    /// Credits per UTC day; `None` is unlimited.
-    pub per_day: Option<u64>,
+    /// What may be spent.
+    pub budgets: Budgets,
+    /// Before a call that failed is made again for the first time.
+    pub retry_first: Duration,
+    /// Before the provider is asked again that could not be reached.
+    pub retry_unreachable: Duration,
+    /// Between two looks at whether what is in the way of buying has gone.
+    pub probe_every: Duration,
+    /// Before a batch that was given up is asked about for the first time.
+    pub late_poll: Duration,
     /// A lookup that is older may be made again.
     pub refresh_after: Duration,
     /// Between two sweeps.
@@ -136,12 +144,23 @@ impl Context {
 
     /// A call's permit, or the time to ask again: it is taken before the attempt, and waiting
     /// for it uses none up.
-    pub(super) fn permit(&self) -> Result<Permit, StepError> {
+    pub(super) fn permit(&self, kind: CallKind) -> Result<Permit, StepError> {
         let now = self.runtime.now();
         let limiter = self.provider.client.limiter();
         limiter
-            .try_acquire(now)
+            .try_acquire_for(kind, now)
             .map_err(|at| StepError::defer(at.delay(now), "this minute's calls are used up"))
+    }
+
+    /// Stops buying because the provider refuses the key, or what concerns no single address, and lets a step come
+    /// back when it is looked again whether that has gone. Nothing fails.
+    pub(super) async fn pause_for(&self, refusal: &Refusal) -> StepError {
+        let message = format!("{refusal}; check fullenrich.api_key and run `lumina doctor`");
+        let pause = Records::pause(PauseReason::Refused, message.clone());
+        match self.transact(pause).await {
+            Ok(_) => StepError::defer(self.settings.probe_every, message),
+            Err(error) => StepError::retry(error),
+        }
     }
 
     /// An answer, ready to be stored.

@@ -30,6 +30,6 @@ impl Workflow for LateAnswer {
     type Output = Applied;
 
     async fn run(&self, run: &Run, answer: AnswerId) -> Result<Applied, Failure> {
-        process_step(run, PROCESS, self.context.clone(), answer, None).await
+        process_step(run, PROCESS, self.context.clone(), answer).await
     }
 }

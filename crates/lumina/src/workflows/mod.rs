@@ -5,7 +5,9 @@ use lumina_workflow::{DefinitionError, EngineBuilder, Overrides};
 mod context;
 mod housekeeping;
 mod late_answer;
+mod late_results;
 mod probe;
+mod reading;
 mod results;
 mod retention;
 mod submission;
@@ -14,8 +16,9 @@ mod sweep;
 mod waiting;
 
 pub use context::{Context, PipelineSettings, Provider, RuntimeClock, answer_of};
-pub use housekeeping::{HOUSEKEEPING, PROBE, RETENTION, SCHEDULED_BATCH, SWEEP};
+pub use housekeeping::{HOUSEKEEPING, LATE_RESULTS, PROBE, RETENTION, SCHEDULED_BATCH, SWEEP};
 pub use late_answer::LateAnswer;
+pub use late_results::{LateReport, LateResults};
 pub use probe::{PauseProbe, ProbeReport};
 pub use retention::{Retention, RetentionReport};
 pub use subscriber_enrichment::{SubscriberEnrichment, Summary, Trigger, WAIT};
@@ -35,11 +38,18 @@ pub const ENRICHMENT_NAMESPACE: &str = "fullenrich";
 /// # Errors
 /// When a declaration does not work with the configured durations.
 pub fn register(builder: EngineBuilder, context: &std::sync::Arc<Context>) -> Result<EngineBuilder, DefinitionError> {
-    let overrides = Overrides::default().timeout(&WAIT, context.settings.deadline);
+    let first = context.settings.retry_first;
+    let overrides = SubscriberEnrichment::CALLS
+        .iter()
+        .fold(Overrides::default(), |overrides, step| {
+            overrides.first_delay(step, first)
+        })
+        .timeout(&WAIT, context.settings.deadline);
     let builder = builder
         .register_with(SubscriberEnrichment::new(context.clone()), &overrides)?
         .register(LateAnswer::new(context.clone()))?
         .register(PendingJobSweep::new(context.clone()))?
+        .register(LateResults::new(context.clone()))?
         .register(PauseProbe::new(context.clone()))?
         .register(Retention::new(context.clone()))?;
     housekeeping::declare(builder, &context.settings)

@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use lumina_fullenrich::CallKind;
 use lumina_workflow::{Failure, Retry, Run, Step, StepError, Workflow};
 use serde::{Deserialize, Serialize};
 
@@ -55,7 +56,8 @@ async fn probe(context: &Context) -> Result<ProbeReport, StepError> {
     let mut report = ProbeReport::default();
     let now = context.runtime.now();
     for pause in context.records.pauses().await.map_err(StepError::retry)? {
-        if pause.probe_at <= now && pause.reason != PauseReason::Budget {
+        let due = pause.looked_at.saturating_add(context.settings.probe_every);
+        if due.is_ok_and(|due| due <= now) && pause.reason != PauseReason::Budget {
             match ask(context, &pause).await? {
                 Some(true) => report.lifted += 1,
                 Some(false) => report.left += 1,
@@ -75,7 +77,7 @@ async fn probe(context: &Context) -> Result<ProbeReport, StepError> {
 /// Whether what is in the way has gone; nothing when this minute's calls are used up.
 async fn ask(context: &Context, pause: &Pause) -> Result<Option<bool>, StepError> {
     let client = &context.provider.client;
-    let Ok(permit) = client.limiter().try_acquire(context.runtime.now()) else {
+    let Ok(permit) = context.permit(CallKind::Account) else {
         return Ok(None);
     };
     let gone = client.credits(permit).await.is_ok_and(|balance| balance.credits >= 1.0);

@@ -6,25 +6,39 @@ use lumina_fullenrich::BatchStatus;
 use lumina_fullenrich::result::{Company, Employment, EnrichmentResult, Location, Place, Profile, Record};
 
 use super::context::JOB_TAG;
-use crate::records::{JobAnswer, JobId, LeadCompany, LeadRow};
+use crate::records::{JobAnswer, JobId, LeadCompany, LeadRow, Subject, Verdicts};
 
 /// What a final answer says of each job that it names.
-pub(super) fn judge(result: &EnrichmentResult, profile: &IcpProfile) -> Vec<(JobId, JobAnswer)> {
+pub(super) fn judge(result: &EnrichmentResult, profile: &IcpProfile) -> Verdicts {
     let looked_at = looked_at_everything(result);
-    result
-        .data
-        .iter()
-        .filter_map(|record| Some((job_of(record)?, judge_record(record, profile, looked_at))))
-        .collect()
+    let judged = |record: &Record| Some((subject_of(record)?, judge_record(record, profile, looked_at)));
+    Verdicts {
+        records: result.data.iter().filter_map(judged).collect(),
+        cost: result.credits(),
+        unnamed_not_looked_at: !looked_at,
+    }
+}
+
+/// What an answer before the end says of those who were found. Of the others it says nothing yet.
+pub(super) fn judge_found(result: &EnrichmentResult, profile: &IcpProfile) -> Verdicts {
+    let is_found = |(_, answer): &(Subject, JobAnswer)| matches!(answer, JobAnswer::Found(_));
+    let judged = judge(result, profile);
+    Verdicts {
+        records: judged.records.into_iter().filter(is_found).collect(),
+        ..Verdicts::default()
+    }
 }
 
 /// Whether a record without a person means that there is none.
-pub(super) fn looked_at_everything(result: &EnrichmentResult) -> bool {
+fn looked_at_everything(result: &EnrichmentResult) -> bool {
     result.status == Some(BatchStatus::Finished)
 }
 
-fn job_of(record: &Record) -> Option<JobId> {
-    record.custom.get(JOB_TAG)?.parse().ok().map(JobId)
+/// Its own tag goes before the address: two subscribers' addresses may be one to the provider.
+fn subject_of(record: &Record) -> Option<Subject> {
+    let tagged = record.custom.get(JOB_TAG).and_then(|tag| tag.parse().ok());
+    let job = tagged.map(|job| Subject::Job(JobId(job)));
+    job.or_else(|| Some(Subject::Email(record.input.email.clone()?)))
 }
 
 fn judge_record(record: &Record, profile: &IcpProfile, looked_at: bool) -> JobAnswer {

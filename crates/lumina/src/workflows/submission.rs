@@ -1,64 +1,56 @@
 //! Sending a batch: what is known after each POST decides what may follow it.
 
 use jiff::Timestamp;
-use lumina_fullenrich::{BatchRequest, CallError, LookupItem, Permit, RefusalKind, StartOutcome, TryLater};
+use lumina_fullenrich::{
+    BatchRequest, CallError, CallKind, LookupItem, Permit, RefusalKind, RequestError, StartOutcome, TryLater,
+};
 use lumina_workflow::{Attempt, CorrelationKey, Failure, FailureKind, Run, RunId, Seq, StepError, What};
 use serde::{Deserialize, Serialize};
 use std::sync::Arc;
-use std::time::Duration;
 
 use super::ENRICHMENT_NAMESPACE;
 use super::context::{ATTEMPT_TAG, Context, JOB_TAG, RUN_TAG};
+use super::reading::limited;
 use super::subscriber_enrichment::{DOUBT, RECONCILE, SUBMIT};
-use crate::records::{Lookup, PauseReason, Records};
+use crate::guards::Guard;
+use crate::records::{Lookup, Out, Records};
 
 /// A batch is sent once, or, when nobody knows what became of it, twice.
 pub(super) const MAX_POSTS: u32 = 2;
-
-/// The provider is asked again after this time when it cannot be reached.
-const UNREACHABLE_PAUSE: Duration = Duration::from_secs(60);
-
-/// The provider is asked again after this time when it refuses the key.
-const REFUSED_PAUSE: Duration = Duration::from_secs(15 * 60);
 
 /// What the provider said to a POST: both are known outcomes.
 #[derive(Debug, Clone, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub(super) enum Submission {
-    Accepted(Sent),
+    Accepted(Out),
     Refused {
         /// Whether one of the addresses is the reason.
         addresses: bool,
         message: String,
     },
-}
-
-/// A batch that is out.
-#[derive(Debug, Clone, Serialize, Deserialize)]
-#[serde(rename_all = "camelCase")]
-pub(super) struct Sent {
-    pub enrichment: String,
-    pub posted_at: Timestamp,
+    /// Everybody in it has an answer meanwhile: it was not sent.
+    Nothing,
 }
 
 /// Whole credits that are left.
 pub(super) async fn read_balance(context: &Context, permit: Permit) -> Result<u64, StepError> {
     match context.provider.client.credits(permit).await {
         Ok(balance) => Ok(balance.credits.max(0.0).floor() as u64),
+        Err(CallError::NotAnswered(later)) if later.is_rate_limited() => Err(limited(context, later)),
         Err(CallError::NotAnswered(later)) => {
-            Err(StepError::defer(later.retry_after.unwrap_or(UNREACHABLE_PAUSE), later))
+            let pause = later.retry_after.unwrap_or(context.settings.retry_unreachable);
+            Err(StepError::defer(pause, later))
         }
-        Err(CallError::Refused(refusal)) => {
-            let message = format!("the balance could not be read: {refusal}; check fullenrich.api_key");
-            let pause = Records::pause(PauseReason::Refused, message.clone());
-            context
-                .engine()?
-                .transact(context.runtime.new_id(), pause)
-                .await
-                .map_err(StepError::retry)?;
-            Err(StepError::defer(REFUSED_PAUSE, message))
-        }
+        Err(CallError::Refused(refusal)) => Err(context.pause_for(&refusal).await),
     }
+}
+
+/// What a POST sends.
+enum Order {
+    Send(Permit, BatchRequest),
+    /// It would be refused as it is.
+    Unfit(String),
+    Nothing,
 }
 
 /// Sends the batch. What must be read, built and permitted is done before the attempt begins.
@@ -67,45 +59,74 @@ pub(super) async fn submit(run: &Run, context: &Arc<Context>, post: u32) -> Resu
     let (gate, act) = (context.clone(), context.clone());
     let open = move || {
         let context = gate.clone();
-        async move {
-            let lookups = context.records.lookups(id, post).await.map_err(StepError::retry)?;
-            let request = make_request(&context, id, post, &lookups)?;
-            Ok((context.permit()?, request))
-        }
+        async move { make_order(&context, id, post).await }
     };
-    run.gated_step(SUBMIT, open, move |attempt, (permit, request)| {
+    run.gated_step(SUBMIT, open, move |attempt, order| {
         let context = act.clone();
-        async move { send(&context, &attempt, id, post, permit, &request).await }
+        async move {
+            match order {
+                Order::Send(permit, request) => send(&context, &attempt, id, post, permit, &request).await,
+                Order::Unfit(message) => Ok(Submission::Refused {
+                    addresses: true,
+                    message,
+                }),
+                Order::Nothing => Ok(Submission::Nothing),
+            }
+        }
     })
     .await
 }
 
-fn make_request(context: &Context, run: RunId, post: u32, lookups: &[Lookup]) -> Result<BatchRequest, StepError> {
-    let items = lookups
-        .iter()
-        .map(|lookup| make_item(run, post, lookup))
-        .collect::<Result<Vec<_>, _>>()?;
+async fn make_order(context: &Context, run: RunId, post: u32) -> Result<Order, StepError> {
+    let lookups = context.records.lookups(run, post).await.map_err(StepError::retry)?;
+    if lookups.is_empty() {
+        return Ok(Order::Nothing);
+    }
+    let settings = &context.settings;
+    let spend = context
+        .transact(Records::spend_today(run, post, settings.budgets))
+        .await;
+    let in_the_way: Option<String> = spend.map_err(StepError::retry)?.decode().map_err(StepError::fail)?;
+    if let Some(why) = in_the_way {
+        return Err(StepError::defer(settings.sweep_every, why));
+    }
+    match make_request(context, run, post, &lookups)? {
+        Ok(request) => Ok(Order::Send(context.permit(CallKind::Submit)?, request)),
+        Err(unfit) => Ok(Order::Unfit(unfit.to_string())),
+    }
+}
+
+/// The inner error is an address that no request can carry.
+fn make_request(
+    context: &Context,
+    run: RunId,
+    post: u32,
+    lookups: &[Lookup],
+) -> Result<Result<BatchRequest, RequestError>, StepError> {
+    let items = lookups.iter().map(|lookup| make_item(run, post, lookup));
+    let items = match items.collect::<Result<Vec<_>, _>>() {
+        Ok(items) => items,
+        Err(unfit) => return Ok(Err(unfit)),
+    };
     let request = BatchRequest::new(format!("Lumina {run} ({post})"), items).map_err(StepError::fail)?;
     let Some(callback) = &context.provider.callback else {
-        return Ok(request);
+        return Ok(Ok(request));
     };
     let tagged = |path: &str| format!("{}{path}?run={run}&attempt={post}", callback.trim_end_matches('/'));
     let request = request.with_webhook_url(tagged("")).map_err(StepError::fail)?;
-    request
-        .with_contact_webhook_url(tagged("/contact"))
-        .map_err(StepError::fail)
+    let request = request.with_contact_webhook_url(tagged("/contact"));
+    Ok(Ok(request.map_err(StepError::fail)?))
 }
 
-fn make_item(run: RunId, post: u32, lookup: &Lookup) -> Result<LookupItem, StepError> {
+fn make_item(run: RunId, post: u32, lookup: &Lookup) -> Result<LookupItem, RequestError> {
     let tags = [
         (RUN_TAG, run.to_string()),
         (JOB_TAG, lookup.job.0.to_string()),
         (ATTEMPT_TAG, post.to_string()),
     ];
-    let item = LookupItem::new(&lookup.email).map_err(StepError::fail)?;
+    let item = LookupItem::new(&lookup.email)?;
     tags.into_iter()
         .try_fold(item, |item, (key, value)| item.with_custom(key, &value))
-        .map_err(StepError::fail)
 }
 
 async fn send(
@@ -128,9 +149,13 @@ async fn send(
                 posted_at,
                 context.settings.deadline,
             ));
-            Ok(Submission::Accepted(Sent { enrichment, posted_at }))
+            Ok(Submission::Accepted(Out { enrichment, posted_at }))
         }
         StartOutcome::NotAccepted(later) => Err(not_accepted(context, later)),
+        // What was sent before may have been accepted: its jobs wait, and are not given up.
+        StartOutcome::Refused(refusal) if post > 1 && refusal.kind != RefusalKind::Addresses => {
+            Err(context.pause_for(&refusal).await)
+        }
         StartOutcome::Refused(refusal) => {
             let addresses = refusal.kind == RefusalKind::Addresses;
             Ok(Submission::Refused {
@@ -139,22 +164,18 @@ async fn send(
             })
         }
         StartOutcome::Unknown { reason, code } => {
-            let error = StepError::unknown(reason);
+            let error = match Guard::UnknownOutcome.is_removed() {
+                true => StepError::retry(reason),
+                false => StepError::unknown(reason),
+            };
             Err(code.map_or(error.clone(), |code| error.with_code(code)))
         }
     }
 }
 
-/// A limit that was hit uses up no attempt: the limiter already knows until when it is closed.
 fn not_accepted(context: &Context, later: TryLater) -> StepError {
     if later.is_rate_limited() {
-        let now = context.runtime.now();
-        let limiter = context.provider.client.limiter();
-        let until = match later.retry_after {
-            Some(delay) => limiter.exhausted_for(now, delay),
-            None => limiter.exhausted_until_next_minute(now),
-        };
-        return StepError::defer(until.delay(now), later);
+        return limited(context, later);
     }
     let (code, after) = (later.code, later.retry_after);
     let error = StepError::retry(later);
@@ -163,18 +184,19 @@ fn not_accepted(context: &Context, later: TryLater) -> StepError {
 }
 
 /// Waits for a sign that a POST of unknown outcome was accepted. `None` when none came.
-pub(super) async fn reconcile(run: &Run, context: &Context, post: u32) -> Result<Option<Sent>, Failure> {
+pub(super) async fn reconcile(run: &Run, context: &Context, post: u32) -> Result<Option<Out>, Failure> {
     let window = context.settings.reconcile_window;
     let named: Option<String> = run
         .step_in_tx(DOUBT, Records::mark_unknown(run.id(), post, window))
         .await?;
     let enrichment = match named {
         Some(enrichment) => Some(enrichment),
+        None if Guard::ReconcileWindow.is_removed() => None,
         None => run.wait_or_timeout::<String>(RECONCILE.within(window)).await?,
     };
     let Some(enrichment) = enrichment else { return Ok(None) };
     let posted_at = posted_at(run, context, post).await?;
-    Ok(Some(Sent { enrichment, posted_at }))
+    Ok(Some(Out { enrichment, posted_at }))
 }
 
 async fn posted_at(run: &Run, context: &Context, post: u32) -> Result<Timestamp, Failure> {

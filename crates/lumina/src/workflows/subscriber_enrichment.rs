@@ -4,14 +4,15 @@
 
 use std::sync::Arc;
 
+use lumina_fullenrich::CallKind;
 use lumina_workflow::{Failure, Retry, Run, Step, StepError, Workflow};
 use serde::{Deserialize, Serialize};
 
 use super::context::Context;
-use super::submission::{self, Sent, Submission};
+use super::submission::{self, Submission};
 use super::waiting::{self, process_step};
 use super::{ACCEPTED_EVENT, COMPLETE_EVENT};
-use crate::records::{Allowance, Applied, PauseReason, Records, Taken};
+use crate::records::{Allowance, Applied, Out, Records, Resend, Settled, Taken};
 
 /// Takes a place among the batches that may be out at once.
 pub(super) const SLOT: Step = Step::action("take-slot").retry(Retry::exponential(3));
@@ -46,6 +47,10 @@ pub(super) const LAST_GET: Step = Step::action("last-get")
     .retry(Retry::exponential(5).first("5s"));
 /// Applies the results.
 pub(super) const PROCESS: Step = Step::action("process-results").retry(Retry::exponential(3));
+/// Ends the batch, unless another answer for it is still to come.
+pub(super) const SETTLE: Step = Step::action("settle-batch").retry(Retry::exponential(10));
+/// Applies what was said before an end that never came.
+pub(super) const KEPT: Step = Step::action("apply-kept-answers").retry(Retry::exponential(3));
 /// Lets go of jobs and place.
 pub(super) const RELEASE: Step = Step::action("release-jobs").retry(Retry::exponential(10));
 /// Finds out what is known of the last POST.
@@ -88,6 +93,9 @@ pub struct SubscriberEnrichment {
 }
 
 impl SubscriberEnrichment {
+    /// The steps that call the provider.
+    pub(super) const CALLS: &'static [Step] = &[BALANCE, SUBMIT, POLL, LAST_GET];
+
     /// In this context.
     #[must_use]
     pub fn new(context: Arc<Context>) -> Self {
@@ -97,7 +105,7 @@ impl SubscriberEnrichment {
     async fn read_balance(&self, run: &Run) -> Result<u64, Failure> {
         let (gate, context) = (self.context.clone(), self.context.clone());
         let open = move || {
-            let permit = gate.permit();
+            let permit = gate.permit(CallKind::Account);
             async move { permit }
         };
         run.gated_step(BALANCE, open, move |_, permit| {
@@ -109,7 +117,6 @@ impl SubscriberEnrichment {
 
     /// Sends the batch until its fate is known, at most twice.
     async fn send(&self, run: &Run) -> Result<Outbound, Failure> {
-        let window = self.context.settings.reconcile_window;
         for attempt in 1..=submission::MAX_POSTS {
             match submission::submit(run, &self.context, attempt).await {
                 Ok(Submission::Accepted(sent)) => return Ok(Outbound::Out(sent)),
@@ -121,6 +128,7 @@ impl SubscriberEnrichment {
                     addresses: false,
                     message,
                 }) => return self.pause(run, message).await,
+                Ok(Submission::Nothing) => return self.skip(run).await,
                 Err(failure) if failure.is_unknown() => {
                     if let Some(sent) = submission::reconcile(run, &self.context, attempt).await? {
                         return Ok(Outbound::Out(sent));
@@ -131,14 +139,29 @@ impl SubscriberEnrichment {
                 }
                 Err(failure) => return Err(failure),
             }
-            let left: usize = run
-                .step_in_tx(AGAIN, Records::send_again(run.id(), attempt, window))
-                .await?;
+            let again = Records::send_again(run.id(), attempt, self.resend());
+            let left: usize = run.step_in_tx(AGAIN, again).await?;
             if left == 0 {
-                return Ok(Outbound::Nothing("a late answer left nothing to send again".to_owned()));
+                return self.skip(run).await;
             }
         }
         unreachable!("the last attempt returns in every case")
+    }
+
+    fn resend(&self) -> Resend {
+        let settings = &self.context.settings;
+        Resend {
+            window: settings.reconcile_window,
+            max_in_flight: settings.max_in_flight,
+            budgets: settings.budgets,
+            look_again: settings.sweep_every,
+        }
+    }
+
+    async fn skip(&self, run: &Run) -> Result<Outbound, Failure> {
+        let told = "a late answer left nothing to send";
+        self.release(run, told).await?;
+        Ok(Outbound::Nothing(told.to_owned()))
     }
 
     async fn split(&self, run: &Run, message: String) -> Result<Outbound, Failure> {
@@ -166,10 +189,26 @@ impl SubscriberEnrichment {
 
     async fn pause(&self, run: &Run, message: String) -> Result<Outbound, Failure> {
         let told = format!("the provider refuses what is sent to it: {message}");
-        run.step_in_tx::<()>(PAUSE, Records::pause(PauseReason::Refused, told.clone()))
+        run.step_in_tx::<()>(PAUSE, Records::refuse_and_pause(run.id(), told.clone()))
             .await?;
         self.release(run, &told).await?;
         Ok(Outbound::Nothing(told))
+    }
+
+    /// Applies the answer of what is out; when the same jobs are out a second time and wait for it, that one's too.
+    async fn follow(&self, run: &Run, mut out: Out) -> Result<Applied, Failure> {
+        let mut all = Applied::default();
+        loop {
+            let answer = waiting::await_answer(run, &self.context, &out).await?;
+            let applied = process_step(run, PROCESS, self.context.clone(), answer.answer).await?;
+            all.add(applied);
+            let settled: Settled = run.step_in_tx(SETTLE, Records::settle_batch(run.id())).await?;
+            all.stale += settled.stale;
+            match settled.still_out {
+                Some(other) => out = other,
+                None => return Ok(all),
+            }
+        }
     }
 
     async fn release(&self, run: &Run, reason: &str) -> Result<Applied, Failure> {
@@ -180,7 +219,7 @@ impl SubscriberEnrichment {
 
 /// What became of sending.
 enum Outbound {
-    Out(Sent),
+    Out(Out),
     /// Nothing is out; the jobs are taken care of.
     Nothing(String),
 }
@@ -189,7 +228,7 @@ impl Workflow for SubscriberEnrichment {
     const NAME: &'static str = "subscriber-enrichment";
     const STEPS: &'static [Step] = &[
         SLOT, BALANCE, BATCH, SUBMIT, DOUBT, RECONCILE, AGAIN, SPLIT, PAUSE, WAIT, POLL_PAUSE, POLL, LAST_GET, PROCESS,
-        RELEASE, INSPECT,
+        SETTLE, KEPT, RELEASE, INSPECT,
     ];
     type Input = Trigger;
     type Output = Summary;
@@ -199,7 +238,7 @@ impl Workflow for SubscriberEnrichment {
         run.step_in_tx::<()>(SLOT, Records::take_slot(run.id(), settings.max_in_flight))
             .await?;
         let allowance = Allowance {
-            per_day: settings.per_day,
+            budgets: settings.budgets,
             balance: self.read_balance(run).await?,
         };
         let taken: Taken = run.step_in_tx(BATCH, Records::take_batch(run.id(), allowance)).await?;
@@ -220,11 +259,9 @@ impl Workflow for SubscriberEnrichment {
                 });
             }
         };
-        let answer = waiting::await_answer(run, &self.context, &sent).await?;
-        let applied = process_step(run, PROCESS, self.context.clone(), answer.answer, Some(run.id())).await?;
         Ok(Summary {
             jobs: taken.jobs,
-            applied,
+            applied: self.follow(run, sent).await?,
             note: None,
         })
     }
@@ -241,6 +278,9 @@ impl Workflow for SubscriberEnrichment {
             let window = self.context.settings.reconcile_window;
             run.step_in_tx::<Option<String>>(DOUBT, Records::mark_unknown(id, attempt, window))
                 .await?;
+        }
+        if let Err(failure) = waiting::apply_kept(run, self.context.clone()).await {
+            tracing::error!(run = %id, %failure, "what was told before the end could not be applied; it is kept");
         }
         self.release(run, &failure.to_string()).await?;
         Ok(())

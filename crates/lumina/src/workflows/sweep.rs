@@ -85,7 +85,8 @@ async fn sweep_once(context: &Context) -> Result<Swept, EngineError> {
     let sweep = Sweep {
         runs: context.prepare::<SubscriberEnrichment>(&Trigger::new("sweep"), SWEEP_JOBS / BATCH_SIZE)?,
         max_in_flight: context.settings.max_in_flight,
-        per_day: context.settings.per_day,
+        budgets: context.settings.budgets,
+        window: context.settings.reconcile_window,
     };
     Ok(context.transact(Records::sweep(sweep)).await?.decode()?)
 }

@@ -1,26 +1,43 @@
 //! Waiting for a batch's results, asking for them, and applying them.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use futures_util::{FutureExt, pin_mut, select_biased};
-use lumina_fullenrich::{Answer, EnrichmentId, Permit, ReadOutcome};
-use lumina_workflow::{Attempt, Failure, FailureKind, Run, RunId, Step, StepError};
+use lumina_fullenrich::{Answer, CallKind, EnrichmentId, Permit};
+use lumina_workflow::{Attempt, Failure, FailureKind, Run, Step, StepError};
+use serde::{Deserialize, Serialize};
 
 use super::context::{Context, answer_of};
-use super::results::{judge, looked_at_everything};
-use super::submission::Sent;
-use super::subscriber_enrichment::{LAST_GET, POLL, POLL_PAUSE, WAIT};
-use crate::records::{AnswerId, AnswerRef, AnswerSource, Applied, JobAnswer, Records};
+use super::reading::{Reading, read};
+use super::results::{judge, judge_found};
+use super::subscriber_enrichment::{KEPT, LAST_GET, POLL, POLL_PAUSE, WAIT};
+use crate::records::{AnswerId, AnswerRef, AnswerSource, Applied, Out, Records, Verdicts};
+
+/// An answer that has just been stored is told within moments.
+const TOLD_WITHIN: Duration = Duration::from_secs(60);
+
+/// What a question for results told.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+enum Word {
+    /// The final answer: it is stored, and comes as an event.
+    Answered,
+    /// Nothing final yet.
+    Running,
+    /// The provider does not know the batch any more.
+    Gone,
+    /// The question was refused.
+    Refused(String),
+}
 
 /// Waits for the callback, asking now and then, and a last time before the deadline's verdict.
-pub(super) async fn await_answer(run: &Run, context: &Arc<Context>, sent: &Sent) -> Result<AnswerRef, Failure> {
-    let deadline = sent
-        .posted_at
-        .saturating_add(context.settings.deadline)
-        .unwrap_or(sent.posted_at);
+pub(super) async fn await_answer(run: &Run, context: &Arc<Context>, out: &Out) -> Result<AnswerRef, Failure> {
+    let deadline = out.posted_at.saturating_add(context.settings.deadline);
+    let deadline = deadline.unwrap_or(out.posted_at);
     let told = {
         let wait = run.wait_or_timeout::<AnswerRef>(WAIT.until(deadline)).fuse();
-        let polling = keep_polling(run, context, sent).fuse();
+        let polling = keep_polling(run, context, out).fuse();
         pin_mut!(wait, polling);
         select_biased! {
             told = wait => told?,
@@ -29,13 +46,13 @@ pub(super) async fn await_answer(run: &Run, context: &Arc<Context>, sent: &Sent)
     };
     match told {
         Some(answer) => Ok(answer),
-        None => ask_last(run, context, sent).await,
+        None => ask_last(run, context, out).await,
     }
 }
 
 /// Asks at the configured times. What comes back is stored and told like a callback, so it
 /// ends the wait and not this.
-async fn keep_polling(run: &Run, context: &Arc<Context>, sent: &Sent) -> Failure {
+async fn keep_polling(run: &Run, context: &Arc<Context>, out: &Out) -> Failure {
     let settings = &context.settings;
     let (mut pause, every) = match context.provider.callback {
         Some(_) => (settings.poll_first, settings.poll_every),
@@ -44,106 +61,129 @@ async fn keep_polling(run: &Run, context: &Arc<Context>, sent: &Sent) -> Failure
     loop {
         run.sleep(POLL_PAUSE, pause).await;
         pause = every;
-        if let Err(failure) = ask(run, POLL, context, sent).await {
+        if let Err(failure) = ask(run, POLL, context, out).await {
             tracing::warn!(run = %run.id(), %failure, "the provider could not be asked for results; it is asked again");
         }
     }
 }
 
-async fn ask_last(run: &Run, context: &Arc<Context>, sent: &Sent) -> Result<AnswerRef, Failure> {
-    if ask(run, LAST_GET, context, sent).await.unwrap_or(false) {
-        let grace = std::time::Duration::from_secs(60);
-        if let Some(answer) = run.wait_or_timeout::<AnswerRef>(WAIT.within(grace)).await? {
-            return Ok(answer);
-        }
+/// At the deadline. What is still running, or cannot be asked about now, is given up here and asked about later.
+async fn ask_last(run: &Run, context: &Arc<Context>, out: &Out) -> Result<AnswerRef, Failure> {
+    let word = ask(run, LAST_GET, context, out).await;
+    if matches!(word, Ok(Word::Answered))
+        && let Some(answer) = run.wait_or_timeout::<AnswerRef>(WAIT.within(TOLD_WITHIN)).await?
+    {
+        return Ok(answer);
     }
+    let why = match word {
+        Ok(Word::Answered) => "its answer was stored and not told".to_owned(),
+        Ok(Word::Running) => "it was still running; its answer is asked for later".to_owned(),
+        Ok(Word::Gone) => "FullEnrich does not know it any more".to_owned(),
+        Ok(Word::Refused(refusal)) => format!("its results were refused ({refusal}); they are asked for later"),
+        Err(failure) => format!("FullEnrich could not be asked ({failure}); it is asked later"),
+    };
     Err(Failure {
         kind: FailureKind::TimedOut,
         step: Some(WAIT.name.to_owned()),
         ..Failure::new(format!(
-            "FullEnrich did not finish the batch {} within its deadline",
-            sent.enrichment
+            "the batch {} was not answered within its deadline: {why}",
+            out.enrichment
         ))
     })
 }
 
-/// Asks for the results once. True when they are there.
-async fn ask(run: &Run, step: Step, context: &Arc<Context>, sent: &Sent) -> Result<bool, Failure> {
-    let (gate, act, enrichment) = (context.clone(), context.clone(), sent.enrichment.clone());
+/// Asks for the results once.
+async fn ask(run: &Run, step: Step, context: &Arc<Context>, out: &Out) -> Result<Word, Failure> {
+    let (gate, act, enrichment) = (context.clone(), context.clone(), out.enrichment.clone());
     let open = move || {
-        let permit = gate.permit();
+        let permit = gate.permit(CallKind::Poll);
         async move { permit }
     };
     run.gated_step(step, open, move |attempt, permit| {
         let (context, enrichment) = (act.clone(), enrichment.clone());
-        async move { read(&context, &attempt, permit, &enrichment).await }
+        async move { listen(&context, &attempt, permit, &enrichment).await }
     })
     .await
 }
 
-async fn read(context: &Context, attempt: &Attempt, permit: Permit, enrichment: &str) -> Result<bool, StepError> {
+async fn listen(context: &Context, attempt: &Attempt, permit: Permit, enrichment: &str) -> Result<Word, StepError> {
     let id = EnrichmentId::parse(enrichment).map_err(StepError::fail)?;
-    let answer = match context.provider.client.read_batch(permit, &id).await {
-        ReadOutcome::Finished(answer) | ReadOutcome::CreditsInsufficient(answer) | ReadOutcome::Canceled(answer) => {
-            answer
+    match read(context, permit, &id).await {
+        Reading::Answered(answer) => {
+            let stored = context.make_answer(&answer, AnswerSource::Poll);
+            if let Some(stored) = stored.map_err(StepError::retry)? {
+                attempt.attach(Records::store_answer(stored));
+            }
+            Ok(Word::Answered)
         }
-        ReadOutcome::Running { .. } => return Ok(false),
-        ReadOutcome::NotFound(refusal) | ReadOutcome::Refused(refusal) => {
+        Reading::Running => Ok(Word::Running),
+        Reading::Gone(refusal) => {
+            tracing::warn!(enrichment, %refusal, "the provider does not know the batch any more");
+            attempt.attach(Records::mark_gone(enrichment.to_owned()));
+            Ok(Word::Gone)
+        }
+        Reading::KeyRefused(refusal) => Err(context.pause_for(&refusal).await),
+        Reading::Refused(refusal) => {
             tracing::warn!(enrichment, %refusal, "the provider does not tell the results");
-            return Ok(false);
+            Ok(Word::Refused(refusal.to_string()))
         }
-        ReadOutcome::NotAnswered(later) if later.is_rate_limited() => {
-            let delay = later.retry_after.unwrap_or(std::time::Duration::from_secs(60));
-            return Err(StepError::defer(delay, later));
-        }
-        ReadOutcome::NotAnswered(later) => return Err(StepError::retry(later)),
-    };
-    let stored = context
-        .make_answer(&answer, AnswerSource::Poll)
-        .map_err(StepError::retry)?;
-    if let Some(stored) = stored {
-        attempt.attach(Records::store_answer(stored));
+        Reading::Limited(error) => Err(error),
+        Reading::NotAnswered(later) => Err(StepError::retry(later)),
     }
-    Ok(true)
 }
 
-/// Applies a stored answer; with `close`, in the same transaction that ends the run's batch.
+/// Applies a stored answer.
 pub(super) async fn process_step(
     run: &Run,
     step: Step,
     context: Arc<Context>,
     answer: AnswerId,
-    close: Option<RunId>,
 ) -> Result<Applied, Failure> {
     run.step(step, move |attempt| {
         let context = context.clone();
-        async move { process(&context, &attempt, answer, close).await }
+        async move {
+            let verdicts = read_verdicts(&context, &attempt, answer, judge).await?;
+            let applied = verdicts.count();
+            attempt.attach(Records::apply_answer(answer, verdicts));
+            Ok(applied)
+        }
     })
     .await
 }
 
-async fn process(
+/// Applies what was said of people before the end, when the end never came: they were paid for.
+pub(super) async fn apply_kept(run: &Run, context: Arc<Context>) -> Result<usize, Failure> {
+    let id = run.id();
+    run.step(KEPT, move |attempt| {
+        let context = context.clone();
+        async move {
+            let mut kept = Vec::new();
+            for answer in context.records.kept_answers(id).await.map_err(StepError::retry)? {
+                let verdicts = read_verdicts(&context, &attempt, answer, judge_found).await?;
+                kept.push((answer, verdicts));
+            }
+            let count = kept.len();
+            attempt.attach(Records::apply_kept(kept));
+            Ok(count)
+        }
+    })
+    .await
+}
+
+type Judge = fn(&lumina_fullenrich::result::EnrichmentResult, &lumina_enrichment::icp::IcpProfile) -> Verdicts;
+
+async fn read_verdicts(
     context: &Arc<Context>,
     attempt: &Attempt,
     id: AnswerId,
-    close: Option<RunId>,
-) -> Result<Applied, StepError> {
+    judge: Judge,
+) -> Result<Verdicts, StepError> {
     let stored = context.records.answer(id).await.map_err(StepError::retry)?;
     let stored = stored.ok_or_else(|| StepError::fail(format!("answer {} is not stored", id.0)))?;
-    let profile = context.profile.clone();
+    let context = context.clone();
     let read = move || -> Result<_, StepError> {
         let answer: Answer = answer_of(stored.body.into()).map_err(StepError::fail)?;
-        let result = answer.result();
-        Ok((judge(result, &profile), result.credits(), looked_at_everything(result)))
+        Ok(judge(answer.result(), &context.profile))
     };
-    let (results, cost, looked_at) = attempt.blocking(read).await?;
-    let count = |wanted: fn(&JobAnswer) -> bool| results.iter().filter(|(_, answer)| wanted(answer)).count() as u64;
-    let applied = Applied {
-        enriched: count(|answer| matches!(answer, JobAnswer::Found(_))),
-        not_found: count(|answer| matches!(answer, JobAnswer::NotFound)),
-        not_looked_at: count(|answer| matches!(answer, JobAnswer::NotLookedAt)),
-        stale: 0,
-    };
-    attempt.attach(Records::apply_answer(id, results, cost, !looked_at, close));
-    Ok(applied)
+    attempt.blocking(read).await
 }

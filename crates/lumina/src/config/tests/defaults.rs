@@ -32,7 +32,8 @@ fn nothing_set_is_the_documented_configuration() {
         assert_eq!(given, expected, "row {row}");
     }
     assert_eq!(e.max_in_flight_batches.get(), 3);
-    assert_eq!(e.budget, Budget::PerDay(Credits::new(500)));
+    assert_eq!(e.budget.per_day, Budget::AtMost(Credits::new(500)));
+    assert_eq!(e.budget.per_month, Budget::Unlimited);
     assert_eq!(config.server.address.to_string(), "127.0.0.1:7878");
     assert_eq!(config.server.webhook_address, None);
     assert_eq!(config.server.token_file.to_str(), Some("./lumina.db.token"));

@@ -15,6 +15,7 @@ use serde::Serialize;
 use tokio::sync::oneshot;
 
 use super::arrival::{Arrival, find_header, not_configured};
+use crate::guards::Guard;
 use crate::http::error::{ApiError, ErrorCode};
 use crate::http::patience::commit;
 use crate::http::state::HttpState;
@@ -71,7 +72,7 @@ async fn accept(
         return Err(refuse_signature(SignatureError::NoKeys));
     }
     let signature = find_header(headers, &SIGNATURE).map(str::to_owned);
-    if signature.is_none() {
+    if signature.is_none() && !Guard::Signature.is_removed() {
         // It need not be received to be refused.
         return Err(refuse_signature(SignatureError::Missing));
     }
@@ -82,8 +83,23 @@ async fn accept(
     })
     .await?;
     let id = state.app.context.runtime.new_id();
+    if Guard::StoredFirst.is_removed() {
+        return Ok(store_afterwards(state, id, answer));
+    }
     let fate = commit(state, state.app.engine.transact(id, answer)).await?;
     fate.decode().map_err(ApiError::internal)
+}
+
+/// What the guard prevents: whoever dies before the end has taken an answer that nobody sends again.
+fn store_afterwards(state: &HttpState, id: uuid::Uuid, answer: Attachment) -> AnswerFate {
+    let app = state.app.clone();
+    state.app.context.runtime.spawn(Box::pin(async move {
+        app.context.runtime.sleep(std::time::Duration::from_millis(500)).await;
+        if let Err(error) = app.engine.transact(id, answer).await {
+            tracing::error!(%error, "an answer was lost");
+        }
+    }));
+    AnswerFate::Kept
 }
 
 /// Hashing, parsing and packing 32 MiB takes a second: not where others are answered.
@@ -99,7 +115,16 @@ async fn apart<T: Send + 'static>(
 }
 
 fn read(state: &HttpState, body: Bytes, signature: Option<&str>, source: AnswerSource) -> Result<Attachment, ApiError> {
-    verify(&body, signature, &state.settings.signing_keys).map_err(refuse_signature)?;
+    let verified = verify(&body, signature, &state.settings.signing_keys);
+    verified
+        .or_else(|error| {
+            if Guard::Signature.is_removed() {
+                Ok(())
+            } else {
+                Err(error)
+            }
+        })
+        .map_err(refuse_signature)?;
     let answer = answer_of(body).map_err(|error| ApiError::invalid_payload("body", error))?;
     let answer = state.app.context.make_answer(&answer, source)?;
     let answer = answer.ok_or_else(|| ApiError::invalid_payload("id", "it is missing, or is no enrichment id"))?;

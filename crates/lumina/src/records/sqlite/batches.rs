@@ -10,8 +10,10 @@ use rusqlite::{OptionalExtension, params};
 use uuid::Uuid;
 
 use super::intake::own;
-use super::{Records, Written, micros, pack_jobs, run_id, writes};
-use crate::records::{Allowance, Applied, BATCH_SIZE, Intake, PauseReason, Taken};
+use super::posts::{close_open_post, open_post};
+use super::{Records, Written, micros, money, pack_jobs, run_id, writes};
+use crate::guards::Guard;
+use crate::records::{Allowance, Applied, BATCH_SIZE, Intake, Taken};
 
 /// A run that found no place asks again after this time, should nobody have told it.
 const SLOT_FALLBACK: Duration = Duration::from_secs(30 * 60);
@@ -31,7 +33,7 @@ impl Records {
     }
 
     /// Ends a run's batch: what was never sent is free again, what is out and unanswered is
-    /// stale. The result is [`Applied`].
+    /// stale, and its answer is asked for later. The result is [`Applied`].
     #[must_use]
     pub fn close_batch(run: RunId, reason: String) -> Attachment {
         writes(move |tx| close_batch(tx, run, &reason))
@@ -137,25 +139,40 @@ fn take_slot(tx: &Tx<'_>, run: RunId, max: u32) -> Written<()> {
     connection
         .prepare_cached(
             "INSERT INTO batch (run, state, priority) VALUES (?, 'holding', 0)
-             ON CONFLICT (run) DO UPDATE SET state = 'holding', slot_until = NULL",
+             ON CONFLICT (run) DO UPDATE SET state = 'holding'",
         )?
         .execute([run.0])?;
     Ok(())
 }
 
-/// Batches whose place is taken: those that hold one whose time is not over.
+/// Places that are taken: by those who are about to send, and by what is out, until its time is over.
 pub(super) fn count_out(tx: &Tx<'_>) -> Written<u64> {
+    if Guard::InFlightCap.is_removed() {
+        return Ok(0);
+    }
     let mut count = tx.connection().prepare_cached(
-        "SELECT count(*) FROM batch WHERE state = 'holding' AND (slot_until IS NULL OR slot_until > ?)",
+        "SELECT (SELECT count(*) FROM batch INDEXED BY batch_holding WHERE state = 'holding')
+              + (SELECT count(*) FROM enrichment_post WHERE out_until > ?)",
     )?;
     Ok(count.query_row([micros(tx.now())], |row| row.get(0))?)
 }
 
-/// Gives a run's place to whoever is first in line.
-pub(super) fn release_slot(tx: &Tx<'_>, run: Uuid) -> Written<()> {
+/// Gives the place of what was out to whoever is first in line.
+pub(super) fn free_place(tx: &Tx<'_>, enrichment: &str) -> Written<()> {
     let mut release = tx.connection().prepare_cached(
-        "UPDATE batch SET state = 'released', slot_until = NULL WHERE run = ? AND state <> 'released'",
+        "UPDATE enrichment_post SET out_until = NULL WHERE enrichment_id = ? AND out_until IS NOT NULL",
     )?;
+    if release.execute([enrichment])? > 0 {
+        hasten_waiting(tx, 1)?;
+    }
+    Ok(())
+}
+
+/// Gives a run's place to whoever is first in line. What it has out keeps its own.
+fn release_slot(tx: &Tx<'_>, run: Uuid) -> Written<()> {
+    let mut release = tx
+        .connection()
+        .prepare_cached("UPDATE batch SET state = 'released' WHERE run = ? AND state <> 'released'")?;
     if release.execute([run])? > 0 {
         hasten_waiting(tx, 1)?;
     }
@@ -165,9 +182,9 @@ pub(super) fn release_slot(tx: &Tx<'_>, run: Uuid) -> Written<()> {
 /// Lets those that have a place and have sent nothing go on now: they may wait for what was in the
 /// way. One that waits between two attempts waits on.
 pub(super) fn hasten_unsent(tx: &Tx<'_>) -> Written<()> {
-    let mut find = tx.connection().prepare_cached(
-        "SELECT run FROM batch INDEXED BY batch_holding WHERE state = 'holding' AND slot_until IS NULL ORDER BY run",
-    )?;
+    let mut find = tx
+        .connection()
+        .prepare_cached("SELECT run FROM batch INDEXED BY batch_holding WHERE state = 'holding' ORDER BY run")?;
     let runs: Vec<Uuid> = find.query_map([], |row| row.get(0))?.collect::<rusqlite::Result<_>>()?;
     for run in runs {
         tx.make_due(run_id(run))?;
@@ -205,17 +222,16 @@ fn take_batch(tx: &Tx<'_>, run: RunId, allowance: Allowance) -> Written<Taken> {
     let mut jobs: Vec<Uuid> = find
         .query_map(params![run.0, BATCH_SIZE], |row| row.get(0))?
         .collect::<rusqlite::Result<_>>()?;
-    let day = tx.now().strftime("%Y-%m-%d").to_string();
-    let (allowed, reason) = allow(tx, allowance, &day)?;
-    let left = jobs.split_off(jobs.len().min(usize::try_from(allowed).unwrap_or(usize::MAX)));
+    let allowed = money::allow(tx, allowance)?;
+    let left = jobs.split_off(jobs.len().min(usize::try_from(allowed.credits).unwrap_or(usize::MAX)));
     if !left.is_empty() {
-        leave(tx, &left, reason)?;
+        leave(tx, &left, &allowed)?;
     }
     if !jobs.is_empty() {
         connection
-            .prepare_cached("UPDATE batch SET jobs = ?, reserved = ?, day = ? WHERE run = ?")?
-            .execute(params![jobs.len(), jobs.len(), day, run.0])?;
-        super::posts::open_post(tx, run, 1, &pack_jobs(&jobs))?;
+            .prepare_cached("UPDATE batch SET jobs = ? WHERE run = ?")?
+            .execute(params![jobs.len(), run.0])?;
+        open_post(tx, run, 1, &pack_jobs(&jobs))?;
     }
     Ok(Taken {
         jobs: jobs.len() as u64,
@@ -223,45 +239,15 @@ fn take_batch(tx: &Tx<'_>, run: RunId, allowance: Allowance) -> Written<Taken> {
     })
 }
 
-/// How many credits may still be spent, and what bounds them.
-fn allow(tx: &Tx<'_>, allowance: Allowance, day: &str) -> Written<(u64, PauseReason)> {
-    let budget = match allowance.per_day {
-        Some(per_day) => per_day.saturating_sub(spent_on(tx.connection(), day)?),
-        None => u64::MAX,
-    };
-    let out: u64 = tx
-        .connection()
-        .prepare_cached(
-            "SELECT coalesce(sum(reserved), 0) FROM batch WHERE day IS NOT NULL AND cost IS NULL AND closed_at IS NULL",
-        )?
-        .query_row([], |row| row.get(0))?;
-    let balance = allowance.balance.saturating_sub(out);
-    Ok(match balance < budget {
-        true => (balance, PauseReason::Credits),
-        false => (budget, PauseReason::Budget),
-    })
-}
-
-/// Credits of a day: what was charged, and for what is unanswered its upper bound.
-pub(super) fn spent_on(connection: &rusqlite::Connection, day: &str) -> rusqlite::Result<u64> {
-    let mut sum =
-        connection.prepare_cached("SELECT coalesce(sum(coalesce(cost, reserved)), 0) FROM batch WHERE day = ?")?;
-    sum.query_row([day], |row| row.get(0))
-}
-
 /// What budget or balance do not allow is free for a later run, and nothing starts one until then.
-fn leave(tx: &Tx<'_>, jobs: &[Uuid], bound: PauseReason) -> Written<()> {
-    let reason = match bound {
-        PauseReason::Credits => "waits for credits: the provider's balance is used up",
-        _ => "waits for the next day's budget (enrichment.budget.per_day)",
-    };
+fn leave(tx: &Tx<'_>, jobs: &[Uuid], allowed: &money::Left) -> Written<()> {
     let mut update = tx
         .connection()
         .prepare_cached("UPDATE enrichment_job SET run = NULL, reason = ? WHERE id = ?")?;
     for job in jobs {
-        update.execute(params![reason, job])?;
+        update.execute(params![allowed.why, job])?;
     }
-    super::sweep::pause(tx, bound, reason)
+    super::sweep::pause(tx, allowed.bound, allowed.why)
 }
 
 pub(super) fn close_batch(tx: &Tx<'_>, run: RunId, reason: &str) -> Written<Applied> {
@@ -286,17 +272,13 @@ pub(super) fn close_batch(tx: &Tx<'_>, run: RunId, reason: &str) -> Written<Appl
             run.0,
             JobStatus::Submitted.as_str()
         ])?;
-    let sent: bool = connection
-        .prepare_cached(
-            "SELECT EXISTS (SELECT 1 FROM enrichment_post WHERE run = ? AND state IN ('accepted', 'unknown'))",
-        )?
-        .query_row([run.0], |row| row.get(0))?;
+    close_open_post(tx, run.0, "closed")?;
     connection
-        .prepare_cached("UPDATE enrichment_post SET state = 'closed' WHERE run = ? AND state = 'open'")?
-        .execute([run.0])?;
+        .prepare_cached("UPDATE enrichment SET ask_at = ? WHERE run = ? AND ended_at IS NULL")?
+        .execute(params![micros(tx.now()), run.0])?;
     connection
-        .prepare_cached("UPDATE batch SET closed_at = ?, reserved = iif(?, reserved, 0) WHERE run = ?")?
-        .execute(params![micros(tx.now()), sent, run.0])?;
+        .prepare_cached("UPDATE batch SET closed_at = ? WHERE run = ?")?
+        .execute(params![micros(tx.now()), run.0])?;
     release_slot(tx, run.0)?;
     Ok(Applied {
         stale: stale as u64,
@@ -326,6 +308,7 @@ fn split_batch(tx: &Tx<'_>, run: RunId, halves: &[NewRun; 2], reason: &str) -> W
             2
         }
     };
+    close_open_post(tx, run.0, "refused")?;
     close_batch(tx, run, "its batch was divided")?;
     Ok(started)
 }

@@ -9,12 +9,16 @@ use serde::Serialize;
 use uuid::Uuid;
 
 mod answers;
+mod applying;
 mod batches;
 mod deliveries;
 mod intake;
 mod jobs;
+mod leads;
+mod money;
 mod posts;
 mod reads;
+mod resends;
 mod stamp;
 mod sweep;
 

@@ -1,23 +1,20 @@
-//! Each time a batch is sent: open, accepted, or of unknown outcome.
+//! Each time a batch is sent: open, accepted, refused, or of unknown outcome.
 
 use std::time::Duration;
 
 use jiff::Timestamp;
 use lumina_enrichment::job::{JobEvent, JobStatus};
+use lumina_workflow::RunId;
 use lumina_workflow::store::Attachment;
-use lumina_workflow::{RunId, StepError};
 use lumina_workflow_sqlite::Tx;
 use rusqlite::{OptionalExtension, params};
 use uuid::Uuid;
 
-use super::{ReadError, Records, Written, from_micros, micros, pack_jobs, span, unpack_jobs, writes};
-use crate::records::{JobId, Lookup};
-
-/// How long a run waits for batches that were sent before its own to end, before it looks again.
-const LOOK_AGAIN: Duration = Duration::from_secs(60);
+use super::{ReadError, Records, Written, from_micros, micros, money, span, unpack_jobs, writes};
+use crate::records::{JobId, Lookup, PauseReason};
 
 impl Records {
-    /// The addresses that a POST sends, in the order of its jobs.
+    /// The addresses that a POST sends, in the order of its jobs. Whoever has an answer meanwhile is left out.
     ///
     /// # Errors
     /// When the database cannot be read.
@@ -25,15 +22,15 @@ impl Records {
         self.read(move |connection| {
             let jobs = jobs_of(connection, run.0, attempt)?.unwrap_or_default();
             let mut find = connection.prepare_cached(
-                "SELECT s.email FROM enrichment_job j JOIN subscriber s ON s.id = j.subscriber WHERE j.id = ?",
+                "SELECT s.email FROM enrichment_job j JOIN subscriber s ON s.id = j.subscriber
+                 WHERE j.id = ? AND j.run = ? AND j.status IN ('pending', 'submitted')",
             )?;
-            let email = |job: &Uuid| find.query_row([job], |row| row.get(0));
-            let emails = jobs.iter().map(email).collect::<rusqlite::Result<Vec<String>>>()?;
-            Ok(jobs
-                .into_iter()
-                .zip(emails)
-                .map(|(job, email)| Lookup { job: JobId(job), email })
-                .collect())
+            let mut lookups = Vec::with_capacity(jobs.len());
+            for job in jobs {
+                let email: Option<String> = find.query_row(params![job, run.0], |row| row.get(0)).optional()?;
+                lookups.extend(email.map(|email| Lookup { job: JobId(job), email }));
+            }
+            Ok(lookups)
         })
         .await
     }
@@ -57,11 +54,14 @@ impl Records {
         writes(move |tx| mark_unknown(tx, run.0, attempt, window))
     }
 
-    /// Opens the next attempt with the same jobs, once everything that was sent before the last one has
-    /// ended; defers until then. The result is the number of jobs.
+    /// The provider refuses what concerns no single address: what was to be sent was not taken, and nothing more is
+    /// until a probe says otherwise.
     #[must_use]
-    pub fn send_again(run: RunId, attempt: u32, window: Duration) -> Attachment {
-        writes(move |tx| send_again(tx, run, attempt, window))
+    pub fn refuse_and_pause(run: RunId, message: String) -> Attachment {
+        writes(move |tx| {
+            close_open_post(tx, run.0, "refused")?;
+            super::sweep::pause(tx, PauseReason::Refused, &message)
+        })
     }
 
     /// When a POST was made, as far as it is known.
@@ -79,17 +79,33 @@ impl Records {
     }
 }
 
-fn jobs_of(connection: &rusqlite::Connection, run: Uuid, attempt: u32) -> rusqlite::Result<Option<Vec<Uuid>>> {
+pub(super) fn jobs_of(
+    connection: &rusqlite::Connection,
+    run: Uuid,
+    attempt: u32,
+) -> rusqlite::Result<Option<Vec<Uuid>>> {
     let mut find = connection.prepare_cached("SELECT jobs FROM enrichment_post WHERE run = ? AND attempt = ?")?;
     let packed: Option<Vec<u8>> = find.query_row(params![run, attempt], |row| row.get(0)).optional()?;
     Ok(packed.as_deref().map(unpack_jobs))
 }
 
+/// Makes ready to send these jobs, and counts what they may cost on this day.
 pub(super) fn open_post(tx: &Tx<'_>, run: RunId, attempt: u32, jobs: &[u8]) -> Written<()> {
     let mut insert = tx.connection().prepare_cached(
-        "INSERT INTO enrichment_post (run, attempt, state, jobs) VALUES (?, ?, 'open', ?) ON CONFLICT DO NOTHING",
+        "INSERT INTO enrichment_post (run, attempt, state, jobs, day, reserved) VALUES (?1, ?2, 'open', ?3, ?4, ?5)
+         ON CONFLICT DO NOTHING",
     )?;
-    insert.execute(params![run.0, attempt, jobs])?;
+    insert.execute(params![run.0, attempt, jobs, money::day_of(tx.now()), jobs.len() / 16])?;
+    Ok(())
+}
+
+/// What was to be sent was not: it costs nothing.
+pub(super) fn close_open_post(tx: &Tx<'_>, run: Uuid, state: &str) -> Written<()> {
+    tx.connection()
+        .prepare_cached(
+            "UPDATE enrichment_post SET state = ?, day = NULL, reserved = 0 WHERE run = ? AND state = 'open'",
+        )?
+        .execute(params![state, run])?;
     Ok(())
 }
 
@@ -104,20 +120,41 @@ pub(super) fn accept(
     deadline: Duration,
 ) -> Written<()> {
     let connection = tx.connection();
-    let posted = posted_at.map(micros);
+    take_place(tx, run, attempt)?;
     connection
         .prepare_cached(
-            "UPDATE enrichment_post SET state = 'accepted', enrichment_id = ?, posted_at = coalesce(posted_at, ?, ?)
-             WHERE run = ? AND attempt = ? AND enrichment_id IS NULL",
+            "UPDATE enrichment_post SET state = 'accepted', enrichment_id = ?1, posted_at = coalesce(posted_at, ?2, ?3),
+             out_until = iif(state = 'open' OR out_until > ?3, coalesce(posted_at, ?2, ?3) + ?4, NULL)
+             WHERE run = ?5 AND attempt = ?6 AND enrichment_id IS NULL",
         )?
-        .execute(params![enrichment, posted, micros(tx.now()), run, attempt])?;
+        .execute(params![
+            enrichment,
+            posted_at.map(micros),
+            micros(tx.now()),
+            span(deadline),
+            run,
+            attempt
+        ])?;
     connection
         .prepare_cached(
-            "INSERT INTO enrichment (id, run, attempt, registered_at) VALUES (?, ?, ?, ?) ON CONFLICT DO NOTHING",
+            "INSERT INTO enrichment (id, run, attempt, registered_at, ask_at) VALUES (?1, ?2, ?3, ?4,
+             (SELECT ?4 FROM batch WHERE run = ?2 AND closed_at IS NOT NULL)) ON CONFLICT DO NOTHING",
         )?
         .execute(params![enrichment, run, attempt, micros(tx.now())])?;
-    submit_jobs(tx, run, attempt)?;
-    hold_until(tx, run, attempt, deadline)
+    date_reservation(tx, run, attempt)?;
+    submit_jobs(tx, run, attempt)
+}
+
+/// What a run holds a place for is out now, and takes it by itself from here on. One that was out before, and is
+/// only now known to have been accepted, has none any more once its time is over.
+fn take_place(tx: &Tx<'_>, run: Uuid, attempt: u32) -> Written<()> {
+    tx.connection()
+        .prepare_cached(
+            "UPDATE batch SET state = 'released' WHERE run = ?1 AND state = 'holding'
+             AND EXISTS (SELECT 1 FROM enrichment_post WHERE run = ?1 AND attempt = ?2 AND state = 'open')",
+        )?
+        .execute(params![run, attempt])?;
+    Ok(())
 }
 
 fn submit_jobs(tx: &Tx<'_>, run: Uuid, attempt: u32) -> Written<()> {
@@ -139,21 +176,22 @@ fn submit_jobs(tx: &Tx<'_>, run: Uuid, attempt: u32) -> Written<()> {
     Ok(())
 }
 
-/// The place is held until this long after the POST; its reservation counts on the POST's day.
-fn hold_until(tx: &Tx<'_>, run: Uuid, attempt: u32, time: Duration) -> Written<()> {
-    let posted: Option<i64> = tx
-        .connection()
+/// What a POST may cost counts on the day on which it was made.
+fn date_reservation(tx: &Tx<'_>, run: Uuid, attempt: u32) -> Written<()> {
+    let connection = tx.connection();
+    let posted: Option<Option<i64>> = connection
         .prepare_cached("SELECT posted_at FROM enrichment_post WHERE run = ? AND attempt = ?")?
-        .query_row(params![run, attempt], |row| row.get(0))?;
-    let posted = posted.unwrap_or_else(|| micros(tx.now()));
-    let day = from_micros(0, posted)?.strftime("%Y-%m-%d").to_string();
-    tx.connection()
-        .prepare_cached("UPDATE batch SET slot_until = iif(state = 'holding', ?, slot_until), day = ? WHERE run = ? AND closed_at IS NULL")?
-        .execute(params![posted.saturating_add(span(time)), day, run])?;
+        .query_row(params![run, attempt], |row| row.get(0))
+        .optional()?;
+    let Some(posted) = posted.flatten() else { return Ok(()) };
+    let day = money::day_of(from_micros(0, posted)?);
+    connection
+        .prepare_cached("UPDATE enrichment_post SET day = ? WHERE run = ? AND attempt = ? AND day IS NOT NULL")?
+        .execute(params![day, run, attempt])?;
     Ok(())
 }
 
-fn mark_unknown(tx: &Tx<'_>, run: Uuid, attempt: u32, window: Duration) -> Written<Option<String>> {
+pub(super) fn mark_unknown(tx: &Tx<'_>, run: Uuid, attempt: u32, window: Duration) -> Written<Option<String>> {
     let connection = tx.connection();
     let mut find =
         connection.prepare_cached("SELECT enrichment_id FROM enrichment_post WHERE run = ? AND attempt = ?")?;
@@ -161,49 +199,15 @@ fn mark_unknown(tx: &Tx<'_>, run: Uuid, attempt: u32, window: Duration) -> Writt
     if let Some(named) = named.flatten() {
         return Ok(Some(named));
     }
+    take_place(tx, run, attempt)?;
     connection
         .prepare_cached(
-            "UPDATE enrichment_post SET state = 'unknown', posted_at = coalesce(posted_at, ?) WHERE run = ? AND attempt = ?",
+            "UPDATE enrichment_post SET state = 'unknown', posted_at = coalesce(posted_at, ?1),
+             out_until = coalesce(out_until, coalesce(posted_at, ?1) + ?2)
+             WHERE run = ?3 AND attempt = ?4 AND state = 'open'",
         )?
-        .execute(params![micros(tx.now()), run, attempt])?;
+        .execute(params![micros(tx.now()), span(window), run, attempt])?;
+    date_reservation(tx, run, attempt)?;
     submit_jobs(tx, run, attempt)?;
-    hold_until(tx, run, attempt, window)?;
     Ok(None)
-}
-
-fn send_again(tx: &Tx<'_>, run: RunId, attempt: u32, window: Duration) -> Written<usize> {
-    if is_anything_out_before(tx, run.0, attempt, window)? {
-        return Err(StepError::defer(LOOK_AGAIN, "waits for the batches that were sent before to end").into());
-    }
-    let connection = tx.connection();
-    let jobs = jobs_of(connection, run.0, attempt)?.unwrap_or_default();
-    let mut open = connection.prepare_cached(
-        "SELECT EXISTS (SELECT 1 FROM enrichment_job WHERE id = ? AND run = ? AND status = 'submitted')",
-    )?;
-    let mut left = Vec::new();
-    for job in jobs {
-        if open.query_row(params![job, run.0], |row| row.get(0))? {
-            left.push(job);
-        }
-    }
-    open_post(tx, run, attempt + 1, &pack_jobs(&left))?;
-    connection
-        .prepare_cached("UPDATE batch SET state = 'holding', slot_until = NULL WHERE run = ?")?
-        .execute([run.0])?;
-    Ok(left.len())
-}
-
-/// While one that was sent earlier may still be looked up, sending again could be charged:
-/// only a repeat of a finished lookup is free.
-fn is_anything_out_before(tx: &Tx<'_>, run: Uuid, attempt: u32, window: Duration) -> Written<bool> {
-    let mut find = tx.connection().prepare_cached(
-        "SELECT EXISTS (
-             SELECT 1 FROM enrichment_post p JOIN batch b ON b.run = p.run
-             LEFT JOIN enrichment e ON e.id = p.enrichment_id
-             WHERE p.run <> ?1 AND b.closed_at IS NULL
-               AND p.posted_at <= (SELECT posted_at FROM enrichment_post WHERE run = ?1 AND attempt = ?2)
-               AND ((p.state = 'accepted' AND e.ended_at IS NULL) OR (p.state = 'unknown' AND p.posted_at > ?3)))",
-    )?;
-    let window_began = micros(tx.now()).saturating_sub(span(window));
-    Ok(find.query_row(params![run, attempt, window_began], |row| row.get(0))?)
 }

@@ -2,20 +2,18 @@
 
 use std::time::Duration;
 
-use jiff::Timestamp;
 use lumina_workflow::store::{Attachment, NewRun, RunStatus};
 use lumina_workflow_sqlite::Tx;
 use rusqlite::{Connection, OptionalExtension, params};
 use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
-use super::batches::{close_batch, count_out, hasten_unsent, hasten_waiting, spent_on, start_batch_run};
+use super::batches::{close_batch, count_out, hasten_unsent, hasten_waiting, start_batch_run};
 use super::intake::own;
-use super::{ReadError, Records, Written, bad_word, from_micros, micros, run_id, span, writes};
-use crate::records::{BATCH_SIZE, Pause, PauseReason, SWEEP_JOBS};
-
-/// Between two looks at whether what is in the way has gone.
-const PROBE_EVERY: Duration = Duration::from_secs(15 * 60);
+use super::posts::mark_unknown;
+use super::{ReadError, Records, Written, bad_word, from_micros, micros, money, run_id, writes};
+use crate::guards::Guard;
+use crate::records::{BATCH_SIZE, Budgets, Pause, PauseReason, SWEEP_JOBS};
 
 /// How many runs that ended without letting go of their jobs one sweep cleans up after.
 const ORPHANS_AT_ONCE: usize = 100;
@@ -27,8 +25,10 @@ pub struct Sweep {
     pub runs: Vec<NewRun>,
     /// How many batches may be out.
     pub max_in_flight: u32,
-    /// Credits per UTC day.
-    pub per_day: Option<u64>,
+    /// What may be spent.
+    pub budgets: Budgets,
+    /// How long a POST of unknown outcome is watched for signs that it was accepted.
+    pub window: Duration,
 }
 
 /// What a sweep did.
@@ -71,10 +71,9 @@ impl Records {
     #[must_use]
     pub fn postpone_probe(reason: PauseReason) -> Attachment {
         writes(move |tx| {
-            let at = micros(tx.now()).saturating_add(span(PROBE_EVERY));
             tx.connection()
-                .prepare_cached("UPDATE pause SET probe_at = ? WHERE reason = ?")?
-                .execute(params![at, reason.as_str()])?;
+                .prepare_cached("UPDATE pause SET looked_at = ? WHERE reason = ?")?
+                .execute(params![micros(tx.now()), reason.as_str()])?;
             Ok(())
         })
     }
@@ -85,7 +84,8 @@ impl Records {
     /// When the database cannot be read.
     pub async fn pauses(&self) -> Result<Vec<Pause>, ReadError> {
         self.read(|connection| {
-            let mut find = connection.prepare_cached("SELECT reason, message, probe_at FROM pause ORDER BY since")?;
+            let mut find =
+                connection.prepare_cached("SELECT reason, message, since, looked_at FROM pause ORDER BY since")?;
             find.query_map([], read_pause)?.collect()
         })
         .await
@@ -95,38 +95,33 @@ impl Records {
 fn read_pause(row: &rusqlite::Row<'_>) -> rusqlite::Result<Pause> {
     let word: String = row.get(0)?;
     let reason = PauseReason::parse(&word).ok_or_else(|| bad_word(0, &word))?;
-    let probe_at: Timestamp = from_micros(2, row.get(2)?)?;
     Ok(Pause {
         reason,
         message: row.get(1)?,
-        probe_at,
+        since: from_micros(2, row.get(2)?)?,
+        looked_at: from_micros(3, row.get(3)?)?,
     })
 }
 
 pub(super) fn find_pause(connection: &Connection) -> rusqlite::Result<Option<Pause>> {
-    let mut find = connection.prepare_cached("SELECT reason, message, probe_at FROM pause ORDER BY since LIMIT 1")?;
+    let mut find =
+        connection.prepare_cached("SELECT reason, message, since, looked_at FROM pause ORDER BY since LIMIT 1")?;
     find.query_row([], read_pause).optional()
 }
 
 pub(super) fn pause(tx: &Tx<'_>, reason: PauseReason, message: &str) -> Written<()> {
-    let now = micros(tx.now());
     tx.connection()
         .prepare_cached(
-            "INSERT INTO pause (reason, message, since, probe_at) VALUES (?, ?, ?, ?)
+            "INSERT INTO pause (reason, message, since, looked_at) VALUES (?1, ?2, ?3, ?3)
              ON CONFLICT (reason) DO UPDATE SET message = excluded.message",
         )?
-        .execute(params![
-            reason.as_str(),
-            message,
-            now,
-            now.saturating_add(span(PROBE_EVERY))
-        ])?;
+        .execute(params![reason.as_str(), message, micros(tx.now())])?;
     Ok(())
 }
 
 fn run_sweep(tx: &Tx<'_>, sweep: &Sweep) -> Written<Swept> {
-    clean_up(tx)?;
-    lift_budget_pause(tx, sweep.per_day)?;
+    clean_up(tx, sweep.window)?;
+    lift_budget_pause(tx, sweep.budgets)?;
     if let Some(pause) = find_pause(tx.connection())? {
         return Ok(Swept {
             paused: Some(pause.message),
@@ -137,17 +132,15 @@ fn run_sweep(tx: &Tx<'_>, sweep: &Sweep) -> Written<Swept> {
     if free > 0 {
         hasten_waiting(tx, free)?;
     }
+    if Guard::Sweep.is_removed() {
+        return Ok(Swept::default());
+    }
     start_unowned(tx, sweep)
 }
 
-/// A new day, or a larger budget.
-fn lift_budget_pause(tx: &Tx<'_>, per_day: Option<u64>) -> Written<()> {
-    let day = tx.now().strftime("%Y-%m-%d").to_string();
-    let left = match per_day {
-        Some(per_day) => spent_on(tx.connection(), &day)? < per_day,
-        None => true,
-    };
-    if left {
+/// A new day or month, a larger budget, or answers that cost less than they might have.
+fn lift_budget_pause(tx: &Tx<'_>, budgets: Budgets) -> Written<()> {
+    if money::left_of(tx.connection(), budgets, &money::day_of(tx.now()))?.credits > 0 {
         let reason = PauseReason::Budget.as_str();
         tx.connection()
             .prepare_cached("DELETE FROM pause WHERE reason = ?")?
@@ -157,8 +150,8 @@ fn lift_budget_pause(tx: &Tx<'_>, per_day: Option<u64>) -> Written<()> {
 }
 
 /// Runs let go of their jobs when they end. One whose own error handling failed could not: it
-/// is done here.
-fn clean_up(tx: &Tx<'_>) -> Written<()> {
+/// is done here. What it was about to send may have been sent.
+fn clean_up(tx: &Tx<'_>, window: Duration) -> Written<()> {
     let mut find = tx
         .connection()
         .prepare_cached("SELECT run FROM batch INDEXED BY batch_open WHERE closed_at IS NULL")?;
@@ -167,11 +160,21 @@ fn clean_up(tx: &Tx<'_>) -> Written<()> {
     for run in open {
         let ended = tx.run_status(run_id(run))?.is_none_or(RunStatus::is_end);
         if ended && cleaned < ORPHANS_AT_ONCE {
+            if let Some(attempt) = open_attempt(tx, run)? {
+                mark_unknown(tx, run, attempt, window)?;
+            }
             close_batch(tx, run_id(run), "its run ended without letting go of it")?;
             cleaned += 1;
         }
     }
     Ok(())
+}
+
+fn open_attempt(tx: &Tx<'_>, run: Uuid) -> Written<Option<u32>> {
+    let mut find = tx
+        .connection()
+        .prepare_cached("SELECT attempt FROM enrichment_post WHERE run = ? AND state = 'open'")?;
+    Ok(find.query_row([run], |row| row.get(0)).optional()?)
 }
 
 fn start_unowned(tx: &Tx<'_>, sweep: &Sweep) -> Written<Swept> {

@@ -39,8 +39,11 @@ async fn the_schedules_are_listed_by_name() {
     let test = started().await;
     let rows = list(&test).await;
     let names: Vec<_> = rows.iter().map(|row| row["name"].as_str().unwrap()).collect();
-    assert_eq!(names, ["probe", "retention", "scheduled-batch", "sweep"]);
-    let row = &rows[3];
+    assert_eq!(
+        names,
+        ["late-results", "probe", "retention", "scheduled-batch", "sweep"]
+    );
+    let row = &rows[4];
     let expected = json!({
         "name": "sweep",
         "workflow": "pending-job-sweep",

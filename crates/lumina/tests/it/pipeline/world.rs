@@ -11,7 +11,7 @@ use bytes::Bytes;
 use http::{Request, Response, StatusCode};
 use lumina::app::{App, Parts, ProviderParts};
 use lumina::http::{BodyLimits, HttpSettings, HttpState};
-use lumina::records::{Census, Channel, People};
+use lumina::records::{Budgets, Census, Channel, People};
 use lumina::workflows::{HOUSEKEEPING, PipelineSettings};
 use lumina_enrichment::email::{Classifier, EmailAddress};
 use lumina_enrichment::icp::IcpProfile;
@@ -64,7 +64,11 @@ pub fn settings() -> PipelineSettings {
         poll_without_webhook: Duration::from_secs(300),
         poll_first: Duration::from_secs(600),
         poll_every: Duration::from_secs(900),
-        per_day: None,
+        budgets: Budgets::default(),
+        retry_first: Duration::from_secs(5),
+        retry_unreachable: Duration::from_secs(60),
+        probe_every: Duration::from_secs(900),
+        late_poll: Duration::from_secs(3_600),
         refresh_after: Duration::from_secs(90 * 24 * 3_600),
         sweep_every: Duration::from_secs(60),
         batch_every: Duration::from_secs(900),

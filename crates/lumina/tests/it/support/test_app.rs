@@ -11,7 +11,7 @@ use axum::body::Body;
 use http::Request;
 use lumina::app::{App, Parts, ProviderParts};
 use lumina::http::{BodyLimits, HttpSettings, HttpState, router, webhook_router};
-use lumina::records::People;
+use lumina::records::{Budgets, People};
 use lumina::token::{Token, load_or_create};
 use lumina::workflows::PipelineSettings;
 use lumina_enrichment::email::Classifier;
@@ -220,7 +220,11 @@ fn parts(folder: &Path, runtime: &Arc<TestRuntime>, provider: &Arc<CannedProvide
             poll_without_webhook: Duration::from_secs(300),
             poll_first: Duration::from_secs(600),
             poll_every: Duration::from_secs(900),
-            per_day: None,
+            budgets: Budgets::default(),
+            retry_first: Duration::from_secs(5),
+            retry_unreachable: Duration::from_secs(60),
+            probe_every: Duration::from_secs(900),
+            late_poll: Duration::from_secs(3_600),
             refresh_after: Duration::from_secs(90 * 24 * 3_600),
             sweep_every: Duration::from_secs(60),
             batch_every: Duration::from_secs(900),

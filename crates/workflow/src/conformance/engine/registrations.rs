@@ -100,6 +100,8 @@ pub fn a_registration_that_cannot_work_is_refused(make: Make<'_>) {
     assert!(twice.to_string().contains("declared"), "{twice}");
     let stranger = builder(&world).register_with(Sound, &Overrides::default().timeout(&PING, MINUTE));
     assert!(stranger.err().expect("refused").to_string().contains("wait-ping"));
+    let stranger = builder(&world).register_with(Sound, &Overrides::default().first_delay(&PING, MINUTE));
+    assert!(stranger.err().expect("refused").to_string().contains("wait-ping"));
     let zero = builder(&world).register_with(Sound, &Overrides::default().timeout(&Sound::STEPS[0], Duration::ZERO));
     assert!(zero.is_err(), "a configured timeout of zero as well");
     let rescued = Overrides::default().timeout(&NoDeadline::STEPS[0], MINUTE);
