@@ -4,8 +4,10 @@ use std::future::Future;
 use std::io;
 use std::sync::Arc;
 
+use axum::middleware;
 use tokio::net::TcpListener;
 
+use crate::connection::{CutListener, Cutter, cut};
 use crate::sandbox::Sandbox;
 
 impl Sandbox {
@@ -18,7 +20,9 @@ impl Sandbox {
         listener: TcpListener,
         shutdown: impl Future<Output = ()> + Send + 'static,
     ) -> io::Result<()> {
-        axum::serve(listener, self.router())
+        let router = self.router().layer(middleware::from_fn(cut));
+        let connections = router.into_make_service_with_connect_info::<Cutter>();
+        axum::serve(CutListener(listener), connections)
             .with_graceful_shutdown(shutdown)
             .await
     }

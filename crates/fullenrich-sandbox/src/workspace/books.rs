@@ -7,9 +7,11 @@ use jiff::Timestamp;
 use uuid::Uuid;
 
 use super::batch::{Batch, Contact, Delivery};
+use super::history::{Delivered, History};
 use super::report::CallbackTotals;
 use crate::clock::later;
-use crate::ledger::{BatchRecord, BatchStatus, FORMAT, Record};
+use crate::ledger::{BatchRecord, BatchStatus, FORMAT, PostAnswer, Record, Sent};
+use crate::moods::Mood;
 
 /// One address's account, whatever batches it came in.
 #[derive(Clone, Copy, Debug, Default)]
@@ -31,6 +33,8 @@ pub(crate) struct Totals {
     pub(crate) ended: u64,
     pub(crate) contacts: u64,
     pub(crate) callbacks: CallbackTotals,
+    /// The most batches that were accepted and not at their end at one time.
+    pub(crate) most_out: usize,
 }
 
 /// The books. They change only through [`Books::apply`], live and when a ledger is read again alike.
@@ -44,6 +48,7 @@ pub(crate) struct Books {
     kept: VecDeque<usize>,
     balance: u64,
     totals: Totals,
+    history: History,
 }
 
 impl Books {
@@ -73,17 +78,64 @@ impl Books {
             Record::Callback {
                 batch,
                 item,
+                at,
                 attempt,
                 delivered,
-                ..
-            } => self.apply_callback(
-                batch,
-                item,
-                Delivery {
+                sha256,
+            } => {
+                let place = self.place(batch)?;
+                let delivery = Delivery {
                     attempts: attempt,
                     delivered,
-                },
-            ),
+                };
+                self.apply_callback(place, item, delivery)?;
+                let sent = if item.is_some() { Sent::Contact } else { Sent::Final };
+                if delivered {
+                    self.deliver(Delivered {
+                        batch: place,
+                        item,
+                        sent,
+                        sha256,
+                        at,
+                    });
+                }
+                Ok(())
+            }
+            Record::Extra {
+                batch,
+                item,
+                at,
+                sent,
+                sha256,
+            } => {
+                let batch = self.place(batch)?;
+                self.deliver(Delivered {
+                    batch,
+                    item,
+                    sent,
+                    sha256: Some(sha256),
+                    at,
+                });
+                Ok(())
+            }
+            Record::Answered { batch, answer, .. } => {
+                let place = self.place(batch)?;
+                self.batches[place].answer = answer;
+                self.batches[place].reached.answer |= answer == PostAnswer::Ok;
+                Ok(())
+            }
+            Record::Read { batch, .. } => {
+                let place = self.place(batch)?;
+                self.batches[place].reached.read = true;
+                Ok(())
+            }
+            Record::Mood {
+                mood, chance, batch, ..
+            } => self.apply_mood(mood, chance, batch),
+            Record::Calmed { .. } => {
+                self.calm();
+                Ok(())
+            }
             Record::Credits { added, .. } => {
                 self.balance = self.balance.saturating_add(added);
                 self.totals.bought = self.totals.bought.saturating_add(added);
@@ -113,6 +165,7 @@ impl Books {
         }
         self.totals.contacts += record.items.len() as u64;
         self.batches.push(Batch::new(record));
+        self.totals.most_out = self.totals.most_out.max(self.batches_out());
         Ok(())
     }
 
@@ -120,9 +173,11 @@ impl Books {
         let batch = &mut self.batches[contact.batch];
         let balance = self.balance.checked_sub(credits.into());
         self.balance = balance.ok_or("it costs more than there is")?;
-        if batch.items[contact.item].found.replace(found).is_some() {
+        let item = &mut batch.items[contact.item];
+        if item.found.replace(found).is_some() {
             return Err("this contact was looked up before".into());
         }
+        item.credits = credits;
         batch.looked_up += 1;
         batch.credits += credits;
         Ok(())
@@ -152,8 +207,7 @@ impl Books {
         Ok(())
     }
 
-    fn apply_callback(&mut self, id: Uuid, item: Option<usize>, delivery: Delivery) -> Result<(), String> {
-        let place = self.place(id)?;
+    fn apply_callback(&mut self, place: usize, item: Option<usize>, delivery: Delivery) -> Result<(), String> {
         let totals = &mut self.totals.callbacks;
         *(if delivery.delivered {
             &mut totals.delivered
@@ -165,11 +219,42 @@ impl Books {
             // Results that are no longer kept have nothing left to deliver.
             Some(_) if self.batches[place].is_forgotten() => {}
             Some(item) => {
-                let contact = self.contact(id, item)?;
-                self.batches[place].items[contact.item].callback = delivery;
+                let batch = &mut self.batches[place];
+                let of = batch.items.get_mut(item);
+                of.ok_or_else(|| format!("batch {} has no contact {item}", batch.id))?
+                    .callback = delivery;
             }
         }
         Ok(())
+    }
+
+    fn deliver(&mut self, delivered: Delivered) {
+        let reached = &mut self.batches[delivered.batch].reached;
+        match delivered.sent {
+            Sent::Final => reached.whole = true,
+            Sent::Contact => reached.contact = true,
+            Sent::Interim => reached.interim = true,
+            Sent::Unsigned | Sent::Forged => {}
+        }
+        self.history.delivered.push(delivered);
+    }
+
+    fn apply_mood(&mut self, mood: Mood, chance: Option<u64>, batch: Option<Uuid>) -> Result<(), String> {
+        if let Some(batch) = batch {
+            let place = self.place(batch)?;
+            self.batches[place].shown.push(mood);
+        }
+        self.history.count(mood, chance);
+        Ok(())
+    }
+
+    /// Batches under way lose what they have not shown yet.
+    fn calm(&mut self) {
+        for batch in self.batches.iter_mut().filter(|batch| batch.ended.is_none()) {
+            batch.moods.retain(|mood| !mood.ends_when_calmed());
+            let unlooked = batch.items.iter_mut().filter(|item| item.found.is_none());
+            unlooked.for_each(|item| item.mood = None);
+        }
     }
 
     fn place(&self, id: Uuid) -> Result<usize, String> {
@@ -221,8 +306,8 @@ impl Books {
         &self.batches[place]
     }
 
-    pub(crate) fn find(&self, id: Uuid) -> Option<&Batch> {
-        self.by_id.get(&id).map(|&place| &self.batches[place])
+    pub(crate) fn place_of(&self, id: Uuid) -> Option<usize> {
+        self.by_id.get(&id).copied()
     }
 
     /// The batches in order of acceptance.
@@ -233,6 +318,15 @@ impl Books {
     /// The accounts by address, in lower case.
     pub(crate) fn accounts(&self) -> impl Iterator<Item = (&str, &Account)> {
         self.accounts.iter().map(|(email, account)| (email.as_str(), account))
+    }
+
+    /// Batches that are accepted and not at their end.
+    pub(crate) fn batches_out(&self) -> usize {
+        self.batches.len() - usize::try_from(self.totals.ended).expect("no more end than there are")
+    }
+
+    pub(crate) fn history(&self) -> &History {
+        &self.history
     }
 
     pub(crate) fn account_count(&self) -> usize {

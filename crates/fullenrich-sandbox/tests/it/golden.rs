@@ -6,7 +6,7 @@ use std::collections::BTreeSet;
 use std::fs;
 use std::path::Path;
 
-use lumina_fullenrich_sandbox::{InsufficientAnswer, RunningAnswer, SandboxConfig, UnpayableBatch};
+use lumina_fullenrich_sandbox::{InsufficientAnswer, Latency, Mood, RunningAnswer, SandboxConfig, UnpayableBatch};
 use serde_json::Value;
 
 use crate::world::{Answer, BATCH_URL, BULK, CONTACT_URL, World, config, crowd, refs, secs};
@@ -219,7 +219,7 @@ fn the_ledger_page() {
     assert_answer("ledger.json", 200, &world.get("/sandbox/ledger"));
     let summary = world.get("/sandbox/ledger?summary=true");
     let mut totals = golden("ledger.json");
-    for list in ["addresses", "batches", "chargedTwice"] {
+    for list in ["addresses", "batches", "chargedTwice", "deliveries", "callsPerMinute"] {
         totals.as_object_mut().unwrap().remove(list);
     }
     assert_eq!((summary.status, summary.json), (200, totals));
@@ -251,9 +251,14 @@ fn the_configuration() {
         running = "status_and_data"
         unpayable = "fails_whole"
         insufficient = "ok"
-        [faults]
-        answer_delay = "3s"
+        answer_max = "3s"
+        lookup_latency = "long_tailed"
+        [moods]
+        error_after = 5
+        callback_forged = 0.5
+        invalid_addresses = true
         refused_addresses = ["a@readers.example"]
+        next = { answer_lost = 2 }
     "#;
     let read: SandboxConfig = toml::from_str(written).unwrap();
     assert_eq!(
@@ -261,8 +266,17 @@ fn the_configuration() {
         (7, 200, secs(90), 5000)
     );
     assert_eq!(
-        (read.faults.answer_delay, read.faults.refused_addresses.len()),
-        (secs(3), 1)
+        (read.answer_max, read.lookup_latency, read.moods.refused_addresses.len()),
+        (secs(3), Latency::LongTailed, 1)
+    );
+    let percent = |mood| f64::from(read.moods.of(mood));
+    assert_eq!(
+        [Mood::ErrorAfter, Mood::CallbackForged, Mood::ResetAfter].map(percent),
+        [5.0, 0.5, 0.0]
+    );
+    assert_eq!(
+        (read.moods.invalid_addresses, read.moods.next[&Mood::AnswerLost]),
+        (true, 2)
     );
     let again = toml::to_string(&read).unwrap();
     assert!(
@@ -275,9 +289,19 @@ fn the_configuration() {
             .to_string()
             .contains("lookup_min")
     );
+    for (wrong, words) in [
+        ("[moods]\nreset_afther = 1", "reset_after"),
+        ("[moods]\nreset_after = 101", "0 to 100"),
+        ("[moods]\nreset_after = \"often\"", "often"),
+    ] {
+        let error = toml::from_str::<SandboxConfig>(wrong).unwrap_err().to_string();
+        assert!(error.contains(words), "{error}");
+    }
     for (change, words) in [
         ("not_found_percent = 101", "0 to 100"),
         ("lookup_min = \"2m\"", "longer"),
+        ("answer_min = \"2m\"", "`answer_min`"),
+        ("read_min = \"2m\"", "`read_min`"),
         ("api_key = \"\"", "empty"),
     ] {
         let wrong: SandboxConfig = toml::from_str(change).unwrap();

@@ -5,11 +5,12 @@
 mod callbacks;
 mod conservation;
 mod credits;
-mod faults;
 mod golden;
 mod lookups;
+mod moods;
 mod refusals;
 mod restart;
 mod scale;
 mod sockets;
+mod wire;
 mod world;

@@ -10,8 +10,9 @@ const SILENT: &str = r#"
 calls_per_minute = 100000
 lookup_min = "10h"
 lookup_max = "10h"
-[faults]
-never_call_back = true
+[moods]
+callback_never = 100
+events_never = 100
 "#;
 
 fn start_impatient(sandbox: &str, deadline: &str) -> World {

@@ -1,6 +1,10 @@
 //! Where the provider's rules are kept: books, queue, calls and ledger under one lock.
 
+mod moods;
+mod notes;
+
 use std::path::Path;
+use std::time::Duration;
 
 use jiff::Timestamp;
 use uuid::Uuid;
@@ -11,6 +15,7 @@ use crate::config::{SandboxConfig, UnpayableBatch};
 use crate::error::{LedgerError, OpenError};
 use crate::invent;
 use crate::ledger::{BatchRecord, BatchStatus, FORMAT, ItemRecord, Ledger, Record};
+use crate::moods::{Mood, Temper};
 use crate::workspace::{Books, CallCounts, Contact, LookupQueue};
 
 /// Everything that changes, in one place.
@@ -20,6 +25,7 @@ pub(crate) struct Desk {
     pub(crate) queue: LookupQueue,
     pub(crate) calls: CallCounts,
     pub(crate) ledger: Ledger,
+    pub(crate) temper: Temper,
 }
 
 /// What has to be done outside the lock after a change.
@@ -43,8 +49,12 @@ pub(crate) struct Addressee {
 #[derive(Debug)]
 pub(crate) struct Accepted {
     pub(crate) id: Uuid,
-    /// The how many-th of this ledger, from 1.
-    pub(crate) number: usize,
+    /// The how many-th of this ledger, from 0.
+    pub(crate) place: usize,
+    /// How long it is from here to the answer.
+    pub(crate) answer_after: Duration,
+    /// What becomes of the answer, if anything.
+    pub(crate) mood: Option<Mood>,
 }
 
 impl Desk {
@@ -55,7 +65,9 @@ impl Desk {
             Some(path) => Ledger::open(path, |record| books.apply(record))?,
             None => Ledger::in_memory(),
         };
+        let temper = Temper::new(config.seed, config.moods.clone(), books.history().chances());
         let mut desk = Self {
+            temper,
             books,
             queue: LookupQueue::default(),
             calls: CallCounts::default(),
@@ -102,20 +114,17 @@ impl Desk {
         };
         let places: Vec<usize> = (0..self.books.batches().len()).filter(complete).collect();
         for place in places {
-            let batch = self.books.batch(place).id;
-            self.record(Record::Ended {
-                batch,
-                at: now,
-                status: BatchStatus::Finished,
-            });
+            // Whoever is still to be told is found among the undelivered.
+            self.end(place, now, BatchStatus::Finished);
         }
     }
 
-    /// Accepts a batch, payable or not.
+    /// Accepts a batch, payable or not. The answer to one that was held has no mood of its own.
     pub(crate) fn accept(
         &mut self,
         config: &SandboxConfig,
         order: Order,
+        held: bool,
         now: Timestamp,
     ) -> Result<(Accepted, Effects), LedgerError> {
         self.books.forget(now, config.results_kept);
@@ -123,7 +132,9 @@ impl Desk {
         let batch = self.batch_record(config, order, now);
         let accepted = Accepted {
             id: batch.id,
-            number: place + 1,
+            place,
+            answer_after: self.answer_latency(config, place),
+            mood: if held { None } else { self.draw_answer(now) },
         };
         self.record(Record::Batch(batch));
         for item in self.books.batch(place).waiting() {
@@ -134,26 +145,29 @@ impl Desk {
         Ok((accepted, self.settle(config, now)?))
     }
 
-    fn batch_record(&self, config: &SandboxConfig, order: Order, now: Timestamp) -> BatchRecord {
+    fn batch_record(&mut self, config: &SandboxConfig, order: Order, now: Timestamp) -> BatchRecord {
+        let moods = self.choose_moods(config, &order);
         let items: Vec<ItemRecord> = order
             .contacts
             .into_iter()
-            .map(|contact| ItemRecord {
+            .enumerate()
+            .map(|(item, contact)| ItemRecord {
                 free: self.books.is_known(&contact.email, now, config.results_kept),
                 email: contact.email,
                 custom: contact.custom,
+                mood: self.choose_record_mood(item),
             })
             .collect();
         let payable = items.iter().filter(|item| !item.free).count() as u64;
-        let silent = config.faults.never_call_back;
         BatchRecord {
             id: self.next_id(config.seed),
             at: now,
             seed: config.seed,
             name: order.name,
-            webhook_url: order.webhook_url.filter(|_| !silent),
-            contact_url: order.contact_url.filter(|_| !silent),
+            webhook_url: order.webhook_url,
+            contact_url: order.contact_url,
             doomed: config.unpayable == UnpayableBatch::FailsWhole && payable > self.books.balance(),
+            moods,
             items,
         }
     }
@@ -191,7 +205,12 @@ impl Desk {
                 continue;
             }
             let email = &batch.items[contact.item].email;
-            let delay = invent::lookup_delay(batch.seed, email, config.lookup_min, config.lookup_max);
+            let delay = if batch.has(Mood::CallbackBeforeAnswer) {
+                Duration::ZERO
+            } else {
+                let (min, max) = (config.lookup_min, config.lookup_max);
+                invent::lookup_delay(batch.seed, email, config.lookup_latency, min, max)
+            };
             let due = later(now, delay);
             self.books.start(contact.batch);
             if self.queue.start(contact, due) {
@@ -200,16 +219,34 @@ impl Desk {
         }
     }
 
-    /// The end of one look-up: a charge, or the end of a batch that cannot be paid for.
+    /// The end of one look-up: a charge, or the end of a batch that cannot be paid for or is stopped on purpose.
     fn finish(&mut self, config: &SandboxConfig, contact: Contact, now: Timestamp, effects: &mut Effects) {
-        let batch = self.books.batch(contact.batch);
+        let place = contact.batch;
+        let batch = self.books.batch(place);
         if batch.ended.is_some() {
             return;
         }
         let item = &batch.items[contact.item];
         if batch.doomed || (!item.free && self.books.balance() == 0) {
-            return self.end(contact.batch, now, BatchStatus::CreditsInsufficient, effects);
+            return effects
+                .callbacks
+                .extend(self.end(place, now, BatchStatus::CreditsInsufficient));
         }
+        if let Some((mood, status)) = batch.stops_now() {
+            self.show(place, mood, now);
+            return effects.callbacks.extend(self.end(place, now, status));
+        }
+        self.look_up(config, contact, now);
+        effects.callbacks.extend(self.event(contact, now));
+        let batch = self.books.batch(place);
+        if batch.looked_up == batch.contacts {
+            effects.callbacks.extend(self.end(place, now, BatchStatus::Finished));
+        }
+    }
+
+    fn look_up(&mut self, config: &SandboxConfig, contact: Contact, now: Timestamp) {
+        let batch = self.books.batch(contact.batch);
+        let item = &batch.items[contact.item];
         let found = invent::is_found(batch.seed, &item.email, config.not_found_percent);
         let lookup = Record::Lookup {
             batch: batch.id,
@@ -221,46 +258,34 @@ impl Desk {
             free: item.free,
         };
         self.record(lookup);
-        let batch = self.books.batch(contact.batch);
-        if batch.contact_url.is_some() {
-            effects.callbacks.push(Addressee {
-                batch: contact.batch,
-                item: Some(contact.item),
-            });
-        }
-        if batch.looked_up == batch.contacts {
-            self.end(contact.batch, now, BatchStatus::Finished, effects);
-        }
+        self.show_record(contact, now);
     }
 
-    fn end(&mut self, place: usize, now: Timestamp, status: BatchStatus, effects: &mut Effects) {
+    /// The event of a contact that was looked up, if it is to be sent now.
+    fn event(&mut self, contact: Contact, now: Timestamp) -> Option<Addressee> {
+        let batch = self.books.batch(contact.batch);
+        if batch.contact_url.is_none() || batch.events_come_last() {
+            return None;
+        }
+        if batch.has(Mood::EventsNever) {
+            self.show(contact.batch, Mood::EventsNever, now);
+            return None;
+        }
+        Some(Addressee {
+            batch: contact.batch,
+            item: Some(contact.item),
+        })
+    }
+
+    /// Ends a batch, and says whose callback is due then.
+    fn end(&mut self, place: usize, now: Timestamp, status: BatchStatus) -> Option<Addressee> {
         let batch = self.books.batch(place).id;
         self.record(Record::Ended { batch, at: now, status });
-        if self.books.batch(place).webhook_url.is_some() {
-            effects.callbacks.push(Addressee {
-                batch: place,
-                item: None,
-            });
-        }
-    }
-
-    /// Notes an attempt at a callback. Losing this note costs one more delivery, so the disk is not waited for.
-    pub(crate) fn note_callback(
-        &mut self,
-        addressee: Addressee,
-        attempt: u32,
-        delivered: bool,
-        now: Timestamp,
-    ) -> Result<(), LedgerError> {
-        let batch = self.books.batch(addressee.batch).id;
-        self.record(Record::Callback {
-            batch,
-            item: addressee.item,
-            at: now,
-            attempt,
-            delivered,
-        });
-        self.ledger.flush()
+        self.show_end(place, now);
+        self.books.batch(place).calls_back().then_some(Addressee {
+            batch: place,
+            item: None,
+        })
     }
 
     /// Adds credits and returns the balance.

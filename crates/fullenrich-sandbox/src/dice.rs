@@ -5,12 +5,12 @@
 /// The sequence is SplitMix64 from an FNV-1a hash of the three. Both are written out here because what they give is a
 /// promise: the same seed must invent the same people after every update of every library.
 #[derive(Debug)]
-pub(super) struct Dice {
+pub(crate) struct Dice {
     state: u64,
 }
 
 impl Dice {
-    pub(super) fn new(seed: u64, purpose: &str, text: &str) -> Self {
+    pub(crate) fn new(seed: u64, purpose: &str, text: &str) -> Self {
         let text = text.bytes().map(|byte| byte.to_ascii_lowercase());
         let bytes = seed
             .to_le_bytes()
@@ -24,7 +24,7 @@ impl Dice {
         }
     }
 
-    pub(super) fn next(&mut self) -> u64 {
+    pub(crate) fn next(&mut self) -> u64 {
         self.state = self.state.wrapping_add(0x9e37_79b9_7f4a_7c15);
         let mixed = (self.state ^ (self.state >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
         let mixed = (mixed ^ (mixed >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
@@ -32,26 +32,26 @@ impl Dice {
     }
 
     /// A number from 0 to just below `bound`. The tiny unevenness does not matter to anybody invented.
-    pub(super) fn below(&mut self, bound: u64) -> u64 {
+    pub(crate) fn below(&mut self, bound: u64) -> u64 {
         self.next() % bound
     }
 
     /// A number from `low` to `high`, both included.
-    pub(super) fn between(&mut self, low: u64, high: u64) -> u64 {
+    pub(crate) fn between(&mut self, low: u64, high: u64) -> u64 {
         low + self.below(high - low + 1)
     }
 
     /// True in so many of a hundred cases.
-    pub(super) fn chance(&mut self, percent: u64) -> bool {
+    pub(crate) fn chance(&mut self, percent: u64) -> bool {
         self.below(100) < percent
     }
 
-    pub(super) fn pick<T: Copy>(&mut self, from: &[T]) -> T {
+    pub(crate) fn pick<T: Copy>(&mut self, from: &[T]) -> T {
         from[self.place_in(from)]
     }
 
     /// Picks `count` different ones, as long as the list is much longer and not a multiple of three.
-    pub(super) fn pick_several<T: Copy>(&mut self, from: &[T], count: usize) -> Vec<T> {
+    pub(crate) fn pick_several<T: Copy>(&mut self, from: &[T], count: usize) -> Vec<T> {
         let first = self.place_in(from);
         from.iter()
             .copied()
@@ -67,7 +67,7 @@ impl Dice {
     }
 
     /// Picks by weight.
-    pub(super) fn weigh<T: Copy>(&mut self, from: &[(u64, T)]) -> T {
+    pub(crate) fn weigh<T: Copy>(&mut self, from: &[(u64, T)]) -> T {
         let mut left = self.below(from.iter().map(|(weight, _)| weight).sum());
         for (weight, choice) in from {
             if left < *weight {
@@ -79,7 +79,7 @@ impl Dice {
     }
 
     /// A date as the provider writes it, which now and then is none.
-    pub(super) fn date(&mut self, year: u64) -> String {
+    pub(crate) fn date(&mut self, year: u64) -> String {
         let month = self.between(1, 12);
         if self.chance(6) {
             return format!("{year}-{month}-0T00:00:00.000Z");
@@ -88,7 +88,7 @@ impl Dice {
     }
 
     /// Sixteen hexadecimal digits for an id.
-    pub(super) fn hex(&mut self) -> String {
+    pub(crate) fn hex(&mut self) -> String {
         format!("{:016x}", self.next())
     }
 }
