@@ -7,9 +7,7 @@ use jiff::tz::TimeZone;
 
 use crate::clock::{self, monotonic, now};
 use crate::dice::Dice;
-use crate::moods::{
-    self, CALLED_FOR_PERCENT, INVALID_ADDRESSES, RATE_LIMITED, RATE_LIMITED_FROM, RATE_LIMITED_PERCENT,
-};
+use crate::moods::{self, INVALID_ADDRESSES, RATE_LIMITED, RATE_LIMITED_FROM, RATE_LIMITED_PERCENT};
 use crate::scene::Kills;
 use crate::stage::Stage;
 
@@ -32,8 +30,6 @@ pub struct Chaos<'s> {
     /// Whether all moods are in play.
     minds_moods: bool,
     is_rate_limited: bool,
-    /// Moods that come more often until they have come.
-    called_for: Vec<&'static str>,
     called_at: Instant,
 }
 
@@ -49,7 +45,6 @@ impl<'s> Chaos<'s> {
             calls_from: begins + length * CALL_FROM / 100,
             minds_moods,
             is_rate_limited: false,
-            called_for: Vec::new(),
             called_at: begins,
         }
     }
@@ -75,7 +70,6 @@ impl<'s> Chaos<'s> {
             self.stage.kill_sandbox(gap)?;
             // It has its settings from its file again.
             self.is_rate_limited = false;
-            self.called_for.clear();
         }
         if self.dice.chance(self.kills.aimed) {
             return self.die_while_held();
@@ -123,7 +117,7 @@ impl<'s> Chaos<'s> {
         let is_late = now().to_zoned(TimeZone::UTC).second() >= RATE_LIMITED_FROM;
         if is_late != self.is_rate_limited {
             let percent = if is_late { RATE_LIMITED_PERCENT } else { 0 };
-            self.stage.sandbox.set_moods(&moods::change([RATE_LIMITED], percent))?;
+            self.stage.sandbox.set_moods(&moods::share(RATE_LIMITED, percent))?;
             self.is_rate_limited = is_late;
         }
         if monotonic() >= self.calls_from && self.called_at.elapsed() >= CALL_EVERY {
@@ -133,24 +127,10 @@ impl<'s> Chaos<'s> {
         Ok(())
     }
 
-    /// What has not come comes more often, until it has.
-    fn call_for_missing(&mut self) -> Result<()> {
-        let missing = moods::missing(&self.stage.sandbox.occurred()?);
-        let come = self.called_for.extract_if(.., |name| !missing.contains(name));
-        for name in come.collect::<Vec<_>>() {
-            self.stage
-                .sandbox
-                .set_moods(&moods::change([name], moods::usual(name)))?;
-        }
-        let is_share = |name: &&str| ![RATE_LIMITED, INVALID_ADDRESSES].contains(name);
-        for name in missing.into_iter().filter(is_share) {
-            self.stage
-                .sandbox
-                .set_moods(&moods::change([name], CALLED_FOR_PERCENT))?;
-            if !self.called_for.contains(&name) {
-                self.called_for.push(name);
-            }
-        }
-        Ok(())
+    /// What has not come takes its next chance.
+    fn call_for_missing(&self) -> Result<()> {
+        let mut missing = moods::missing(&self.stage.sandbox.occurred()?);
+        missing.retain(|name| ![RATE_LIMITED, INVALID_ADDRESSES].contains(name));
+        self.stage.sandbox.set_moods(&moods::call_for(&missing))
     }
 }

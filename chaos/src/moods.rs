@@ -58,8 +58,12 @@ pub const RATE_LIMITED_FROM: i8 = 50;
 /// Addresses that begin with `invalid-` are refused, and their batch with them. A switch and no share.
 pub const INVALID_ADDRESSES: &str = "invalid_addresses";
 
-/// How often one comes that has not come when half of the time is over.
-pub const CALLED_FOR_PERCENT: u32 = 25;
+/// The longest that a callback is kept back: less than a deadline, and more than a window, so that both the run that
+/// waits for it and the one that is not sure of it meet it.
+const DELAY: &str = "4s";
+
+/// Between two of eight pieces of a body: all of them come within the time of a call.
+const PAUSE: &str = "60ms";
 
 /// How often each mood comes, as the sandbox is told.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -82,22 +86,24 @@ impl Moods {
     #[must_use]
     pub fn to_toml(&self) -> String {
         let lines = self.0.iter().map(|(name, share)| format!("{name} = {share}\n"));
-        format!("[moods]\n{INVALID_ADDRESSES} = true\n{}", lines.collect::<String>())
+        format!(
+            "[moods]\n{INVALID_ADDRESSES} = true\ncallback_delay = \"{DELAY}\"\ntrickle_pause = \"{PAUSE}\"\n{}",
+            lines.collect::<String>()
+        )
     }
 }
 
-/// How often a mood usually comes.
+/// A change of a mood's share, as `PUT /sandbox/moods` takes it.
 #[must_use]
-pub fn usual(name: &str) -> u32 {
-    let mut moods = MOODS.iter();
-    moods.find(|(mood, _)| *mood == name).map_or(0, |(_, share)| *share)
+pub fn share(name: &str, percent: u32) -> Value {
+    json!({ name: percent })
 }
 
-/// A change of shares, as `PUT /sandbox/moods` takes it.
+/// Has each of these come at its next chance, as `PUT /sandbox/moods` takes it.
 #[must_use]
-pub fn change<'n>(names: impl IntoIterator<Item = &'n str>, percent: u32) -> Value {
-    let shares: BTreeMap<&str, u32> = names.into_iter().map(|name| (name, percent)).collect();
-    json!(shares)
+pub fn call_for(names: &[&str]) -> Value {
+    let next: BTreeMap<&str, u32> = names.iter().map(|name| (*name, 1)).collect();
+    json!({ "next": next })
 }
 
 /// The moods that have not occurred, by the counts that the sandbox shows.

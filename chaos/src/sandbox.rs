@@ -8,6 +8,7 @@ use serde_json::{Value, json};
 
 use crate::clock::until_within;
 use crate::http::{Answer, Request};
+use crate::moods::INVALID_ADDRESSES;
 use crate::place::Place;
 use crate::process::Process;
 
@@ -82,12 +83,13 @@ impl Sandbox {
         Ok(())
     }
 
-    /// Ends all moods.
+    /// Ends all moods. That it refuses some addresses is none of them: it goes on with that.
     ///
     /// # Errors
     /// When it does not end them.
     pub fn end_moods(&self) -> Result<()> {
-        self.done(&Request::new("DELETE", "/sandbox/moods"))
+        self.done(&Request::new("DELETE", "/sandbox/moods"))?;
+        self.set_moods(&json!({ INVALID_ADDRESSES: true }))
     }
 
     /// Has the next POST held when it is accepted, before it is answered.

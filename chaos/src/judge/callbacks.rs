@@ -13,7 +13,8 @@ pub(super) fn check(world: &World, verdict: &mut Verdict) {
         .map(|answer| (answer.enrichment.as_str(), answer.body_hash.as_str()))
         .collect();
     for delivery in &world.ledger.deliveries {
-        let is_stored = stored.contains(&(delivery.enrichment_id.as_str(), delivery.sha256.as_str()));
+        let hash = delivery.sha256.as_deref().unwrap_or_default();
+        let is_stored = stored.contains(&(delivery.enrichment_id.as_str(), hash));
         let (kind, id, at) = (delivery.kind, &delivery.enrichment_id, delivery.at);
         if !kind.is_genuine() {
             let what = format!("a {kind:?} callback for {id} was answered with 2xx at {at}");

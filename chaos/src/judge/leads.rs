@@ -29,64 +29,94 @@ pub(super) fn check(world: &World, verdict: &mut Verdict) {
     }
 }
 
-type Sale<'w> = (&'w Batch, &'w Item);
+/// One person in one batch.
+struct Sale<'w> {
+    batch: &'w Batch,
+    item: &'w Item,
+    /// What was said of the person, if this batch was charged for them.
+    said: Option<&'w Told>,
+    /// Whether anything that names the batch came to Lumina.
+    is_reached: bool,
+}
+
+impl<'w> Sale<'w> {
+    fn new(world: &World, batch: &'w Batch, item: &'w Item) -> Self {
+        Self {
+            batch,
+            item,
+            said: batch.told(&item.email),
+            is_reached: world.was_reached(batch),
+        }
+    }
+
+    /// Whether Lumina was told of the person: by an answer, or, where that left the record out, by the event alone.
+    fn is_told(&self) -> bool {
+        let is_left_out = self.said.is_some_and(|said| said.left_out);
+        self.is_reached && (!is_left_out || self.item.event_delivered)
+    }
+}
 
 /// Each address that was charged, with all that was sold of it: what is free as well, since it is told again.
 fn charged(world: &World) -> BTreeMap<String, Vec<Sale<'_>>> {
     let mut sold: BTreeMap<String, Vec<Sale<'_>>> = BTreeMap::new();
     for batch in &world.ledger.batches {
-        for item in batch.jobs.iter().filter(|item| item.found) {
-            sold.entry(item.email()).or_default().push((batch, item));
+        for item in batch.jobs.iter().filter(|item| item.is_found()) {
+            let sale = Sale::new(world, batch, item);
+            sold.entry(item.email()).or_default().push(sale);
         }
     }
-    sold.retain(|_, sales| sales.iter().any(|(_, item)| item.credits > 0));
+    sold.retain(|_, sales| sales.iter().any(|sale| sale.item.credits > 0));
     sold
 }
 
 fn found(world: &World) -> BTreeSet<String> {
     let items = world.ledger.batches.iter().flat_map(|batch| &batch.jobs);
-    items.filter(|item| item.found).map(Item::email).collect()
+    items.filter(|item| item.is_found()).map(Item::email).collect()
 }
 
-/// A field has to be what one of the answers said. Where none said anything there is nothing to hold it against.
+type Field = fn(&Told) -> Option<&str>;
+
 fn check_words(email: &str, lead: &Lead, sales: &[Sale<'_>], verdict: &mut Verdict) {
-    let told: Vec<&Told> = sales.iter().filter_map(|(_, item)| item.told.as_ref()).collect();
-    let fields: [(&str, &Option<String>, Vec<&str>); 2] = [
-        ("name", &lead.full_name, said(&told, |told| told.full_name.as_deref())),
-        (
-            "page",
-            &lead.linkedin_url,
-            said(&told, |told| told.linkedin_url.as_deref()),
-        ),
+    let fields: [(&str, &Option<String>, Field); 2] = [
+        ("name", &lead.full_name, |told| told.full_name.as_deref()),
+        ("page", &lead.linkedin_url, |told| told.linkedin_url.as_deref()),
     ];
-    for (field, has, said) in fields {
-        let fits = said.is_empty() || has.as_deref().is_some_and(|has| said.contains(&has));
-        if !fits {
-            let what = format!("the lead {email} has the {field} {has:?}, and the provider said {said:?}");
+    for (name, has, field) in fields {
+        let said = |counts: fn(&Sale<'_>) -> bool| -> Vec<&str> {
+            let sales = sales.iter().filter(|sale| counts(sale));
+            sales.filter_map(|sale| field(sale.said?)).collect()
+        };
+        let (told, anywhere) = (said(|sale| sale.is_told()), said(|_| true));
+        if !fits(has.as_deref(), &told, &anywhere) {
+            let what = format!("the lead {email} has the {name} {has:?}, and the provider said {told:?}");
             verdict.violate(Invariant::Leads, what);
         }
     }
 }
 
-fn said<'t>(told: &[&'t Told], field: fn(&'t Told) -> Option<&'t str>) -> Vec<&'t str> {
-    told.iter().filter_map(|told| field(told)).collect()
+/// A field has to be what one of the answers said. Where none that came said anything, a repeat may have said what an
+/// answer said that did not come; and where none ever did, there is nothing to hold it against.
+fn fits(has: Option<&str>, told: &[&str], anywhere: &[&str]) -> bool {
+    match has {
+        Some(has) if anywhere.is_empty() => !has.is_empty(),
+        Some(has) if told.is_empty() => anywhere.contains(&has),
+        Some(has) => told.contains(&has),
+        None => told.is_empty(),
+    }
 }
 
-/// Without a lead: either nothing that names the batch has ever reached Lumina, or no answer told the person. Both
-/// leave the lookup stale, and nothing else does.
+/// Without a lead: either nothing that names the batch has ever reached Lumina, or nothing told the person. Both leave
+/// the lookup stale, and nothing else does.
 fn check_absence(email: &str, end: Option<&str>, sales: &[Sale<'_>], verdict: &mut Verdict) {
     let end = end.unwrap_or("nowhere");
-    let was_reached = sales.iter().any(|(batch, _)| batch.reached);
-    let was_told = sales.iter().any(|(batch, item)| batch.reached && item.told.is_some());
-    if end == "stale" && !was_told {
-        let excuse = if was_reached {
-            "people charged and never told"
-        } else {
-            "people charged whom nothing told Lumina of"
+    if end == "stale" && !sales.iter().any(Sale::is_told) {
+        let excuse = match sales.iter().any(|sale| sale.is_reached) {
+            true => "people charged and never told",
+            false => "people charged whom nothing told Lumina of",
         };
         return verdict.count(excuse, 1);
     }
-    let ids: Vec<&str> = sales.iter().map(|(batch, _)| batch.enrichment_id.as_str()).collect();
+    let ids: Vec<&str> = sales.iter().map(|sale| sale.batch.enrichment_id.as_str()).collect();
     let what = format!("{email} was charged for and is no lead: the lookup is {end}, the batches are {ids:?}");
     verdict.violate(Invariant::Leads, what);
 }

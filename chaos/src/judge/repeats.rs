@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use super::{Invariant, Verdict};
-use crate::world::{Answered, Batch, Victim, World};
+use crate::world::{Answered, Batch, World};
 
 /// The most often that a batch may be sent.
 const MOST: usize = 2;
@@ -66,13 +66,7 @@ pub(super) fn excuse(world: &World, first: &Batch, second: &Batch) -> Result<(),
 
 /// Whether Lumina could not know the outcome: its answer was none, or the process was killed around it.
 fn was_unknown(world: &World, batch: &Batch) -> bool {
-    if batch.answered != Some(Answered::Ok) {
-        return true;
-    }
-    // An answer that was sent within the time of a call, and recorded within as much again.
-    let latest = batch.accepted_at + world.rules.timeout * 2;
-    let mut kills = world.play.kills.iter();
-    kills.any(|kill| kill.victim == Victim::Serve && kill.at >= batch.accepted_at && kill.at <= latest)
+    batch.answered != Answered::Ok || world.was_killed_around(batch)
 }
 
 /// Lumina's own record says the same.

@@ -23,14 +23,30 @@ pub struct Batch {
     pub enrichment_id: String,
     /// When it was accepted.
     pub accepted_at: Timestamp,
-    /// When it ended.
-    pub ended_at: Option<Timestamp>,
     /// What the POST's caller was told.
-    pub answered: Option<Answered>,
-    /// Whether anything that names it reached the other side.
-    pub reached: bool,
+    pub answered: Answered,
+    /// The ways by which its name came to the other side.
+    pub reached_by: Vec<Way>,
     /// Whom it asked for.
     pub jobs: Vec<Item>,
+    /// What was said of whom it charged for.
+    pub told: Vec<Told>,
+}
+
+/// How the name of a batch comes to the other side.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Way {
+    /// The answer to the POST was sent; whether it was read before its reader died nobody knows.
+    Answer,
+    /// A GET was answered.
+    Read,
+    /// A callback before the end was taken.
+    Interim,
+    /// A contact's event was taken.
+    Contact,
+    /// The callback at the end was taken.
+    Final,
 }
 
 /// What a POST's caller was told.
@@ -56,24 +72,30 @@ pub struct Item {
     /// The address.
     pub email: String,
     /// What came with it.
-    #[serde(default)]
-    pub custom: BTreeMap<String, String>,
+    pub custom: Option<Tags>,
     /// Credits that were charged for it.
     pub credits: u64,
-    /// Whether the person was found.
-    pub found: bool,
-    /// What was said of the person; nothing when the answer left the record out.
-    pub told: Option<Told>,
+    /// Whether the person was found; nothing when nobody looked.
+    pub found: Option<bool>,
+    /// Whether its own event was taken.
+    pub event_delivered: bool,
 }
 
-/// What was said of a person.
+/// What comes with an item, and back with its record.
+pub type Tags = BTreeMap<String, String>;
+
+/// What was said of a person who was charged for.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct Told {
+    /// The address.
+    pub email: String,
     /// The name, if it was said.
     pub full_name: Option<String>,
     /// The page on LinkedIn, if it was said.
     pub linkedin_url: Option<String>,
+    /// Whether the answer left the record out, so that only its own event said it.
+    pub left_out: bool,
 }
 
 /// A callback that was answered with 2xx.
@@ -83,7 +105,7 @@ pub struct Delivery {
     /// Which batch it names.
     pub enrichment_id: String,
     /// The SHA-256 of its body, in hex.
-    pub sha256: String,
+    pub sha256: Option<String>,
     /// What it was.
     pub kind: DeliveryKind,
     /// When it was answered.
@@ -98,6 +120,8 @@ pub enum DeliveryKind {
     Final,
     /// One contact of it.
     Contact,
+    /// Something before the end.
+    Interim,
     /// With a wrong signature.
     Forged,
     /// Without a signature.
@@ -108,7 +132,7 @@ impl DeliveryKind {
     /// Whether the provider has sent it, and nobody else.
     #[must_use]
     pub fn is_genuine(self) -> bool {
-        matches!(self, Self::Final | Self::Contact)
+        matches!(self, Self::Final | Self::Contact | Self::Interim)
     }
 }
 
@@ -116,9 +140,16 @@ impl Batch {
     /// The run that sent it, and for the how many-th time, by what came with its first item.
     #[must_use]
     pub fn sender(&self) -> Option<(&str, u32)> {
-        let custom = &self.jobs.first()?.custom;
+        let custom = self.jobs.first()?.custom.as_ref()?;
         let attempt = custom.get("lumina_attempt")?.parse().ok()?;
         Some((custom.get("lumina_run")?, attempt))
+    }
+
+    /// What was said of an address, if it was charged for.
+    #[must_use]
+    pub fn told(&self, email: &str) -> Option<&Told> {
+        let mut told = self.told.iter();
+        told.find(|told| told.email.eq_ignore_ascii_case(email))
     }
 
     /// What it has cost.
@@ -129,6 +160,12 @@ impl Batch {
 }
 
 impl Item {
+    /// Whether there is such a person.
+    #[must_use]
+    pub fn is_found(&self) -> bool {
+        self.found == Some(true)
+    }
+
     /// The address, in lower case.
     #[must_use]
     pub fn email(&self) -> String {

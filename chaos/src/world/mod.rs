@@ -6,7 +6,7 @@ mod ledger;
 mod records;
 
 pub use database::Database;
-pub use ledger::{Answered, Batch, Delivery, DeliveryKind, Item, Ledger, Told};
+pub use ledger::{Answered, Batch, Delivery, DeliveryKind, Item, Ledger, Told, Way};
 pub use records::{Job, Known, Lead, Post, Records, Run, StoredAnswer};
 
 use std::collections::BTreeMap;
@@ -115,4 +115,25 @@ pub enum Victim {
     Serve,
     /// `lumina sandbox`.
     Sandbox,
+}
+
+impl World {
+    /// Whether the server was killed while it may have had the answer to a POST in hand: from the batch's acceptance
+    /// on for as long as the answer may take, and as much again to record it.
+    #[must_use]
+    pub fn was_killed_around(&self, batch: &Batch) -> bool {
+        let latest = batch.accepted_at + self.rules.timeout * 2;
+        let mut kills = self.play.kills.iter();
+        kills.any(|kill| kill.victim == Victim::Serve && kill.at >= batch.accepted_at && kill.at <= latest)
+    }
+
+    /// Whether anything that names the batch ever came to Lumina. An answer that was sent to a process that was killed
+    /// then did not.
+    #[must_use]
+    pub fn was_reached(&self, batch: &Batch) -> bool {
+        let is_known = self.records.known_since(&batch.enrichment_id).is_some();
+        let by_answer_alone = batch.reached_by.iter().all(|way| *way == Way::Answer);
+        let by_answer = !batch.reached_by.is_empty() && !self.was_killed_around(batch);
+        is_known || !by_answer_alone || by_answer
+    }
 }

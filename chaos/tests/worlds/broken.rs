@@ -1,8 +1,9 @@
 //! Worlds in which one thing is wrong.
 
+use jiff::SignedDuration;
 use lumina_chaos::judge::Invariant::{self, *};
 use lumina_chaos::judge::judge;
-use lumina_chaos::world::{Answered, DeliveryKind, Victim, World};
+use lumina_chaos::world::{Answered, DeliveryKind, Victim, Way, World};
 
 use crate::Case;
 use crate::recorded::{
@@ -56,6 +57,35 @@ const CASES: &[(Invariant, Case)] = &[
     ),
     (
         Leads,
+        Case::new("a charged person is stale, though an event told them", |world| {
+            world.ledger.batches[FIRST].told[0].left_out = true;
+            world.records.leads.remove(ANNA);
+            set_job(world, 0, ANNA, "stale");
+        }),
+    ),
+    (
+        Leads,
+        Case::new("a charged person is stale, though a repeat told them", |world| {
+            world.records.leads.remove(CARL);
+            set_job(world, 2, CARL, "stale");
+        }),
+    ),
+    (
+        Leads,
+        Case::new(
+            "a charged person is stale, though the answer to the POST was there",
+            |world| {
+                world.ledger.batches.truncate(LOST);
+                world.ledger.batches[FIRST].reached_by = vec![Way::Answer];
+                world.ledger.deliveries.clear();
+                world.records.known.clear();
+                world.records.leads.clear();
+                set_job(world, 0, ANNA, "stale");
+            },
+        ),
+    ),
+    (
+        Leads,
         Case::new("a charged person counts as not found", |world| {
             world.records.leads.remove(ANNA);
             set_job(world, 0, ANNA, "not_found");
@@ -64,7 +94,8 @@ const CASES: &[(Invariant, Case)] = &[
     (
         Leads,
         Case::new("a charged person of whom nothing came counts as not found", |world| {
-            world.ledger.batches[FIRST].reached = false;
+            world.ledger.batches[FIRST].reached_by.clear();
+            world.records.known.remove(0);
             world.records.leads.remove(ANNA);
             set_job(world, 0, ANNA, "not_found");
         }),
@@ -99,7 +130,7 @@ const CASES: &[(Invariant, Case)] = &[
     (
         ChargedOnce,
         Case::new("two runs were charged for one person", |world| {
-            let e4 = batch("e4", 20.0, 21.0, Answered::Ok, vec![item(ANNA, "r4", 1, 1)]);
+            let e4 = batch("e4", 20.0, Answered::Ok, vec![item(ANNA, "r4", 1, 1)]);
             add_accepted(world, e4, "r4");
             world.rules.budgets[1].per_month = 3;
         }),
@@ -115,7 +146,6 @@ const CASES: &[(Invariant, Case)] = &[
         SentOnce,
         Case::new("something was sent again before its window was over", |world| {
             world.ledger.batches[AGAIN].accepted_at = at(11.5);
-            world.ledger.batches[LOST].jobs[0].found = true;
             world.rules.max_in_flight = 2;
         }),
     ),
@@ -129,7 +159,7 @@ const CASES: &[(Invariant, Case)] = &[
     (
         SentOnce,
         Case::new("something was sent again whose answer had come", |world| {
-            world.ledger.batches[LOST].answered = Some(Answered::Ok);
+            world.ledger.batches[LOST].answered = Answered::Ok;
             world.play.kills[0].at = at(60.0);
         }),
     ),
@@ -138,7 +168,7 @@ const CASES: &[(Invariant, Case)] = &[
         Case::new(
             "something was sent again whose answer came while another was killed",
             |world| {
-                world.ledger.batches[LOST].answered = Some(Answered::Ok);
+                world.ledger.batches[LOST].answered = Answered::Ok;
                 world.play.kills[0].at = at(60.0);
                 world.play.kills.push(kill(10.2, Victim::Sandbox, false));
             },
@@ -148,21 +178,22 @@ const CASES: &[(Invariant, Case)] = &[
         SentOnce,
         Case::new("a batch was accepted under the same attempt twice", |world| {
             let second = &mut world.ledger.batches[AGAIN].jobs[0];
-            second.custom.insert("lumina_attempt".to_owned(), "1".to_owned());
+            let tags = second.custom.as_mut().unwrap();
+            tags.insert("lumina_attempt".to_owned(), "1".to_owned());
         }),
     ),
     (
         SentOnce,
         Case::new("a batch does not say who sent it", |world| {
-            world.ledger.batches[FIRST].jobs[0].custom.clear();
+            world.ledger.batches[FIRST].jobs[0].custom = None;
         }),
     ),
     (
         SentOnce,
         Case::new("a batch was sent three times", |world| {
             let run = crate::recorded::SECOND_RUN;
-            let third = batch("e4", 30.0, 31.0, Answered::Lost, vec![item(CARL, run, 3, 0)]);
-            world.ledger.batches[AGAIN].answered = Some(Answered::Lost);
+            let third = batch("e4", 30.0, Answered::Lost, vec![item(CARL, run, 3, 0)]);
+            world.ledger.batches[AGAIN].answered = Answered::Lost;
             world.ledger.batches.push(third);
             world.records.posts.push(post(run, 3, "unknown", 30.0, None));
         }),
@@ -193,7 +224,7 @@ const CASES: &[(Invariant, Case)] = &[
         Callbacks,
         Case::new("a lead is out of a forged callback", |world| {
             world.records.leads.get_mut(ANNA).unwrap().full_name = Some("Forged".to_owned());
-            world.ledger.batches[FIRST].jobs[0].told.as_mut().unwrap().full_name = None;
+            world.ledger.batches[FIRST].told[0].full_name = None;
         }),
     ),
     (
@@ -217,7 +248,7 @@ const CASES: &[(Invariant, Case)] = &[
     (
         InFlight,
         Case::new("a batch was accepted while another was out", |world| {
-            let e4 = batch("e4", 1.5, 3.0, Answered::Ok, vec![item(ANNA, "r4", 1, 0)]);
+            let e4 = batch("e4", 1.5, Answered::Ok, vec![item(ANNA, "r4", 1, 0)]);
             add_accepted(world, e4, "r4");
         }),
     ),
@@ -226,7 +257,7 @@ const CASES: &[(Invariant, Case)] = &[
         Case::new(
             "a batch was accepted in the window of one that nobody knows of",
             |world| {
-                let e4 = batch("e4", 11.0, 11.5, Answered::Ok, vec![item(ANNA, "r4", 1, 0)]);
+                let e4 = batch("e4", 11.0, Answered::Ok, vec![item(ANNA, "r4", 1, 0)]);
                 add_accepted(world, e4, "r4");
             },
         ),
@@ -318,7 +349,6 @@ fn set_job(world: &mut World, at: usize, email: &str, status: &str) {
 /// A batch of another run, whose end Lumina has stored.
 fn add_accepted(world: &mut World, batch: lumina_chaos::world::Batch, run: &str) {
     let (id, accepted) = (batch.enrichment_id.clone(), batch.accepted_at);
-    let ended = batch.ended_at.unwrap();
     let mut post = post(run, 1, "accepted", 0.0, Some(&id));
     post.posted_at = Some(accepted);
     world.records.posts.push(post);
@@ -326,7 +356,7 @@ fn add_accepted(world: &mut World, batch: lumina_chaos::world::Batch, run: &str)
     known.registered_at = accepted;
     world.records.known.push(known);
     let mut answer = answer(&id, DeliveryKind::Final, 0.0);
-    answer.received_at = ended;
+    answer.received_at = accepted + SignedDuration::from_secs(1);
     world.records.answers.push(answer);
     world.ledger.batches.push(batch);
     world.ledger.batches.sort_by_key(|batch| batch.accepted_at);

@@ -9,7 +9,7 @@ use jiff::{SignedDuration, Timestamp};
 use lumina_chaos::moods::{INVALID_ADDRESSES, MOODS};
 use lumina_chaos::world::{
     Answered, Batch, BudgetRule, Delivery, DeliveryKind, Demands, Item, Job, Kill, Known, Lead, Ledger, Play, Post,
-    Records, Rules, Run, StoredAnswer, Subscriber, Told, Victim, World,
+    Records, Rules, Run, StoredAnswer, Subscriber, Told, Victim, Way, World,
 };
 
 pub const ANNA: &str = "anna@gmail.com";
@@ -94,15 +94,13 @@ pub fn kill(seconds: f64, victim: Victim, aimed: bool) -> Kill {
 fn ledger() -> Ledger {
     let anna = item(ANNA, FIRST_RUN, 1, 1);
     let ben = Item {
-        found: false,
-        credits: 0,
-        told: None,
+        found: Some(false),
         ..item(BEN, FIRST_RUN, 1, 0)
     };
     let batches = vec![
-        batch("e1", 1.0, 2.0, Answered::Ok, vec![anna, ben]),
-        batch("e2", 10.0, 11.0, Answered::Lost, vec![item(CARL, SECOND_RUN, 1, 1)]),
-        batch("e3", 13.0, 14.0, Answered::Ok, vec![item(CARL, SECOND_RUN, 2, 0)]),
+        batch("e1", 1.0, Answered::Ok, vec![anna, ben]),
+        batch("e2", 10.0, Answered::Lost, vec![item(CARL, SECOND_RUN, 1, 1)]),
+        batch("e3", 13.0, Answered::Ok, vec![item(CARL, SECOND_RUN, 2, 0)]),
     ];
     let deliveries = vec![
         delivery("e1", DeliveryKind::Final, 2.1),
@@ -112,13 +110,18 @@ fn ledger() -> Ledger {
     Ledger { batches, deliveries }
 }
 
-pub fn batch(id: &str, accepted: f64, ended: f64, answered: Answered, jobs: Vec<Item>) -> Batch {
+pub fn batch(id: &str, accepted: f64, answered: Answered, jobs: Vec<Item>) -> Batch {
+    let reached_by = match answered {
+        Answered::Ok => vec![Way::Answer, Way::Contact, Way::Final],
+        _ => Vec::new(),
+    };
+    let charged = jobs.iter().filter(|item| item.credits > 0);
     Batch {
         enrichment_id: id.to_owned(),
         accepted_at: at(accepted),
-        ended_at: Some(at(ended)),
-        answered: Some(answered),
-        reached: answered == Answered::Ok,
+        answered,
+        reached_by,
+        told: charged.map(|item| told(&item.email)).collect(),
         jobs,
     }
 }
@@ -127,24 +130,26 @@ pub fn item(email: &str, run: &str, attempt: u32, credits: u64) -> Item {
     let custom = [("lumina_run", run.to_owned()), ("lumina_attempt", attempt.to_string())];
     Item {
         email: email.to_owned(),
-        custom: custom.map(|(key, value)| (key.to_owned(), value)).into(),
+        custom: Some(custom.map(|(key, value)| (key.to_owned(), value)).into()),
         credits,
-        found: true,
-        told: Some(told(email)),
+        found: Some(true),
+        event_delivered: true,
     }
 }
 
-fn told(email: &str) -> Told {
+pub fn told(email: &str) -> Told {
     Told {
+        email: email.to_owned(),
         full_name: Some(format!("The one at {email}")),
         linkedin_url: Some(format!("https://linkedin.example/in/{email}")),
+        left_out: false,
     }
 }
 
 pub fn delivery(id: &str, kind: DeliveryKind, seconds: f64) -> Delivery {
     Delivery {
         enrichment_id: id.to_owned(),
-        sha256: format!("{id} {kind:?}"),
+        sha256: Some(format!("{id} {kind:?}")),
         kind,
         at: at(seconds),
     }
@@ -152,13 +157,10 @@ pub fn delivery(id: &str, kind: DeliveryKind, seconds: f64) -> Delivery {
 
 fn records() -> Records {
     let lead = |email: &str| {
-        let Told {
-            full_name,
-            linkedin_url,
-        } = told(email);
+        let told = told(email);
         let lead = Lead {
-            full_name,
-            linkedin_url,
+            full_name: told.full_name,
+            linkedin_url: told.linkedin_url,
         };
         (email.to_owned(), lead)
     };

@@ -1,11 +1,12 @@
 //! Worlds that only look as if something were wrong.
 
 use lumina_chaos::judge::judge;
-use lumina_chaos::world::{Answered, DeliveryKind, Victim};
+use lumina_chaos::world::{Answered, DeliveryKind, Victim, Way, World};
 
 use crate::Case;
 use crate::recorded::{
-    AGAIN, ANNA, CARL, EMIL, FIRST, LOST, SECOND_RUN, answer, at, batch, item, job, kill, known, post, run,
+    AGAIN, ANNA, BEN, CARL, EMIL, FIRST, FIRST_RUN, LOST, SECOND_RUN, answer, at, batch, item, job, kill, known, post,
+    run,
 };
 
 const CASES: &[Case] = &[
@@ -16,29 +17,44 @@ const CASES: &[Case] = &[
     Case::new(
         "a charged person is stale, because nothing that names the batch ever came",
         |world| {
-            world.ledger.batches.truncate(LOST + 1);
-            world.ledger.deliveries.truncate(1);
-            world.records.answers.truncate(1);
-            world.records.posts.truncate(2);
-            world.records.known.truncate(1);
-            world.records.leads.remove(CARL);
-            world.records.jobs[2] = job(CARL, "stale");
+            forget_carl(world);
         },
     ),
     Case::new(
         "a charged person is stale, because no answer has a record of them",
         |world| {
-            world.ledger.batches[FIRST].jobs[0].told = None;
+            world.ledger.batches[FIRST].told[0].left_out = true;
+            world.ledger.batches[FIRST].jobs[0].event_delivered = false;
             world.records.leads.remove(ANNA);
             world.records.jobs[0] = job(ANNA, "stale");
         },
     ),
     Case::new("a lead has a name of its own where the provider said none", |world| {
-        let told = world.ledger.batches[FIRST].jobs[0].told.as_mut().unwrap();
+        let told = &mut world.ledger.batches[FIRST].told[0];
         (told.full_name, told.linkedin_url) = (None, None);
     }),
     Case::new("a lead has what only the second answer said", |world| {
-        world.ledger.batches[LOST].jobs[0].told.as_mut().unwrap().full_name = None;
+        world.ledger.batches[LOST].told[0].full_name = None;
+    }),
+    Case::new("a lead has less than an answer said that never came", |world| {
+        world.records.leads.get_mut(CARL).unwrap().full_name = None;
+    }),
+    Case::new(
+        "a charged person is stale, because the answer came to a process that was killed",
+        |world| {
+            forget_carl(world);
+            world.ledger.batches[LOST].answered = Answered::Ok;
+            world.ledger.batches[LOST].reached_by = vec![Way::Answer];
+        },
+    ),
+    Case::new("a charged person is a lead by the event alone", |world| {
+        world.ledger.batches[FIRST].told[0].left_out = true;
+    }),
+    Case::new("an address was accepted that the provider usually refuses", |world| {
+        world.records.jobs[3] = job(EMIL, "not_found");
+        let mut emil = item(EMIL, FIRST_RUN, 1, 0);
+        emil.found = Some(false);
+        world.ledger.batches[FIRST].jobs.push(emil);
     }),
     Case::new(
         "somebody was charged twice, after an unknown outcome and a full window",
@@ -50,7 +66,7 @@ const CASES: &[Case] = &[
     Case::new(
         "an answer was sent, and the process was killed before it was recorded",
         |world| {
-            world.ledger.batches[LOST].answered = Some(Answered::Ok);
+            world.ledger.batches[LOST].answered = Answered::Ok;
         },
     ),
     Case::new("the same callback came twice", |world| {
@@ -66,8 +82,8 @@ const CASES: &[Case] = &[
             world
                 .ledger
                 .batches
-                .push(batch("e4", 14.05, 15.0, Answered::Error, vec![item(EMIL, "r4", 1, 0)]));
-            world.ledger.batches[AGAIN + 1].jobs[0].found = false;
+                .push(batch("e4", 14.05, Answered::Error, vec![item(BEN, "r4", 1, 0)]));
+            world.ledger.batches[AGAIN + 1].jobs[0].found = Some(false);
         },
     ),
     Case::new("a place is free at the deadline", |world| {
@@ -76,7 +92,7 @@ const CASES: &[Case] = &[
         world
             .ledger
             .batches
-            .insert(1, batch("e4", 7.0, 7.5, Answered::Ok, vec![item(ANNA, "r4", 1, 0)]));
+            .insert(1, batch("e4", 7.0, Answered::Ok, vec![item(ANNA, "r4", 1, 0)]));
         world.records.known.push(known("e4", 7.1));
         world.records.posts.push(post("r4", 1, "accepted", 7.0, Some("e4")));
         world.records.answers.push(answer("e4", DeliveryKind::Final, 7.6));
@@ -117,6 +133,17 @@ const CASES: &[Case] = &[
         world.records.posts.push(post(SECOND_RUN, 3, "open", 30.0, None));
     }),
 ];
+
+/// Nothing that names a batch with him ever came.
+fn forget_carl(world: &mut World) {
+    world.ledger.batches.truncate(LOST + 1);
+    world.ledger.deliveries.truncate(1);
+    world.records.answers.truncate(1);
+    world.records.posts.truncate(2);
+    world.records.known.truncate(1);
+    world.records.leads.remove(CARL);
+    world.records.jobs[2] = job(CARL, "stale");
+}
 
 #[test]
 fn what_only_looks_wrong_passes() {
