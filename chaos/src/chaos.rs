@@ -7,7 +7,7 @@ use jiff::tz::TimeZone;
 
 use crate::clock::{self, monotonic, now};
 use crate::dice::Dice;
-use crate::moods::{self, INVALID_ADDRESSES, RATE_LIMITED, RATE_LIMITED_FROM, RATE_LIMITED_PERCENT};
+use crate::moods::{self, INVALID_ADDRESSES, RATE_LIMITED, RATE_LIMITED_BURSTS, RATE_LIMITED_SECONDS};
 use crate::scene::Kills;
 use crate::stage::Stage;
 
@@ -59,7 +59,7 @@ impl<'s> Chaos<'s> {
             self.live()?;
             clock::pass(self.dice.millis(self.kills.gaps.clone()));
         }
-        Ok(())
+        self.limit_rate(false)
     }
 
     fn live(&mut self) -> Result<()> {
@@ -114,15 +114,22 @@ impl<'s> Chaos<'s> {
         if !self.minds_moods {
             return Ok(());
         }
-        let is_late = now().to_zoned(TimeZone::UTC).second() >= RATE_LIMITED_FROM;
-        if is_late != self.is_rate_limited {
-            let percent = if is_late { RATE_LIMITED_PERCENT } else { 0 };
-            self.stage.sandbox.set_moods(&moods::share(RATE_LIMITED, percent))?;
-            self.is_rate_limited = is_late;
-        }
+        let is_late = RATE_LIMITED_SECONDS.contains(&now().to_zoned(TimeZone::UTC).second());
+        self.limit_rate(is_late)?;
         if monotonic() >= self.calls_from && self.called_at.elapsed() >= CALL_EVERY {
             self.called_at = monotonic();
             self.call_for_missing()?;
+        }
+        Ok(())
+    }
+
+    fn limit_rate(&mut self, is_limited: bool) -> Result<()> {
+        if is_limited != self.is_rate_limited {
+            self.is_rate_limited = is_limited;
+            let bursts = if is_limited { RATE_LIMITED_BURSTS } else { 0 };
+            self.stage
+                .sandbox
+                .set_moods(&moods::call_for(&[RATE_LIMITED], bursts))?;
         }
         Ok(())
     }
@@ -131,6 +138,6 @@ impl<'s> Chaos<'s> {
     fn call_for_missing(&self) -> Result<()> {
         let mut missing = moods::missing(&self.stage.sandbox.occurred()?);
         missing.retain(|name| ![RATE_LIMITED, INVALID_ADDRESSES].contains(name));
-        self.stage.sandbox.set_moods(&moods::call_for(&missing))
+        self.stage.sandbox.set_moods(&moods::call_for(&missing, 1))
     }
 }

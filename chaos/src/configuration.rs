@@ -89,6 +89,7 @@ calls_per_minute = 100000
 contacts_at_once = 1000
 lookup_min = "{min}"
 lookup_max = "{max}"
+lookup_latency = "long_tailed"
 callback_retry_every = "{retry}"
 callback_timeout = "2s"
 

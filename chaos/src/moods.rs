@@ -1,6 +1,7 @@
 //! The sandbox's moods, and how often each comes over it.
 
 use std::collections::BTreeMap;
+use std::ops::Range;
 
 use serde_json::{Value, json};
 
@@ -10,7 +11,7 @@ use serde_json::{Value, json};
 /// Answers to a POST are lost often, and what would reveal the batch all the same is left out often, because what
 /// nobody knows the outcome of is what the pipeline is most careful about. A callback that does not come is the next.
 pub const MOODS: &[(&str, u32)] = &[
-    // On any call. Limits are hit at the end of a minute, see `RATE_LIMITED`.
+    // On any call. Limits are hit late in a minute, see `RATE_LIMITED`.
     (RATE_LIMITED, 0),
     ("server_error_burst", 2),
     // On a POST.
@@ -48,12 +49,10 @@ pub const MOODS: &[(&str, u32)] = &[
 /// The mood that says 429. Without a Retry-After it closes the calendar minute, so that in a run of a minute it would
 /// stop everything; really, too, limits are hit late in a minute.
 pub const RATE_LIMITED: &str = "rate_limited_burst";
-
-/// How often it comes while it may.
-pub const RATE_LIMITED_PERCENT: u32 = 6;
-
-/// From this second of a minute on.
-pub const RATE_LIMITED_FROM: i8 = 50;
+/// How many bursts of it.
+pub const RATE_LIMITED_BURSTS: u32 = 2;
+/// The seconds of a minute in which it comes.
+pub const RATE_LIMITED_SECONDS: Range<i8> = 50..57;
 
 /// Addresses that begin with `invalid-` are refused, and their batch with them. A switch and no share.
 pub const INVALID_ADDRESSES: &str = "invalid_addresses";
@@ -93,16 +92,10 @@ impl Moods {
     }
 }
 
-/// A change of a mood's share, as `PUT /sandbox/moods` takes it.
+/// Has each of these come at its next chances, so many of them, as `PUT /sandbox/moods` takes it.
 #[must_use]
-pub fn share(name: &str, percent: u32) -> Value {
-    json!({ name: percent })
-}
-
-/// Has each of these come at its next chance, as `PUT /sandbox/moods` takes it.
-#[must_use]
-pub fn call_for(names: &[&str]) -> Value {
-    let next: BTreeMap<&str, u32> = names.iter().map(|name| (*name, 1)).collect();
+pub fn call_for(names: &[&str], chances: u32) -> Value {
+    let next: BTreeMap<&str, u32> = names.iter().map(|name| (*name, chances)).collect();
     json!({ "next": next })
 }
 

@@ -67,7 +67,7 @@ pub struct Budget {
 pub struct Provider {
     /// The shortest lookup.
     pub lookup_min: Duration,
-    /// The longest one.
+    /// The longest one. Most are short.
     pub lookup_max: Duration,
     /// Between two tries of a callback; it is tried six times in all.
     pub callback_retry: Duration,
@@ -139,7 +139,7 @@ impl Scene {
             moods: Moods::all(),
             provider: Provider {
                 lookup_min: Duration::from_millis(100),
-                lookup_max: Duration::from_millis(600),
+                lookup_max: Duration::from_millis(1_500),
                 callback_retry: Duration::from_millis(700),
             },
             kills: Kills {
@@ -169,8 +169,8 @@ impl Times {
             window: Duration::from_secs(2),
             timeout: Duration::from_millis(1_500),
             linger: Duration::from_millis(150),
-            poll_first: Duration::from_millis(1_500),
-            poll_every: Duration::from_secs(1),
+            poll_first: Duration::from_millis(500),
+            poll_every: Duration::from_millis(700),
             late_poll: Duration::from_millis(500),
             sweep: Duration::from_millis(500),
             probe: Duration::from_millis(500),

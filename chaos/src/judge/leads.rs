@@ -29,6 +29,9 @@ pub(super) fn check(world: &World, verdict: &mut Verdict) {
     }
 }
 
+/// The mood in which an answer leaves a record out.
+const LEAVES_OUT: &str = "records_missing";
+
 /// One person in one batch.
 struct Sale<'w> {
     batch: &'w Batch,
@@ -51,8 +54,13 @@ impl<'w> Sale<'w> {
 
     /// Whether Lumina was told of the person: by an answer, or, where that left the record out, by the event alone.
     fn is_told(&self) -> bool {
-        let is_left_out = self.said.is_some_and(|said| said.left_out);
-        self.is_reached && (!is_left_out || self.item.event_delivered)
+        self.is_reached && (!self.is_left_out() || self.item.event_delivered)
+    }
+
+    /// Of those that were free the ledger does not say whom an answer left out that left somebody out.
+    fn is_left_out(&self) -> bool {
+        let leaves_out = || self.batch.moods.iter().any(|mood| mood == LEAVES_OUT);
+        self.said.map_or_else(leaves_out, |said| said.left_out)
     }
 }
 

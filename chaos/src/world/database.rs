@@ -101,7 +101,8 @@ impl Database {
     }
 
     fn posts(&self) -> Read<Vec<Post>> {
-        let sql = "SELECT run, attempt, state, posted_at, enrichment_id FROM enrichment_post ORDER BY run, attempt";
+        let sql =
+            "SELECT run, attempt, state, posted_at, enrichment_id, jobs FROM enrichment_post ORDER BY run, attempt";
         self.rows(sql, |row| {
             Ok(Post {
                 run: id(row, 0)?,
@@ -109,6 +110,7 @@ impl Database {
                 state: row.get(2)?,
                 posted_at: optional_time(row, 3)?,
                 enrichment: row.get(4)?,
+                jobs: row.get::<_, Vec<u8>>(5)?.chunks(16).map(write_id).collect(),
             })
         })
     }
@@ -165,9 +167,15 @@ impl Database {
 /// An id of 16 bytes in its lower-case hyphenated form.
 fn id(row: &Row<'_>, column: usize) -> Read<String> {
     let bytes: [u8; 16] = row.get(column)?;
+    Ok(write_id(&bytes))
+}
+
+fn write_id(bytes: &[u8]) -> String {
     let hex = hex::encode(bytes);
-    let parts = [&hex[..8], &hex[8..12], &hex[12..16], &hex[16..20], &hex[20..]];
-    Ok(parts.join("-"))
+    let ends = [8, 12, 16, 20, hex.len()];
+    let mut from = 0;
+    let parts = ends.map(|end| &hex[std::mem::replace(&mut from, end)..end]);
+    parts.join("-")
 }
 
 fn time(row: &Row<'_>, column: usize) -> Read<Timestamp> {

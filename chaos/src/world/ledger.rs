@@ -27,6 +27,8 @@ pub struct Batch {
     pub answered: Answered,
     /// The ways by which its name came to the other side.
     pub reached_by: Vec<Way>,
+    /// The moods that it was accepted with.
+    pub moods: Vec<String>,
     /// Whom it asked for.
     pub jobs: Vec<Item>,
     /// What was said of whom it charged for.

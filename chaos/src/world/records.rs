@@ -59,6 +59,8 @@ pub struct Post {
     pub posted_at: Option<Timestamp>,
     /// The provider's name for it.
     pub enrichment: Option<String>,
+    /// The ids of the lookups in it.
+    pub jobs: Vec<String>,
 }
 
 /// A provider's name that Lumina knows.

@@ -121,6 +121,7 @@ pub fn batch(id: &str, accepted: f64, answered: Answered, jobs: Vec<Item>) -> Ba
         accepted_at: at(accepted),
         answered,
         reached_by,
+        moods: Vec::new(),
         told: charged.map(|item| told(&item.email)).collect(),
         jobs,
     }
@@ -208,6 +209,7 @@ pub fn post(run: &str, attempt: u32, state: &str, posted: f64, enrichment: Optio
         state: state.to_owned(),
         posted_at: Some(at(posted)),
         enrichment: enrichment.map(str::to_owned),
+        jobs: Vec::new(),
     }
 }
 

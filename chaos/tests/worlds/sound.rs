@@ -29,6 +29,16 @@ const CASES: &[Case] = &[
             world.records.jobs[0] = job(ANNA, "stale");
         },
     ),
+    Case::new(
+        "a charged person is stale, because the repeat left somebody out and the first never came",
+        |world| {
+            let again = &mut world.ledger.batches[AGAIN];
+            again.moods.push("records_missing".to_owned());
+            again.jobs[0].event_delivered = false;
+            world.records.leads.remove(CARL);
+            world.records.jobs[2] = job(CARL, "stale");
+        },
+    ),
     Case::new("a lead has a name of its own where the provider said none", |world| {
         let told = &mut world.ledger.batches[FIRST].told[0];
         (told.full_name, told.linkedin_url) = (None, None);
@@ -50,6 +60,13 @@ const CASES: &[Case] = &[
     Case::new("a charged person is a lead by the event alone", |world| {
         world.ledger.batches[FIRST].told[0].left_out = true;
     }),
+    Case::new(
+        "a refused address is stale, because it may have been accepted before",
+        |world| {
+            world.records.jobs[3] = job(EMIL, "stale");
+            world.records.posts[1].jobs.push(world.records.jobs[3].id.clone());
+        },
+    ),
     Case::new("an address was accepted that the provider usually refuses", |world| {
         world.records.jobs[3] = job(EMIL, "not_found");
         let mut emil = item(EMIL, FIRST_RUN, 1, 0);
