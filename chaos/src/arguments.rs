@@ -144,7 +144,7 @@ mod tests {
             ("", run(Play::Chaos, 99, 60_000)),
             ("--seed 7 --minutes 5", run(Play::Chaos, 7, 300_000)),
             ("--minutes 0.5", run(Play::Chaos, 99, 30_000)),
-            ("--without budget", run(guard(Guard::Budget, true), 99, 6_000)),
+            ("--without budget", run(guard(Guard::Budget, true), 99, 5_000)),
             ("--with sweep --minutes 1", run(guard(Guard::Sweep, false), 99, 60_000)),
             ("--help", Request::Help),
             ("--judge world.json", Request::Judge("world.json".into())),

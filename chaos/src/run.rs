@@ -12,6 +12,7 @@ use crate::clock::{monotonic, pass};
 use crate::diary::Diary;
 use crate::dice::Dice;
 use crate::feed::{Fed, Feeders};
+use crate::guard::PATIENCE_WITHOUT;
 use crate::place::Place;
 use crate::scene::Scene;
 use crate::stage::Stage;
@@ -32,10 +33,7 @@ const AIMED: [(u64, u64); 2] = [(300, 20), (60, 5)];
 /// # Errors
 /// When something does not start, or does not do what it is told: then nothing is known of Lumina.
 pub fn play(arguments: &Arguments) -> Result<(World, Fed)> {
-    let (scene, without) = match arguments.play {
-        Play::Chaos => (Scene::chaos(), None),
-        Play::Guard { guard, without } => (guard.scene(), without.then_some(guard.name())),
-    };
+    let (scene, without) = prepare(arguments.play);
     let (seed, length) = (arguments.seed, arguments.length);
     let place = Place::prepare(&arguments.folder, &arguments.lumina, &scene, seed, without)?;
     let diary = Arc::new(Diary::begin(&place.path("diary.log"))?);
@@ -58,6 +56,19 @@ pub fn play(arguments: &Arguments) -> Result<(World, Fed)> {
     };
     place.write("world.json", &serde_json::to_string(&world)?)?;
     Ok((world, fed))
+}
+
+/// The scene, and the guard that Lumina is to do without.
+fn prepare(play: Play) -> (Scene, Option<&'static str>) {
+    match play {
+        Play::Chaos => (Scene::chaos(), None),
+        Play::Guard { guard, without: false } => (guard.scene(), None),
+        Play::Guard { guard, without: true } => {
+            let patience = PATIENCE_WITHOUT;
+            let scene = guard.scene();
+            (Scene { patience, ..scene }, Some(guard.name()))
+        }
+    }
 }
 
 /// The faults end. From then on there is so much time until everything is at rest; then the server ends in order.
