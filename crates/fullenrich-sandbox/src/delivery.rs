@@ -10,7 +10,7 @@ use tokio::sync::watch;
 use crate::callback::{CallbackSender, DeliveryError};
 use crate::clock::Clock;
 use crate::letter::{Letter, Sheet};
-use crate::sandbox::Sandbox;
+use crate::sandbox::{Releases, Sandbox};
 
 /// Who delivers, and how patiently.
 #[derive(Clone)]
@@ -24,7 +24,7 @@ pub(crate) struct Courier {
 
 impl Courier {
     /// Delivers a letter with all that goes with it. Ends early when the sandbox is gone.
-    pub(crate) async fn deliver(self, letter: Letter, sandbox: Weak<Sandbox>, mut releases: watch::Receiver<u64>) {
+    pub(crate) async fn deliver(self, letter: Letter, sandbox: Weak<Sandbox>, mut releases: watch::Receiver<Releases>) {
         for sheet in &letter.before {
             self.send_extra(&letter, sheet, &sandbox).await;
         }

@@ -129,6 +129,9 @@ impl Sandbox {
         if letter.trickle.is_some() {
             desk.show(place, Mood::BodiesTrickled, now);
         }
+        if desk.ledger.flush().is_err() {
+            tracing::debug!("a mood is not in the ledger");
+        }
     }
 
     /// What comes before a final callback that has not been tried yet, unless it came before a restart.

@@ -20,7 +20,7 @@ use crate::desk::{Accepted, Desk};
 use crate::holds::{Held, Hold, HoldAt};
 use crate::ledger::PostAnswer;
 use crate::moods::Mood;
-use crate::sandbox::Sandbox;
+use crate::sandbox::{LetGo, Sandbox};
 use crate::workspace::Endpoint;
 
 /// The call.
@@ -41,8 +41,8 @@ pub(super) async fn start_batch(
         sandbox.clock().sleep(accepted.answer_after).await;
     }
     sandbox.call_back_first(accepted.place).await;
-    if accepted.mood == Some(Mood::AnswerLost) {
-        sandbox.released_since(releases).await;
+    if accepted.mood == Some(Mood::AnswerLost) && sandbox.released_since(releases).await == LetGo::Closing {
+        return Err(Refusal::Reset);
     }
     answer(&sandbox, &accepted)
 }

@@ -66,6 +66,12 @@ impl Desk {
         self.ledger.flush()
     }
 
+    /// Notes that a callback was sent again on purpose.
+    pub(crate) fn note_copy(&mut self, place: usize, now: Timestamp) -> Result<(), LedgerError> {
+        self.show(place, Mood::CallbackDoubled, now);
+        self.ledger.flush()
+    }
+
     /// Notes a mood that a batch shows, once however often it does.
     pub(crate) fn show(&mut self, place: usize, mood: Mood, now: Timestamp) {
         let batch = self.books.batch(place);

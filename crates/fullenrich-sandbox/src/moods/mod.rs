@@ -7,7 +7,7 @@ mod percent;
 mod settings;
 mod temper;
 
-pub use mood::Mood;
+pub use mood::{Mood, UnknownMood};
 pub use percent::{NoPercent, Percent};
 pub use settings::Moods;
 pub(crate) use temper::{Temper, Trouble};

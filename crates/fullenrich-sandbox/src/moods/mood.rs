@@ -1,6 +1,7 @@
 //! The names of the moods.
 
 use std::fmt;
+use std::str::FromStr;
 
 use serde::{Deserialize, Serialize};
 
@@ -139,12 +140,28 @@ impl Mood {
         }
     }
 
-    /// Whether a batch that is under way is rid of it when all moods are ended. The others hurt nobody who waits.
-    pub(crate) fn ends_when_calmed(self) -> bool {
-        !matches!(
-            self,
-            Self::CallbackBeforeAnswer | Self::CallbacksOutOfOrder | Self::EventsNever
-        )
+    /// Whether a batch is rid of it when all moods are ended. Of one that has ended the answer stays the same, and
+    /// what was not to be told is not told. Of one under way only what hurts nobody who waits is left.
+    pub(crate) fn ends_when_calmed(self, ended: bool) -> bool {
+        match self {
+            Self::CallbackBeforeAnswer | Self::CallbacksOutOfOrder | Self::EventsNever => false,
+            Self::CallbackDelayed | Self::BodiesTrickled => true,
+            _ => !ended,
+        }
+    }
+}
+
+/// A name that no mood has.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("`{0}` is no mood: there are {names}", names = Mood::ALL.map(Mood::name).join(", "))]
+pub struct UnknownMood(String);
+
+impl FromStr for Mood {
+    type Err = UnknownMood;
+
+    fn from_str(name: &str) -> Result<Self, UnknownMood> {
+        let named = Self::ALL.into_iter().find(|mood| mood.name() == name);
+        named.ok_or_else(|| UnknownMood(name.to_owned()))
     }
 }
 
@@ -164,6 +181,12 @@ mod tests {
             assert_eq!(mood as usize, place, "{mood} has its own place in the list of all");
             let written = serde_json::to_value(mood).unwrap();
             assert_eq!(written, mood.name());
+            assert_eq!(mood.name().parse(), Ok(mood));
         }
+        let unknown = "good".parse::<Mood>().unwrap_err().to_string();
+        assert!(
+            unknown.contains("`good`") && unknown.contains("canceled, status_unknown"),
+            "{unknown}"
+        );
     }
 }

@@ -11,7 +11,7 @@ use serde_json::Value;
 
 use crate::world::{Answer, BATCH_URL, BULK, CONTACT_URL, World, config, crowd, refs, secs};
 
-fn golden(name: &str) -> Value {
+pub fn golden(name: &str) -> Value {
     let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/it/golden").join(name);
     serde_json::from_slice(&fs::read(&path).unwrap()).unwrap()
 }
@@ -58,7 +58,7 @@ fn quick() -> SandboxConfig {
 }
 
 /// Whether a value has the shape: every field a documented one, of its kind, absent or null.
-fn fits(shape: &Value, actual: &Value) -> Result<(), String> {
+pub fn fits(shape: &Value, actual: &Value) -> Result<(), String> {
     let fits_kind = match (shape, actual) {
         (_, Value::Null) => true,
         (Value::String(kind), _) => match kind.as_str() {
@@ -102,7 +102,7 @@ fn every_invented_person_has_documented_fields_only() {
 }
 
 /// The paths of all fields, through objects and the first items of arrays.
-fn fields_of(value: &Value) -> BTreeSet<String> {
+pub fn fields_of(value: &Value) -> BTreeSet<String> {
     let children: Vec<(&str, &Value)> = match value {
         Value::Object(fields) => fields.iter().map(|(name, field)| (name.as_str(), field)).collect(),
         Value::Array(items) => items.first().map(|item| ("0", item)).into_iter().collect(),
@@ -239,6 +239,32 @@ fn the_ledger_file() {
         .map(|line| serde_json::from_str::<Value>(line).unwrap())
         .collect();
     assert_golden("ledger.lines.json", &lines);
+}
+
+/// What the first version wrote is read, and gone on with.
+#[test]
+fn a_ledger_file_of_the_first_version() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("ledger.jsonl");
+    let id = "2db5ea61-1752-42cf-8ea1-ab1da060cd0a";
+    let lines = golden("ledger.lines.first.json");
+    let lines = lines.as_array().unwrap().iter().map(|line| format!("{line}\n"));
+    fs::write(&path, lines.collect::<String>().replace("<uuid>", id)).unwrap();
+    let mut world = World::on(quick(), Some(path));
+    assert_golden("found.json", &world.read(id).json);
+    let line = world.batch_line(0);
+    assert_eq!((line.reached_by, line.credits), (vec!["read", "contact", "final"], 1));
+    assert!(
+        world
+            .sandbox()
+            .report()
+            .deliveries
+            .iter()
+            .all(|line| line.sha256.is_none())
+    );
+    let again = world.start(&golden("start.request.json"));
+    world.advance(secs(10));
+    assert_eq!(world.read(&again).json["cost"]["credits"], 0, "a repeat is free");
 }
 
 #[test]

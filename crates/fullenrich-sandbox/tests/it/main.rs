@@ -5,6 +5,7 @@
 mod callbacks;
 mod conservation;
 mod credits;
+mod facts;
 mod golden;
 mod lookups;
 mod moods;

@@ -13,6 +13,7 @@ use lumina_fullenrich_sandbox::{
 use serde_json::{Value, json};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpStream};
+use tokio::sync::oneshot;
 
 use crate::world::{BULK, KEY, batch, config};
 
@@ -121,6 +122,30 @@ async fn a_lost_answer_is_never_written_and_its_caller_may_go() {
     assert!(answer.contains("enrichment_id"), "let go, it comes: {answer}");
     let told = place.sandbox.report().batches.into_iter().map(|line| line.answered);
     assert!(told.into_iter().any(|answered| answered == PostAnswer::Ok));
+}
+
+#[tokio::test]
+async fn a_server_stops_though_answers_hang() {
+    let settings = SandboxConfig {
+        moods: Moods::always([Mood::AnswerLost]),
+        ..config()
+    };
+    let clock = Arc::new(TokioClock::new(tokio::runtime::Handle::current()));
+    let sandbox = Sandbox::open(settings, None, clock, Arc::new(HttpCallbackSender::new())).unwrap();
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let address = listener.local_addr().unwrap();
+    let (stop, stopped) = oneshot::channel::<()>();
+    let server = tokio::spawn(Arc::clone(&sandbox).serve(listener, async move { drop(stopped.await) }));
+    let place = Place { sandbox, address };
+    let hangs = place.post().await;
+    place.until("a batch", |_| true).await;
+    stop.send(()).unwrap();
+    let ended = tokio::time::timeout(PATIENCE, server)
+        .await
+        .expect("nothing holds it up");
+    ended.unwrap().unwrap();
+    assert_eq!(read(hangs).await, Err(ErrorKind::ConnectionReset));
+    assert_eq!(place.sandbox.report().batches[0].answered, PostAnswer::Lost);
 }
 
 #[tokio::test]

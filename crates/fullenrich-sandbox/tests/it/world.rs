@@ -12,7 +12,7 @@ use axum::body::Body;
 use bytes::Bytes;
 use futures_util::StreamExt;
 use futures_util::stream::FuturesUnordered;
-use http::{Request, StatusCode};
+use http::{HeaderMap, Request, StatusCode};
 use jiff::Timestamp;
 use lumina_fullenrich_sandbox::{
     BatchLine, BoxFuture, CallbackSender, Clock, DeliveryError, LedgerTotals, Mood, OpenError, Reset, SIGNATURE_HEADER,
@@ -112,6 +112,7 @@ pub struct Arrival {
     pub at: Timestamp,
     pub url: String,
     pub signature: Option<String>,
+    pub headers: HeaderMap,
     pub trickle: Option<Trickle>,
     pub body: Bytes,
 }
@@ -149,7 +150,7 @@ impl CallbackSender for Inbox {
         let mut arrivals = self.arrivals.lock().unwrap();
         let signature = request.headers().get(SIGNATURE_HEADER);
         let signature = signature.map(|signature| signature.to_str().unwrap().to_owned());
-        let trickle = request.extensions().get().copied();
+        let (trickle, headers) = (request.extensions().get().copied(), request.headers().clone());
         let mut body = Bytes::new();
         if arrivals.len() < KEPT_BODIES {
             body = request.into_body();
@@ -158,6 +159,7 @@ impl CallbackSender for Inbox {
             at: self.clock.now(),
             url: url.clone(),
             signature,
+            headers,
             trickle,
             body,
         });
@@ -180,6 +182,7 @@ pub struct Answer {
     pub retry_after: Option<String>,
     /// Whether it stands for a connection that was reset.
     pub reset: bool,
+    pub content_type: Option<String>,
     pub bytes: Bytes,
     pub json: Value,
 }
@@ -199,10 +202,11 @@ async fn answer_of(router: axum::Router, request: Request<Body>) -> Answer {
     let reset = Reset::is_meant(&response);
     let (parts, body) = response.into_parts();
     let bytes = axum::body::to_bytes(body, usize::MAX).await.unwrap();
-    let retry_after = parts.headers.get("retry-after");
+    let header = |name: &str| parts.headers.get(name).map(|value| value.to_str().unwrap().to_owned());
     Answer {
         status: parts.status.as_u16(),
-        retry_after: retry_after.map(|value| value.to_str().unwrap().to_owned()),
+        retry_after: header("retry-after"),
+        content_type: header("content-type"),
         reset,
         json: serde_json::from_slice(&bytes).unwrap_or(Value::Null),
         bytes,

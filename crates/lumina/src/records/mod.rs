@@ -258,6 +258,8 @@ pub struct StoredAnswer {
     pub enrichment: String,
     /// Its status word.
     pub status: Option<String>,
+    /// Whether the provider says nothing more after it.
+    pub is_final: bool,
     /// The body, as it came.
     pub body: Vec<u8>,
 }
@@ -305,6 +307,9 @@ pub struct Verdicts {
 pub struct Settled {
     /// Jobs without an answer.
     pub stale: u64,
+    /// Something that was told before the end is to be applied first: the batch is not over.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub hear_kept: bool,
     /// The same jobs were sent a second time, and that answer is still to come: the batch is not over.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub still_out: Option<Out>,

@@ -202,13 +202,21 @@ impl SubscriberEnrichment {
             let answer = waiting::await_answer(run, &self.context, &out).await?;
             let applied = process_step(run, PROCESS, self.context.clone(), answer.answer).await?;
             all.add(applied);
-            let settled: Settled = run.step_in_tx(SETTLE, Records::settle_batch(run.id())).await?;
+            let mut settled = self.settle(run).await?;
+            if settled.hear_kept {
+                waiting::apply_kept(run, self.context.clone()).await?;
+                settled = self.settle(run).await?;
+            }
             all.stale += settled.stale;
             match settled.still_out {
                 Some(other) => out = other,
                 None => return Ok(all),
             }
         }
+    }
+
+    async fn settle(&self, run: &Run) -> Result<Settled, Failure> {
+        run.step_in_tx(SETTLE, Records::settle_batch(run.id())).await
     }
 
     async fn release(&self, run: &Run, reason: &str) -> Result<Applied, Failure> {

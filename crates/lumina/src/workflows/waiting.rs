@@ -142,7 +142,7 @@ pub(super) async fn process_step(
     run.step(step, move |attempt| {
         let context = context.clone();
         async move {
-            let verdicts = read_verdicts(&context, &attempt, answer, judge).await?;
+            let verdicts = read_verdicts(&context, &attempt, answer).await?;
             let applied = verdicts.count();
             attempt.attach(Records::apply_answer(answer, verdicts));
             Ok(applied)
@@ -159,7 +159,7 @@ pub(super) async fn apply_kept(run: &Run, context: Arc<Context>) -> Result<usize
         async move {
             let mut kept = Vec::new();
             for answer in context.records.kept_answers(id).await.map_err(StepError::retry)? {
-                let verdicts = read_verdicts(&context, &attempt, answer, judge_found).await?;
+                let verdicts = read_verdicts(&context, &attempt, answer).await?;
                 kept.push((answer, verdicts));
             }
             let count = kept.len();
@@ -170,18 +170,13 @@ pub(super) async fn apply_kept(run: &Run, context: Arc<Context>) -> Result<usize
     .await
 }
 
-type Judge = fn(&lumina_fullenrich::result::EnrichmentResult, &lumina_enrichment::icp::IcpProfile) -> Verdicts;
-
-async fn read_verdicts(
-    context: &Arc<Context>,
-    attempt: &Attempt,
-    id: AnswerId,
-    judge: Judge,
-) -> Result<Verdicts, StepError> {
+/// What an answer says; before the end, of those who were found alone.
+async fn read_verdicts(context: &Arc<Context>, attempt: &Attempt, id: AnswerId) -> Result<Verdicts, StepError> {
     let stored = context.records.answer(id).await.map_err(StepError::retry)?;
     let stored = stored.ok_or_else(|| StepError::fail(format!("answer {} is not stored", id.0)))?;
     let context = context.clone();
     let read = move || -> Result<_, StepError> {
+        let judge = if stored.is_final { judge } else { judge_found };
         let answer: Answer = answer_of(stored.body.into()).map_err(StepError::fail)?;
         Ok(judge(answer.result(), &context.profile))
     };

@@ -5,7 +5,7 @@ use lumina_fullenrich_sandbox::{Mood, Moods, PostAnswer, SandboxConfig};
 use serde_json::{Value, json};
 
 use super::{moody, settings, with};
-use crate::world::{Answer, BATCH_URL, BULK, CONTACT_URL, World, batch, crowd, refs, secs, with_key};
+use crate::world::{Answer, Arrival, BATCH_URL, BULK, CONTACT_URL, World, batch, crowd, refs, secs, with_key};
 
 fn call(world: &mut World, method: &str, path: &str, body: &Value) -> Answer {
     world.send(with_key(method, path, Body::from(body.to_string())))
@@ -214,7 +214,7 @@ fn moods_and_their_counts_outlive_the_process() {
     let genuine: Vec<_> = world
         .arrivals_of_any_kind(BATCH_URL)
         .into_iter()
-        .filter(|arrival| arrival.is_genuine())
+        .filter(Arrival::is_genuine)
         .collect();
     assert_eq!(genuine.len(), 1, "it was still to come, after its delay");
     assert!(
@@ -268,4 +268,21 @@ fn the_same_seed_and_calls_give_the_same_moods() {
     };
     assert!(run(7) == run(7));
     assert!(run(7) != run(8));
+}
+
+#[test]
+fn chances_go_on_where_the_last_one_was_taken() {
+    let folder = tempfile::tempdir().unwrap();
+    let some = |percent: f64| Moods::default().with(Mood::RefusedBefore, percent.try_into().unwrap());
+    let statuses = |world: &mut World, calls: u64| {
+        let told = (0..calls).map(|n| world.post(BULK, &batch(&[&format!("r{n}@readers.example")])).status == 200);
+        told.collect::<Vec<bool>>()
+    };
+    let whole = statuses(&mut with(some(30.0)), 40);
+    let taken = whole.iter().position(|accepted| !accepted).unwrap() as u64 + 1;
+    let mut world = World::on(settings(some(30.0)), Some(folder.path().join("ledger")));
+    let mut told = statuses(&mut world, taken);
+    world.kill_and_open(|_| ());
+    told.extend(statuses(&mut world, 40 - taken));
+    assert_eq!(told, whole, "as if nothing had happened in between");
 }

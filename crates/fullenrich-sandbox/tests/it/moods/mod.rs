@@ -2,6 +2,7 @@
 
 mod batches;
 mod calls;
+mod charges;
 mod control;
 mod posts;
 mod records;

@@ -42,21 +42,14 @@ impl Records {
     pub async fn answer(&self, id: AnswerId) -> Result<Option<StoredAnswer>, ReadError> {
         let row = self
             .read(move |connection| {
-                let mut find =
-                    connection.prepare_cached("SELECT enrichment, status, body FROM enrichment_answer WHERE id = ?")?;
-                let read = |row: &rusqlite::Row<'_>| Ok((row.get(0)?, row.get(1)?, row.get::<_, Vec<u8>>(2)?));
-                find.query_row([id.0], read).optional()
+                let mut find = connection
+                    .prepare_cached("SELECT enrichment, status, is_final, body FROM enrichment_answer WHERE id = ?")?;
+                find.query_row([id.0], read_packed).optional()
             })
             .await?;
-        let Some((enrichment, status, packed)) = row else {
-            return Ok(None);
-        };
-        let body = unpack(&packed).map_err(|error| ReadError(format!("answer {}: {error}", id.0)))?;
-        Ok(Some(StoredAnswer {
-            enrichment,
-            status,
-            body,
-        }))
+        let Some(packed) = row else { return Ok(None) };
+        let body = unpack(&packed.body).map_err(|error| ReadError(format!("answer {}: {error}", id.0)))?;
+        Ok(Some(StoredAnswer { body, ..packed }))
     }
 
     /// The answers to a run's batches that said something before the end, and were only kept.
@@ -119,6 +112,16 @@ impl Records {
     }
 }
 
+/// A stored answer whose body is still packed.
+fn read_packed(row: &rusqlite::Row<'_>) -> rusqlite::Result<StoredAnswer> {
+    Ok(StoredAnswer {
+        enrichment: row.get(0)?,
+        status: row.get(1)?,
+        is_final: row.get(2)?,
+        body: row.get(3)?,
+    })
+}
+
 fn store_answer(tx: &Tx<'_>, answer: &NewAnswer, hash: &str, packed: &[u8]) -> Written<AnswerFate> {
     let run = find_run(tx, answer)?;
     if !insert(tx, answer, hash, packed)? {
@@ -133,7 +136,7 @@ fn store_answer(tx: &Tx<'_>, answer: &NewAnswer, hash: &str, packed: &[u8]) -> W
         return Ok(AnswerFate::Unrouted);
     };
     if !answer.is_final {
-        return Ok(AnswerFate::Kept);
+        return keep(tx, run, answer);
     }
     end_enrichment(tx, &answer.enrichment, answer.status.as_deref(), answer.cost)?;
     free_place(tx, &answer.enrichment)?;
@@ -145,6 +148,20 @@ fn store_answer(tx: &Tx<'_>, answer: &NewAnswer, hash: &str, packed: &[u8]) -> W
     }
     tx.emit(&make_event(event_id, run_id(run), answer)?)?;
     Ok(AnswerFate::Routed)
+}
+
+/// What is told before the end is only kept, for its run may still hear the end. When the run has given somebody up,
+/// it may be all that is ever told of them.
+fn keep(tx: &Tx<'_>, run: Uuid, answer: &NewAnswer) -> Written<AnswerFate> {
+    let mut find = tx.connection().prepare_cached(
+        "SELECT EXISTS (SELECT 1 FROM batch WHERE run = ?1 AND closed_at IS NOT NULL) AND EXISTS (SELECT 1 FROM enrichment_job INDEXED BY enrichment_job_stale WHERE run = ?1 AND status = 'stale')",
+    )?;
+    let is_given_up: bool = find.query_row([run], |row| row.get(0))?;
+    if !is_given_up || Guard::LateAnswers.is_removed() {
+        return Ok(AnswerFate::Kept);
+    }
+    tx.start(&answer.late_run)?;
+    Ok(AnswerFate::Late)
 }
 
 fn make_event(id: String, target: impl Into<Target>, answer: &NewAnswer) -> Written<NewEvent> {

@@ -10,7 +10,7 @@ use rusqlite::{OptionalExtension, params};
 use uuid::Uuid;
 
 use super::intake::own;
-use super::posts::{close_open_post, open_post};
+use super::posts::{close_post, open_post};
 use super::{Records, Written, micros, money, pack_jobs, run_id, writes};
 use crate::guards::Guard;
 use crate::records::{Allowance, Applied, BATCH_SIZE, Intake, Taken};
@@ -272,7 +272,7 @@ pub(super) fn close_batch(tx: &Tx<'_>, run: RunId, reason: &str) -> Written<Appl
             run.0,
             JobStatus::Submitted.as_str()
         ])?;
-    close_open_post(tx, run.0, "closed")?;
+    close_post(tx, run.0, "open", "closed")?;
     connection
         .prepare_cached("UPDATE enrichment SET ask_at = ? WHERE run = ? AND ended_at IS NULL")?
         .execute(params![micros(tx.now()), run.0])?;
@@ -287,12 +287,7 @@ pub(super) fn close_batch(tx: &Tx<'_>, run: RunId, reason: &str) -> Written<Appl
 }
 
 fn split_batch(tx: &Tx<'_>, run: RunId, halves: &[NewRun; 2], reason: &str) -> Written<usize> {
-    let connection = tx.connection();
-    let mut find =
-        connection.prepare_cached("SELECT id FROM enrichment_job WHERE run = ? AND status = 'pending' ORDER BY id")?;
-    let jobs: Vec<Uuid> = find
-        .query_map([run.0], |row| row.get(0))?
-        .collect::<rusqlite::Result<_>>()?;
+    let jobs = refused_jobs(tx, run)?;
     let started = match jobs.as_slice() {
         [] => 0,
         [alone] => {
@@ -308,9 +303,32 @@ fn split_batch(tx: &Tx<'_>, run: RunId, halves: &[NewRun; 2], reason: &str) -> W
             2
         }
     };
-    close_open_post(tx, run.0, "refused")?;
     close_batch(tx, run, "its batch was divided")?;
     Ok(started)
+}
+
+/// The jobs of a batch that was refused for an address. When it had been sent before, and nobody knew what became of
+/// it, that is known now: it had the same address in it, and was refused as well.
+fn refused_jobs(tx: &Tx<'_>, run: RunId) -> Written<Vec<Uuid>> {
+    let connection = tx.connection();
+    close_post(tx, run.0, "open", "refused")?;
+    let is_accepted: bool = connection
+        .prepare_cached("SELECT EXISTS (SELECT 1 FROM enrichment WHERE run = ?)")?
+        .query_row([run.0], |row| row.get(0))?;
+    if !is_accepted {
+        close_post(tx, run.0, "unknown", "refused")?;
+        let pending = JobStatus::Submitted
+            .apply(JobEvent::NotLookedAt)
+            .expect("what was not looked at can be sent again");
+        connection
+            .prepare_cached("UPDATE enrichment_job SET status = ?, submitted_at = NULL WHERE run = ? AND status = ?")?
+            .execute(params![pending.as_str(), run.0, JobStatus::Submitted.as_str()])?;
+    }
+    let mut find =
+        connection.prepare_cached("SELECT id FROM enrichment_job WHERE run = ? AND status = 'pending' ORDER BY id")?;
+    Ok(find
+        .query_map([run.0], |row| row.get(0))?
+        .collect::<rusqlite::Result<_>>()?)
 }
 
 fn refuse(tx: &Tx<'_>, job: Uuid, reason: &str) -> Written<()> {

@@ -29,7 +29,8 @@ impl Records {
     }
 
     /// Deletes raw deliveries and the provider's raw answers that are older, at most `limit` of
-    /// each. An answer that nobody has applied stays. The result is how many.
+    /// each. An answer that nobody has applied stays, and what was told before the end for as long as that may come.
+    /// The result is how many.
     #[must_use]
     pub fn purge_deliveries(older_than: std::time::Duration, limit: usize) -> Attachment {
         writes(move |tx| {
@@ -44,8 +45,10 @@ impl Records {
             let answers = tx
                 .connection()
                 .prepare_cached(
-                    "DELETE FROM enrichment_answer WHERE id IN (SELECT id FROM enrichment_answer
-                     WHERE id < ? AND (applied_at IS NOT NULL OR NOT is_final) ORDER BY id LIMIT ?)",
+                    "DELETE FROM enrichment_answer WHERE id IN (SELECT a.id FROM enrichment_answer a
+                     LEFT JOIN enrichment e ON e.id = a.enrichment AND e.ended_at IS NULL
+                     WHERE a.id < ? AND (a.applied_at IS NOT NULL OR (NOT a.is_final AND e.id IS NULL))
+                     ORDER BY a.id LIMIT ?)",
                 )?
                 .execute(params![first_kept, limit])?;
             Ok(deliveries + answers)

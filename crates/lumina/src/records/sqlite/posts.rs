@@ -59,7 +59,7 @@ impl Records {
     #[must_use]
     pub fn refuse_and_pause(run: RunId, message: String) -> Attachment {
         writes(move |tx| {
-            close_open_post(tx, run.0, "refused")?;
+            close_post(tx, run.0, "open", "refused")?;
             super::sweep::pause(tx, PauseReason::Refused, &message)
         })
     }
@@ -99,13 +99,13 @@ pub(super) fn open_post(tx: &Tx<'_>, run: RunId, attempt: u32, jobs: &[u8]) -> W
     Ok(())
 }
 
-/// What was to be sent was not: it costs nothing.
-pub(super) fn close_open_post(tx: &Tx<'_>, run: Uuid, state: &str) -> Written<()> {
+/// What was not sent, or not taken, costs nothing and takes no place.
+pub(super) fn close_post(tx: &Tx<'_>, run: Uuid, from: &str, to: &str) -> Written<()> {
     tx.connection()
         .prepare_cached(
-            "UPDATE enrichment_post SET state = ?, day = NULL, reserved = 0 WHERE run = ? AND state = 'open'",
+            "UPDATE enrichment_post SET state = ?, day = NULL, reserved = 0, out_until = NULL WHERE run = ? AND state = ?",
         )?
-        .execute(params![state, run])?;
+        .execute(params![to, run, from])?;
     Ok(())
 }
 

@@ -59,6 +59,7 @@ impl Place {
             ("fullenrich.calls_per_minute", "10000"),
             ("enrichment.budget.per_day", "unlimited"),
             ("enrichment.linger", "100ms"),
+            ("enrichment.retry.unreachable", "500ms"),
             ("enrichment.poll.first", "1h"),
             ("enrichment.poll.every", "1h"),
         ]

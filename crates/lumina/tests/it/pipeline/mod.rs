@@ -3,6 +3,7 @@
 
 mod faults;
 mod housekeeping;
+mod money;
 mod process;
 mod retention;
 mod scale;

@@ -23,6 +23,7 @@ use lumina_workflow::store::{RunQuery, RunRow, RunStatus};
 use lumina_workflow::testing::Interceptor;
 use lumina_workflow::{EngineBuilder, Runtime, Worker, WorkerOptions};
 use lumina_workflow_sqlite::{Mode, Role};
+use serde_json::Value;
 use tower::ServiceExt;
 
 use super::process::Process;
@@ -42,7 +43,7 @@ pub struct World {
 /// How Lumina is started, each time that it is.
 struct Plan {
     settings: PipelineSettings,
-    provider: Arc<InProcess>,
+    provider: Arc<dyn Transport>,
     key: String,
     interceptor: Option<Arc<dyn Interceptor>>,
 }
@@ -100,6 +101,21 @@ impl World {
             key,
             interceptor,
         };
+        Self::start_as(runtime, sandbox, plan, lumina)
+    }
+
+    /// The same, with another provider than the sandbox.
+    pub fn start_beside(
+        provider: impl FnOnce(&DeterministicRuntime) -> Arc<dyn Transport>,
+        settings: PipelineSettings,
+    ) -> Self {
+        let mut world = Self::start(SandboxConfig::default(), settings);
+        world.plan.provider = provider(&world.runtime);
+        world.restart();
+        world
+    }
+
+    fn start_as(runtime: DeterministicRuntime, sandbox: Arc<Sandbox>, plan: Plan, lumina: Arc<Callbacks>) -> Self {
         let mut world = Self {
             runtime,
             sandbox,
@@ -166,6 +182,34 @@ impl World {
             classifier: Classifier::new(),
             people: Some(People::Sandbox),
         }
+    }
+
+    /// The provider calls back with this body. What is answered.
+    pub fn call_back(&self, path: &str, body: &Value) -> Value {
+        let body = body.to_string();
+        let signature = lumina_fullenrich_sandbox::sign(&self.plan.key, body.as_bytes());
+        let request = Request::post(format!("{CALLBACK}{path}"))
+            .header("x-signature-sha1", signature)
+            .body(Bytes::from(body))
+            .unwrap();
+        let router = self.lumina.0.lock().unwrap().clone().expect("Lumina is running");
+        let answer = self.run(call(router, request));
+        assert_eq!(answer.status(), StatusCode::OK);
+        serde_json::from_slice(answer.body()).unwrap()
+    }
+
+    /// Lets time pass.
+    pub fn pass(&self, time: Duration) {
+        self.run(self.runtime.sleep(time));
+    }
+
+    /// What a query of one value answers.
+    pub fn value<T: rusqlite::types::FromSql + Send + 'static>(&self, sql: &'static str) -> T {
+        let read = self
+            .app()
+            .store
+            .read(move |database| database.query_row(sql, [], |row| row.get(0)));
+        self.run(read).unwrap().unwrap()
     }
 
     /// Lumina, as it runs now.

@@ -1,23 +1,27 @@
 //! The sandbox itself: the desk under its lock, and the work that goes on beside the calls.
 
+mod background;
+mod notes;
+mod waits;
+
 use std::fmt;
 use std::path::PathBuf;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use jiff::Timestamp;
 use tokio::sync::watch;
 
 use crate::api::{Order, Refusal};
 use crate::callback::CallbackSender;
-use crate::clock::{Clock, span_until};
+use crate::clock::Clock;
 use crate::config::SandboxConfig;
 use crate::delivery::Courier;
-use crate::desk::{Accepted, Addressee, Desk, Effects};
+use crate::desk::{Accepted, Desk};
 use crate::error::{LedgerError, OpenError};
 use crate::holds::Holds;
-use crate::ledger::{Digest, PostAnswer, Sent};
-use crate::moods::{Mood, Trouble};
+use crate::moods::Trouble;
 use crate::workspace::{Endpoint, LedgerReport, LedgerTotals};
+pub(crate) use waits::{LetGo, Releases};
 
 /// A local FullEnrich. See the crate's documentation for what it does.
 ///
@@ -29,8 +33,7 @@ pub struct Sandbox {
     courier: Courier,
     desk: Mutex<Desk>,
     holds: Holds,
-    /// Counts how often everything that hangs because of a mood was let go.
-    releases: watch::Sender<u64>,
+    releases: watch::Sender<Releases>,
     /// Moves with each attempt at a callback.
     attempts: watch::Sender<()>,
 }
@@ -69,8 +72,8 @@ impl Sandbox {
             courier,
             desk: Mutex::new(desk),
             holds: Holds::new(),
-            releases: watch::Sender::new(0),
-            attempts: watch::Sender::new(()),
+            releases: watch::Sender::default(),
+            attempts: watch::Sender::default(),
         });
         sandbox.carry_out(effects);
         Ok(sandbox)
@@ -153,114 +156,6 @@ impl Sandbox {
         self.carry_out(effects);
         Ok(accepted)
     }
-
-    /// How often what hangs was let go, until now.
-    pub(crate) fn releases(&self) -> u64 {
-        *self.releases.borrow()
-    }
-
-    /// Ends when what hangs is let go, which may have happened since then.
-    pub(crate) async fn released_since(&self, releases: u64) {
-        let mut now = self.releases.subscribe();
-        // It cannot close: the sender is in `self`.
-        drop(now.wait_for(|now| *now != releases).await);
-    }
-
-    /// Ends all moods, and lets go what hangs because of one or is held.
-    pub(crate) fn calm(&self) -> Result<(), LedgerError> {
-        self.desk().calm(self.clock.now())?;
-        self.releases.send_modify(|releases| *releases += 1);
-        self.holds.release();
-        Ok(())
-    }
-
-    /// Waits for the first attempt at the final callback of a batch that calls back before its POST is answered.
-    pub(crate) async fn call_back_first(&self, place: usize) {
-        let mut attempts = self.attempts.subscribe();
-        while self.is_owed_a_callback_first(place) {
-            if attempts.changed().await.is_err() {
-                return;
-            }
-        }
-    }
-
-    fn is_owed_a_callback_first(&self, place: usize) -> bool {
-        let mut desk = self.desk();
-        let batch = desk.books.batch(place);
-        if !batch.has(Mood::CallbackBeforeAnswer) || batch.ended.is_none() || !batch.calls_back() {
-            return false;
-        }
-        let tried = batch.callback.attempts > 0;
-        if tried {
-            desk.show(place, Mood::CallbackBeforeAnswer, self.clock.now());
-        }
-        !tried
-    }
-
-    /// Does what is due.
-    fn advance(self: &Arc<Self>) {
-        // A ledger that fails has been reported where it failed, and shows in every answer from then on.
-        let settled = self.desk().settle(&self.config, self.clock.now());
-        if let Ok(effects) = settled {
-            self.carry_out(effects);
-        }
-    }
-
-    fn carry_out(self: &Arc<Self>, effects: Effects) {
-        for alarm in effects.alarms {
-            let wake = wake_at(Arc::downgrade(self), Arc::clone(&self.clock), alarm);
-            self.clock.spawn(Box::pin(wake));
-        }
-        for addressee in effects.callbacks {
-            if let Some(letter) = self.write_letter(addressee) {
-                let delivery = self
-                    .courier
-                    .clone()
-                    .deliver(letter, Arc::downgrade(self), self.releases.subscribe());
-                self.clock.spawn(Box::pin(delivery));
-            }
-        }
-    }
-
-    /// What comes after a callback that was delivered or given up.
-    pub(crate) fn follow_up(self: &Arc<Self>, addressee: Addressee) {
-        if addressee.item.is_some() {
-            return;
-        }
-        let (retries, now) = (self.config.callback_retries, self.clock.now());
-        let callbacks = self.desk().events_at_last(addressee.batch, retries, now);
-        self.carry_out(Effects {
-            callbacks,
-            ..Effects::default()
-        });
-    }
-
-    pub(crate) fn note_callback(&self, addressee: Addressee, attempt: u32, delivered: Option<Digest>) {
-        let noted = self
-            .desk()
-            .note_callback(addressee, attempt, delivered, self.clock.now());
-        if noted.is_err() {
-            tracing::debug!("an attempt at a callback is not in the ledger");
-        }
-        self.attempts.send_replace(());
-    }
-
-    pub(crate) fn note_extra(&self, addressee: Addressee, sent: Sent, sha256: Digest) {
-        let noted = self.desk().note_extra(addressee, sent, sha256, self.clock.now());
-        if noted.is_err() {
-            tracing::debug!("an extra callback is not in the ledger");
-        }
-    }
-
-    /// A delivered callback was sent again.
-    pub(crate) fn note_copy(&self, addressee: Addressee) {
-        self.desk()
-            .show(addressee.batch, Mood::CallbackDoubled, self.clock.now());
-    }
-
-    pub(crate) fn note_answer(&self, place: usize, answer: PostAnswer) -> Result<(), LedgerError> {
-        self.desk().note_answer(place, answer, self.clock.now())
-    }
 }
 
 impl fmt::Debug for Sandbox {
@@ -273,18 +168,4 @@ impl fmt::Debug for Sandbox {
 
 fn totals_of(desk: &Desk) -> LedgerTotals {
     LedgerTotals::new(&desk.books, &desk.queue, &desk.calls)
-}
-
-/// Waits for a moment and has the sandbox do what is due. A sleep may end early by the wall clock's drift.
-async fn wake_at(sandbox: Weak<Sandbox>, clock: Arc<dyn Clock>, alarm: Timestamp) {
-    loop {
-        let left = span_until(clock.now(), alarm);
-        if left.is_zero() {
-            break;
-        }
-        clock.sleep(left).await;
-    }
-    if let Some(sandbox) = sandbox.upgrade() {
-        sandbox.advance();
-    }
 }

@@ -1,0 +1,14 @@
+//! The rules that keep the money safe, each in the case that it is for, on a virtual clock and beside a provider that
+//! does what the case says.
+
+mod answers;
+mod budgets;
+mod doors;
+mod late;
+mod provider;
+mod refusals;
+mod town;
+mod unknown;
+
+pub use provider::{Fate, Provider};
+pub use town::{MINUTE, Town};
