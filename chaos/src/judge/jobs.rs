@@ -1,6 +1,6 @@
 //! Lookups and their ends.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 use super::{Invariant, Verdict};
 use crate::people::is_refused;
@@ -9,12 +9,12 @@ use crate::world::{Item, World};
 /// Every lookup has ended, each as it must.
 pub(super) fn check(world: &World, verdict: &mut Verdict) {
     let accepted = accepted(world);
-    let doubtful = doubtful(world);
+    let last_posts = last_posts(world);
     for job in &world.records.jobs {
         let end = End {
             status: &job.status,
             is_refused: is_refused(&job.email) && !accepted.contains(&job.email),
-            is_doubtful: doubtful.contains(job.id.as_str()),
+            last_post: last_posts.get(job.id.as_str()).copied(),
         };
         if let Some(wrong) = end.find_wrong() {
             let reason = job.reason.as_deref().unwrap_or("no reason is given");
@@ -29,28 +29,33 @@ struct End<'w> {
     status: &'w str,
     /// The provider refuses the address, and has never accepted it.
     is_refused: bool,
-    /// Nobody knows what became of a POST that it was in.
-    is_doubtful: bool,
+    /// What became of the last POST that it was in.
+    last_post: Option<&'w str>,
 }
 
 impl End<'_> {
-    /// `failed` is where the provider refused that very address and nowhere else; what may have been accepted is stale.
+    /// `failed` is where the provider refused that very address, and nowhere else; stale is what may have been accepted.
     fn find_wrong(&self) -> Option<String> {
-        match (self.status, self.is_refused) {
-            ("pending" | "submitted", _) => Some(format!("is still {}", self.status)),
-            ("failed", true) | ("enriched" | "not_found" | "stale", false) => None,
-            ("stale", true) if self.is_doubtful => None,
-            ("failed", false) => Some("has failed, and the provider does not refuse it".to_owned()),
-            (_, true) => Some(format!("is {}, and the provider refuses it", self.status)),
-            (other, false) => Some(format!("is {other:?}, which is no status")),
+        match (self.status, self.last_post, self.is_refused) {
+            ("pending" | "submitted", ..) => Some(format!("is still {}", self.status)),
+            ("stale", Some("unknown"), _) | ("stale", Some("accepted"), false) => None,
+            ("stale", post, false) => Some(format!("is stale, and its last POST was {post:?}")),
+            ("failed", _, true) | ("enriched" | "not_found", _, false) => None,
+            ("failed", _, false) => Some("has failed, and the provider does not refuse it".to_owned()),
+            (_, _, true) => Some(format!("is {}, and the provider refuses it", self.status)),
+            (other, ..) => Some(format!("is {other:?}, which is no status")),
         }
     }
 }
 
-/// The lookups in all POSTs of which nobody knows what became.
-fn doubtful(world: &World) -> BTreeSet<&str> {
-    let posts = world.records.posts.iter().filter(|post| post.state == "unknown");
-    posts.flat_map(|post| post.jobs.iter().map(String::as_str)).collect()
+/// What became of the last POST that each lookup was in. Runs are numbered in the order in which they were made.
+fn last_posts(world: &World) -> BTreeMap<&str, &str> {
+    let mut posts: Vec<_> = world.records.posts.iter().collect();
+    posts.sort_by_key(|post| (&post.run, post.attempt));
+    let each = posts
+        .iter()
+        .flat_map(|post| post.jobs.iter().map(|job| (job.as_str(), post.state.as_str())));
+    each.collect()
 }
 
 /// The addresses in all batches that the provider has accepted. When the faults end it may accept for a moment what it

@@ -90,16 +90,16 @@ fn check_words(email: &str, lead: &Lead, sales: &[Sale<'_>], verdict: &mut Verdi
         ("page", &lead.linkedin_url, |told| told.linkedin_url.as_deref()),
     ];
     for (name, has, field) in fields {
-        let said = |counts: fn(&Sale<'_>) -> bool| -> Vec<&str> {
-            let sales = sales.iter().filter(|sale| counts(sale));
-            sales.filter_map(|sale| field(sale.said?)).collect()
-        };
-        let (told, anywhere) = (said(|sale| sale.is_told()), said(|_| true));
-        if !fits(has.as_deref(), &told, &anywhere) {
+        let told = said(sales.iter().filter(|sale| sale.is_told()), field);
+        if !fits(has.as_deref(), &told, &said(sales.iter(), field)) {
             let what = format!("the lead {email} has the {name} {has:?}, and the provider said {told:?}");
             verdict.violate(Invariant::Leads, what);
         }
     }
+}
+
+fn said<'w>(sales: impl Iterator<Item = &'w Sale<'w>>, field: Field) -> Vec<&'w str> {
+    sales.filter_map(|sale| field(sale.said?)).collect()
 }
 
 /// A field has to be what one of the answers said. Where none that came said anything, a repeat may have said what an

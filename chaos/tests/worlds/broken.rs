@@ -7,8 +7,8 @@ use lumina_chaos::world::{Answered, DeliveryKind, Victim, Way, World};
 
 use crate::Case;
 use crate::recorded::{
-    AGAIN, ANNA, BEN, CARL, EMIL, FIRST, LOST, answer, at, batch, delivery, item, job, kill, known, post, run,
-    subscriber,
+    AGAIN, ANNA, BEN, CARL, EMIL, FIRST, LOST, SECOND_RUN, answer, at, batch, delivery, item, job, kill, known, lead,
+    post, run, subscriber,
 };
 
 /// The invariant that does not hold, and the world.
@@ -37,12 +37,26 @@ const CASES: &[(Invariant, Case)] = &[
     (
         Ended,
         Case::new("a lookup has failed that nobody refused", |world| {
-            set_job(world, 1, BEN, "failed")
+            set_job(world, 1, BEN, "failed");
         }),
     ),
     (
         Ended,
         Case::new("a refused address is stale", |world| set_job(world, 3, EMIL, "stale")),
+    ),
+    (
+        Ended,
+        Case::new("a lookup is stale whose last POST was refused", |world| {
+            set_job(world, 1, BEN, "stale");
+            world.records.posts[0].state = "refused".to_owned();
+        }),
+    ),
+    (
+        Ended,
+        Case::new("a lookup is stale that was never sent", |world| {
+            set_job(world, 1, BEN, "stale");
+            world.records.posts[0].jobs.pop();
+        }),
     ),
     (
         Ended,
@@ -111,13 +125,13 @@ const CASES: &[(Invariant, Case)] = &[
     (
         Leads,
         Case::new("a lead has another name", |world| {
-            world.records.leads.get_mut(ANNA).unwrap().full_name = Some("Somebody else".to_owned());
+            lead(world, ANNA).full_name = Some("Somebody else".to_owned());
         }),
     ),
     (
         Leads,
         Case::new("a lead lacks the page that the provider told", |world| {
-            world.records.leads.get_mut(ANNA).unwrap().linkedin_url = None;
+            lead(world, ANNA).linkedin_url = None;
         }),
     ),
     (
@@ -177,9 +191,8 @@ const CASES: &[(Invariant, Case)] = &[
     (
         SentOnce,
         Case::new("a batch was accepted under the same attempt twice", |world| {
-            let second = &mut world.ledger.batches[AGAIN].jobs[0];
-            let tags = second.custom.as_mut().unwrap();
-            tags.insert("lumina_attempt".to_owned(), "1".to_owned());
+            let first = item(CARL, SECOND_RUN, 1, 0);
+            world.ledger.batches[AGAIN].jobs[0].custom = first.custom;
         }),
     ),
     (
@@ -191,7 +204,7 @@ const CASES: &[(Invariant, Case)] = &[
     (
         SentOnce,
         Case::new("a batch was sent three times", |world| {
-            let run = crate::recorded::SECOND_RUN;
+            let run = SECOND_RUN;
             let third = batch("e4", 30.0, Answered::Lost, vec![item(CARL, run, 3, 0)]);
             world.ledger.batches[AGAIN].answered = Answered::Lost;
             world.ledger.batches.push(third);
@@ -223,7 +236,7 @@ const CASES: &[(Invariant, Case)] = &[
     (
         Callbacks,
         Case::new("a lead is out of a forged callback", |world| {
-            world.records.leads.get_mut(ANNA).unwrap().full_name = Some("Forged".to_owned());
+            lead(world, ANNA).full_name = Some("Forged".to_owned());
             world.ledger.batches[FIRST].told[0].full_name = None;
         }),
     ),
@@ -274,25 +287,25 @@ const CASES: &[(Invariant, Case)] = &[
     (
         Unstuck,
         Case::new("a run waits for ever", |world| {
-            world.records.runs.push(run("r9", "waiting", false))
+            world.records.runs.push(run("r9", "waiting", false));
         }),
     ),
     (
         Unstuck,
         Case::new("a run is blocked", |world| {
-            world.records.runs.push(run("r9", "blocked", false))
+            world.records.runs.push(run("r9", "blocked", false));
         }),
     ),
     (
         Unstuck,
         Case::new("a schedule's run is blocked", |world| {
-            world.records.runs.push(run("r9", "blocked", true))
+            world.records.runs.push(run("r9", "blocked", true));
         }),
     ),
     (
         Unstuck,
         Case::new("a run is held", |world| {
-            world.records.runs.push(run("r9", "paused", false))
+            world.records.runs.push(run("r9", "paused", false));
         }),
     ),
     (

@@ -26,10 +26,12 @@ pub const FIRST: usize = 0;
 pub const LOST: usize = 1;
 pub const AGAIN: usize = 2;
 
+/// Noon of a day in August 2026.
+const NOON: Timestamp = Timestamp::constant(1_785_585_600, 0);
+
 /// A moment of the day, in seconds from noon.
 pub fn at(seconds: f64) -> Timestamp {
-    let noon: Timestamp = "2026-08-01T12:00:00Z".parse().unwrap();
-    noon + SignedDuration::from_secs_f64(seconds)
+    NOON + SignedDuration::from_secs_f64(seconds)
 }
 
 pub fn world() -> World {
@@ -175,9 +177,9 @@ fn records() -> Records {
         ],
         leads: BTreeMap::from([lead(ANNA), lead(CARL)]),
         posts: vec![
-            post(FIRST_RUN, 1, "accepted", 1.0, Some("e1")),
-            post(SECOND_RUN, 1, "unknown", 10.0, None),
-            post(SECOND_RUN, 2, "accepted", 12.9, Some("e3")),
+            with_jobs(post(FIRST_RUN, 1, "accepted", 1.0, Some("e1")), &[ANNA, BEN]),
+            with_jobs(post(SECOND_RUN, 1, "unknown", 10.0, None), &[CARL]),
+            with_jobs(post(SECOND_RUN, 2, "accepted", 12.9, Some("e3")), &[CARL]),
         ],
         known: vec![known("e1", 1.1), known("e3", 13.1)],
         answers: vec![
@@ -193,9 +195,18 @@ fn records() -> Records {
     }
 }
 
+fn with_jobs(post: Post, emails: &[&str]) -> Post {
+    let jobs = emails.iter().map(|email| id_of_job(email)).collect();
+    Post { jobs, ..post }
+}
+
+pub fn id_of_job(email: &str) -> String {
+    format!("job of {email}")
+}
+
 pub fn job(email: &str, status: &str) -> Job {
     Job {
-        id: format!("job of {email}"),
+        id: id_of_job(email),
         email: email.to_owned(),
         status: status.to_owned(),
         reason: None,
@@ -211,6 +222,15 @@ pub fn post(run: &str, attempt: u32, state: &str, posted: f64, enrichment: Optio
         enrichment: enrichment.map(str::to_owned),
         jobs: Vec::new(),
     }
+}
+
+/// The lead of an address, which is there.
+pub fn lead<'w>(world: &'w mut World, email: &str) -> &'w mut Lead {
+    world
+        .records
+        .leads
+        .get_mut(email)
+        .expect("it is one of the recorded leads")
 }
 
 pub fn known(id: &str, since: f64) -> Known {

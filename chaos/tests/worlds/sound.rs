@@ -5,8 +5,8 @@ use lumina_chaos::world::{Answered, DeliveryKind, Victim, Way, World};
 
 use crate::Case;
 use crate::recorded::{
-    AGAIN, ANNA, BEN, CARL, EMIL, FIRST, FIRST_RUN, LOST, SECOND_RUN, answer, at, batch, item, job, kill, known, post,
-    run,
+    AGAIN, ANNA, BEN, CARL, EMIL, FIRST, FIRST_RUN, LOST, SECOND_RUN, answer, at, batch, id_of_job, item, job, kill,
+    known, lead, post, run,
 };
 
 const CASES: &[Case] = &[
@@ -47,7 +47,7 @@ const CASES: &[Case] = &[
         world.ledger.batches[LOST].told[0].full_name = None;
     }),
     Case::new("a lead has less than an answer said that never came", |world| {
-        world.records.leads.get_mut(CARL).unwrap().full_name = None;
+        lead(world, CARL).full_name = None;
     }),
     Case::new(
         "a charged person is stale, because the answer came to a process that was killed",
@@ -64,7 +64,7 @@ const CASES: &[Case] = &[
         "a refused address is stale, because it may have been accepted before",
         |world| {
             world.records.jobs[3] = job(EMIL, "stale");
-            world.records.posts[1].jobs.push(world.records.jobs[3].id.clone());
+            world.records.posts[1].jobs.push(id_of_job(EMIL));
         },
     ),
     Case::new("an address was accepted that the provider usually refuses", |world| {
