@@ -52,7 +52,7 @@ pub const RATE_LIMITED: &str = "rate_limited_burst";
 /// How many bursts of it.
 pub const RATE_LIMITED_BURSTS: u32 = 2;
 /// The seconds of a minute in which it comes.
-pub const RATE_LIMITED_SECONDS: Range<i8> = 50..57;
+pub const RATE_LIMITED_SECONDS: Range<i8> = 50..56;
 
 /// Addresses that begin with `invalid-` are refused, and their batch with them. A switch and no share.
 pub const INVALID_ADDRESSES: &str = "invalid_addresses";

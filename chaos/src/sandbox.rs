@@ -3,10 +3,11 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
-use anyhow::{Context, Result, ensure};
+use anyhow::{Context, Result, bail, ensure};
 use serde_json::{Value, json};
 
 use crate::clock::until_within;
+use crate::configuration::API_KEY;
 use crate::http::{Answer, Request};
 use crate::moods::INVALID_ADDRESSES;
 use crate::place::Place;
@@ -14,6 +15,9 @@ use crate::process::Process;
 
 /// A start takes a second on a busy machine; a ledger of an hour some more.
 const START: Duration = Duration::from_secs(30);
+
+/// More calls than the longest burst lasts for, and another one that comes meanwhile.
+const CALLS_OF_A_BURST: usize = 20;
 
 /// The sandbox, started again as often as it is killed.
 #[derive(Debug)]
@@ -81,6 +85,21 @@ impl Sandbox {
     pub fn set_moods(&self, change: &Value) -> Result<()> {
         self.call(&Request::new("PUT", "/sandbox/moods").json(change))?.json()?;
         Ok(())
+    }
+
+    /// Uses up a burst that is under way, by calls of our own: it lasts for some calls, however long those take to come.
+    ///
+    /// # Errors
+    /// When it is not over after more calls than a burst lasts for.
+    pub fn end_burst(&self) -> Result<()> {
+        let credits = Request::new("GET", "/api/v2/account/credits");
+        let credits = credits.header("authorization", &format!("Bearer {API_KEY}"));
+        for _ in 0..CALLS_OF_A_BURST {
+            if self.call(&credits)?.is_success() {
+                return Ok(());
+            }
+        }
+        bail!("the sandbox's burst does not end")
     }
 
     /// Ends all moods. That it refuses some addresses is none of them: it goes on with that.

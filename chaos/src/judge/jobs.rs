@@ -48,9 +48,11 @@ impl End<'_> {
     }
 }
 
-/// What became of the last POST that each lookup was in. Runs are numbered in the order in which they were made.
+/// What became of the last POST that each lookup was in and that was made. Runs are numbered in the order in which they
+/// were started.
 fn last_posts(world: &World) -> BTreeMap<&str, &str> {
-    let mut posts: Vec<_> = world.records.posts.iter().collect();
+    let posts = world.records.posts.iter();
+    let mut posts: Vec<_> = posts.filter(|post| post.state != "closed").collect();
     posts.sort_by_key(|post| (&post.run, post.attempt));
     let each = posts
         .iter()

@@ -60,6 +60,13 @@ const CASES: &[Case] = &[
     Case::new("a charged person is a lead by the event alone", |world| {
         world.ledger.batches[FIRST].told[0].left_out = true;
     }),
+    Case::new("a lookup is stale that was to be sent once more and was not", |world| {
+        world.records.jobs[3] = job(EMIL, "stale");
+        world.records.posts[1].jobs.push(id_of_job(EMIL));
+        let mut unsent = post(SECOND_RUN, 3, "closed", 20.0, None);
+        unsent.jobs.push(id_of_job(EMIL));
+        world.records.posts.push(unsent);
+    }),
     Case::new(
         "a refused address is stale, because it may have been accepted before",
         |world| {
