@@ -315,6 +315,29 @@ pub struct Settled {
     pub still_out: Option<Out>,
 }
 
+/// What sending a batch once more came to.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(untagged)]
+pub enum Again {
+    /// It is made ready, with so many jobs; with none there is nothing to send.
+    Ready(usize),
+    /// It need not be sent: meanwhile it is known to have been accepted.
+    Accepted(Out),
+}
+
+/// What is known of a POST that is about to be made.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Standing {
+    /// It was not made.
+    Open,
+    /// It, or one of the same jobs before it, was accepted.
+    Accepted(Out),
+    /// It was made, and nobody knows with what outcome.
+    Unknown,
+    /// It was given up, or refused.
+    Over,
+}
+
 /// A batch that is out.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]

@@ -13,7 +13,7 @@ use super::context::{ATTEMPT_TAG, Context, JOB_TAG, RUN_TAG};
 use super::reading::limited;
 use super::subscriber_enrichment::{DOUBT, RECONCILE, SUBMIT};
 use crate::guards::Guard;
-use crate::records::{Lookup, Out, Records};
+use crate::records::{Lookup, Out, Records, Standing};
 
 /// A batch is sent once, or, when nobody knows what became of it, twice.
 pub(super) const MAX_POSTS: u32 = 2;
@@ -51,6 +51,8 @@ enum Order {
     /// It would be refused as it is.
     Unfit(String),
     Nothing,
+    /// It need not be sent: it was accepted before.
+    Accepted(Out),
 }
 
 /// Sends the batch. What must be read, built and permitted is done before the attempt begins.
@@ -71,6 +73,7 @@ pub(super) async fn submit(run: &Run, context: &Arc<Context>, post: u32) -> Resu
                     message,
                 }),
                 Order::Nothing => Ok(Submission::Nothing),
+                Order::Accepted(out) => Ok(Submission::Accepted(out)),
             }
         }
     })
@@ -78,6 +81,18 @@ pub(super) async fn submit(run: &Run, context: &Arc<Context>, post: u32) -> Resu
 }
 
 async fn make_order(context: &Context, run: RunId, post: u32) -> Result<Order, StepError> {
+    match context.records.standing(run, post).await.map_err(StepError::retry)? {
+        Standing::Open => {}
+        Standing::Accepted(out) => {
+            context
+                .transact(Records::withdraw(run))
+                .await
+                .map_err(StepError::retry)?;
+            return Ok(Order::Accepted(out));
+        }
+        Standing::Unknown => return Err(StepError::unknown("it was sent before, with an unknown outcome")),
+        Standing::Over => return Ok(Order::Nothing),
+    }
     let lookups = context.records.lookups(run, post).await.map_err(StepError::retry)?;
     if lookups.is_empty() {
         return Ok(Order::Nothing);

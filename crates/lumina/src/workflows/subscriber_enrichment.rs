@@ -12,7 +12,7 @@ use super::context::Context;
 use super::submission::{self, Submission};
 use super::waiting::{self, process_step};
 use super::{ACCEPTED_EVENT, COMPLETE_EVENT};
-use crate::records::{Allowance, Applied, Out, Records, Resend, Settled, Taken};
+use crate::records::{Again, Allowance, Applied, Out, Records, Resend, Settled, Taken};
 
 /// Takes a place among the batches that may be out at once.
 pub(super) const SLOT: Step = Step::action("take-slot").retry(Retry::exponential(3));
@@ -140,9 +140,10 @@ impl SubscriberEnrichment {
                 Err(failure) => return Err(failure),
             }
             let again = Records::send_again(run.id(), attempt, self.resend());
-            let left: usize = run.step_in_tx(AGAIN, again).await?;
-            if left == 0 {
-                return self.skip(run).await;
+            match run.step_in_tx(AGAIN, again).await? {
+                Again::Accepted(out) => return Ok(Outbound::Out(out)),
+                Again::Ready(0) => return self.skip(run).await,
+                Again::Ready(_) => {}
             }
         }
         unreachable!("the last attempt returns in every case")
@@ -203,7 +204,7 @@ impl SubscriberEnrichment {
             let applied = process_step(run, PROCESS, self.context.clone(), answer.answer).await?;
             all.add(applied);
             let mut settled = self.settle(run).await?;
-            if settled.hear_kept {
+            while settled.hear_kept {
                 waiting::apply_kept(run, self.context.clone()).await?;
                 settled = self.settle(run).await?;
             }

@@ -12,6 +12,7 @@ use uuid::Uuid;
 use super::answers::end_enrichment;
 use super::batches::{close_batch, free_place};
 use super::leads::write_lead;
+use super::unapplied::is_anybody_let_go;
 use super::{Records, Written, from_micros, micros, unpack_jobs, writes};
 use crate::records::{AnswerId, Applied, JobAnswer, Out, PauseReason, Settled, Subject, Verdicts};
 
@@ -24,9 +25,9 @@ impl Records {
         writes(move |tx| apply(tx, answer, &verdicts))
     }
 
-    /// Applies what answers before the end have said of people that were found.
+    /// Applies several in their order, at once.
     #[must_use]
-    pub fn apply_kept(answers: Vec<(AnswerId, Verdicts)>) -> Attachment {
+    pub fn apply_answers(answers: Vec<(AnswerId, Verdicts)>) -> Attachment {
         writes(move |tx| {
             for (answer, verdicts) in &answers {
                 apply(tx, *answer, verdicts)?;
@@ -167,19 +168,21 @@ fn find_addresses(tx: &Tx<'_>, jobs: &[Uuid]) -> Written<BTreeMap<String, Uuid>>
     Ok(by_email)
 }
 
-/// Whether another POST of the same run was accepted and has not been answered.
+/// Whether another POST of the same run was accepted and has not been answered, or its answer was not applied yet.
 fn is_out_elsewhere(tx: &Tx<'_>, sent: &Sent) -> Written<bool> {
-    let mut find = tx
-        .connection()
-        .prepare_cached("SELECT EXISTS (SELECT 1 FROM enrichment WHERE run = ? AND id <> ? AND ended_at IS NULL)")?;
+    let mut find = tx.connection().prepare_cached(
+        "SELECT EXISTS (SELECT 1 FROM enrichment e WHERE e.run = ? AND e.id <> ? AND (e.ended_at IS NULL OR EXISTS (
+             SELECT 1 FROM enrichment_answer a WHERE a.enrichment = e.id AND a.is_final AND a.applied_at IS NULL)))",
+    )?;
     Ok(find.query_row(params![sent.run, sent.enrichment], |row| row.get(0))?)
 }
 
-/// The POST whose answer is still to come, while jobs wait for it.
+/// The POST whose answer is still to come, or to be applied, while jobs wait for it.
 fn find_still_out(tx: &Tx<'_>, run: RunId) -> Written<Option<Out>> {
     let mut find = tx.connection().prepare_cached(
         "SELECT e.id, p.posted_at FROM enrichment e JOIN enrichment_post p ON p.run = e.run AND p.attempt = e.attempt
-         WHERE e.run = ?1 AND e.ended_at IS NULL AND p.posted_at IS NOT NULL
+         WHERE e.run = ?1 AND p.posted_at IS NOT NULL AND (e.ended_at IS NULL OR EXISTS (
+                 SELECT 1 FROM enrichment_answer a WHERE a.enrichment = e.id AND a.is_final AND a.applied_at IS NULL))
            AND EXISTS (SELECT 1 FROM enrichment_job WHERE run = ?1 AND status = 'submitted')
          ORDER BY e.attempt DESC LIMIT 1",
     )?;
@@ -195,11 +198,12 @@ fn find_still_out(tx: &Tx<'_>, run: RunId) -> Written<Option<Out>> {
 /// Whether the final answer has left somebody out, and something that was told before is still to be applied.
 fn is_told_elsewhere(tx: &Tx<'_>, run: RunId) -> Written<bool> {
     let mut find = tx.connection().prepare_cached(
-        "SELECT EXISTS (SELECT 1 FROM enrichment_job WHERE run = ?1 AND status = 'submitted')
-            AND EXISTS (SELECT 1 FROM enrichment e JOIN enrichment_answer a ON a.enrichment = e.id
+        "SELECT EXISTS (SELECT 1 FROM enrichment_job WHERE run = ?1 AND status = 'submitted'),
+                EXISTS (SELECT 1 FROM enrichment e JOIN enrichment_answer a ON a.enrichment = e.id
                         WHERE e.run = ?1 AND NOT a.is_final AND a.applied_at IS NULL)",
     )?;
-    Ok(find.query_row([run.0], |row| row.get(0))?)
+    let (is_waiting, is_told): (bool, bool) = find.query_row([run.0], |row| Ok((row.get(0)?, row.get(1)?)))?;
+    Ok(is_told && (is_waiting || is_anybody_let_go(tx, run.0)?))
 }
 
 /// One job's answer; the status it has now, if that is new.
@@ -226,7 +230,7 @@ fn apply_one(tx: &Tx<'_>, job: Uuid, run: Uuid, answer: &JobAnswer) -> Written<O
     };
     let next = status.apply(event).map_err(StepError::fail)?;
     if let JobAnswer::Found(lead) = answer {
-        write_lead(tx, subscriber, lead)?;
+        write_lead(tx, subscriber, job, lead)?;
     }
     if next == status {
         return Ok(None);

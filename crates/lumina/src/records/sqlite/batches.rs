@@ -11,6 +11,7 @@ use uuid::Uuid;
 
 use super::intake::own;
 use super::posts::{close_post, open_post};
+use super::unapplied::leave_to_late_results;
 use super::{Records, Written, micros, money, pack_jobs, run_id, writes};
 use crate::guards::Guard;
 use crate::records::{Allowance, Applied, BATCH_SIZE, Intake, Taken};
@@ -169,7 +170,7 @@ pub(super) fn free_place(tx: &Tx<'_>, enrichment: &str) -> Written<()> {
 }
 
 /// Gives a run's place to whoever is first in line. What it has out keeps its own.
-fn release_slot(tx: &Tx<'_>, run: Uuid) -> Written<()> {
+pub(super) fn release_slot(tx: &Tx<'_>, run: Uuid) -> Written<()> {
     let mut release = tx
         .connection()
         .prepare_cached("UPDATE batch SET state = 'released' WHERE run = ? AND state <> 'released'")?;
@@ -273,9 +274,7 @@ pub(super) fn close_batch(tx: &Tx<'_>, run: RunId, reason: &str) -> Written<Appl
             JobStatus::Submitted.as_str()
         ])?;
     close_post(tx, run.0, "open", "closed")?;
-    connection
-        .prepare_cached("UPDATE enrichment SET ask_at = ? WHERE run = ? AND ended_at IS NULL")?
-        .execute(params![micros(tx.now()), run.0])?;
+    leave_to_late_results(tx, run.0, stale > 0)?;
     connection
         .prepare_cached("UPDATE batch SET closed_at = ? WHERE run = ?")?
         .execute(params![micros(tx.now()), run.0])?;

@@ -21,6 +21,7 @@ mod reads;
 mod resends;
 mod stamp;
 mod sweep;
+mod unapplied;
 
 pub use sweep::{Sweep, Swept};
 

@@ -7,11 +7,12 @@ use lumina_enrichment::job::{JobEvent, JobStatus};
 use lumina_workflow::RunId;
 use lumina_workflow::store::Attachment;
 use lumina_workflow_sqlite::Tx;
-use rusqlite::{OptionalExtension, params};
+use rusqlite::{Connection, OptionalExtension, params};
 use uuid::Uuid;
 
+use super::batches::release_slot;
 use super::{ReadError, Records, Written, from_micros, micros, money, span, unpack_jobs, writes};
-use crate::records::{JobId, Lookup, PauseReason};
+use crate::records::{JobId, Lookup, Out, PauseReason, Standing};
 
 impl Records {
     /// The addresses that a POST sends, in the order of its jobs. Whoever has an answer meanwhile is left out.
@@ -33,6 +34,36 @@ impl Records {
             Ok(lookups)
         })
         .await
+    }
+
+    /// What is known of a POST that is about to be made.
+    ///
+    /// # Errors
+    /// When the database cannot be read.
+    pub async fn standing(&self, run: RunId, attempt: u32) -> Result<Standing, ReadError> {
+        self.read(move |connection| {
+            if let Some(out) = find_accepted(connection, run.0)? {
+                return Ok(Standing::Accepted(out));
+            }
+            let mut find =
+                connection.prepare_cached("SELECT state FROM enrichment_post WHERE run = ? AND attempt = ?")?;
+            let state: Option<String> = find.query_row(params![run.0, attempt], |row| row.get(0)).optional()?;
+            Ok(match state.as_deref() {
+                Some("open") => Standing::Open,
+                Some("unknown") => Standing::Unknown,
+                _ => Standing::Over,
+            })
+        })
+        .await
+    }
+
+    /// A POST that was made ready is not made: one of the same jobs before it is known to have been accepted.
+    #[must_use]
+    pub fn withdraw(run: RunId) -> Attachment {
+        writes(move |tx| {
+            close_post(tx, run.0, "open", "closed")?;
+            release_slot(tx, run.0)
+        })
     }
 
     /// The provider has accepted a POST under this id.
@@ -79,11 +110,22 @@ impl Records {
     }
 }
 
-pub(super) fn jobs_of(
-    connection: &rusqlite::Connection,
-    run: Uuid,
-    attempt: u32,
-) -> rusqlite::Result<Option<Vec<Uuid>>> {
+/// The last POST of a run that is known to have been accepted.
+pub(super) fn find_accepted(connection: &Connection, run: Uuid) -> rusqlite::Result<Option<Out>> {
+    let mut find = connection.prepare_cached(
+        "SELECT enrichment_id, posted_at FROM enrichment_post WHERE run = ? AND state = 'accepted'
+         ORDER BY attempt DESC LIMIT 1",
+    )?;
+    let read = |row: &rusqlite::Row<'_>| {
+        Ok(Out {
+            enrichment: row.get(0)?,
+            posted_at: from_micros(1, row.get(1)?)?,
+        })
+    };
+    find.query_row([run], read).optional()
+}
+
+pub(super) fn jobs_of(connection: &Connection, run: Uuid, attempt: u32) -> rusqlite::Result<Option<Vec<Uuid>>> {
     let mut find = connection.prepare_cached("SELECT jobs FROM enrichment_post WHERE run = ? AND attempt = ?")?;
     let packed: Option<Vec<u8>> = find.query_row(params![run, attempt], |row| row.get(0)).optional()?;
     Ok(packed.as_deref().map(unpack_jobs))

@@ -9,28 +9,31 @@ use rusqlite::params;
 use uuid::Uuid;
 
 use super::batches::count_out;
-use super::posts::{jobs_of, open_post};
+use super::posts::{find_accepted, jobs_of, open_post};
 use super::{Records, Written, micros, money, pack_jobs, span, writes};
 use crate::guards::Guard;
-use crate::records::Resend;
+use crate::records::{Again, Resend};
 
 /// How long the provider keeps results. What it has not answered by then it will not.
 const RESULTS_KEPT: Duration = Duration::from_secs(90 * 24 * 3_600);
 
 impl Records {
     /// Opens the next attempt with the same jobs, once everything that was sent before the last one has ended, a
-    /// place is free and the budget allows it; defers until then. The result is the number of jobs.
+    /// place is free and the budget allows it; defers until then. The result is [`Again`].
     #[must_use]
     pub fn send_again(run: RunId, attempt: u32, resend: Resend) -> Attachment {
         writes(move |tx| send_again(tx, run, attempt, resend))
     }
 }
 
-fn send_again(tx: &Tx<'_>, run: RunId, attempt: u32, resend: Resend) -> Written<usize> {
+fn send_again(tx: &Tx<'_>, run: RunId, attempt: u32, resend: Resend) -> Written<Again> {
     let defer = |why: &str| StepError::defer(resend.look_again, why.to_owned());
+    if let Some(out) = find_accepted(tx.connection(), run.0)? {
+        return Ok(Again::Accepted(out));
+    }
     let left = unanswered(tx, run.0, attempt)?;
     if left.is_empty() {
-        return Ok(0);
+        return Ok(Again::Ready(0));
     }
     let is_removed = Guard::ReconcileWindow.is_removed();
     if !is_removed && is_anything_out_before(tx, run.0, attempt, resend.window)? {
@@ -50,7 +53,7 @@ fn send_again(tx: &Tx<'_>, run: RunId, attempt: u32, resend: Resend) -> Written<
     tx.connection()
         .prepare_cached("UPDATE batch SET state = 'holding' WHERE run = ?")?
         .execute([run.0])?;
-    Ok(left.len())
+    Ok(Again::Ready(left.len()))
 }
 
 fn unanswered(tx: &Tx<'_>, run: Uuid, attempt: u32) -> Written<Vec<Uuid>> {

@@ -137,6 +137,12 @@ impl World {
         self.begin_life();
     }
 
+    /// The same, and the other one is configured otherwise.
+    pub fn restart_with(&mut self, change: impl FnOnce(&mut PipelineSettings)) {
+        change(&mut self.plan.settings);
+        self.restart();
+    }
+
     fn begin_life(&mut self) {
         let process = Arc::new(Process::new(self.runtime.clone()));
         let parts = self.make_parts(process.clone());
