@@ -16,6 +16,8 @@ Usage: cargo xtask chaos [--seed N] [--minutes M] [--without GUARD | --with GUAR
   --without GUARD  does without one guard; then the run must find that something does not hold
   --with GUARD     the same scene with the guard: then everything must hold
 
+  --guards         prints the guards
+
 Guards: unknown-outcome, reconcile-window, stored-first, signature, budget, in-flight-cap, late-answers, sweep";
 
 /// How long faults last when nobody says so.
@@ -45,6 +47,8 @@ pub enum Request {
     Run(Arguments),
     /// The world that a run has written down is judged once more.
     Judge(PathBuf),
+    /// Print the guards' names, a line each.
+    Guards,
     /// Print [`USAGE`].
     Help,
 }
@@ -76,6 +80,7 @@ pub fn parse(words: impl IntoIterator<Item = String>, moment: u64) -> Result<Req
         let mut value = || words.next().with_context(|| format!("`{word}` needs a value"));
         match word.as_str() {
             "--help" | "-h" => return Ok(Request::Help),
+            "--guards" => return Ok(Request::Guards),
             "--judge" => return Ok(Request::Judge(value()?.into())),
             "--lumina" => lumina = Some(PathBuf::from(value()?)),
             "--folder" => folder = Some(PathBuf::from(value()?)),
@@ -147,6 +152,7 @@ mod tests {
             ("--without budget", run(guard(Guard::Budget, true), 99, 5_000)),
             ("--with sweep --minutes 1", run(guard(Guard::Sweep, false), 99, 60_000)),
             ("--help", Request::Help),
+            ("--guards", Request::Guards),
             ("--judge world.json", Request::Judge("world.json".into())),
         ];
         for (line, expected) in table {

@@ -123,15 +123,15 @@ impl<'s> Chaos<'s> {
         Ok(())
     }
 
+    /// What is left of a burst would be met in the next minute, and close that too.
     fn limit_rate(&mut self, is_limited: bool) -> Result<()> {
-        if is_limited != self.is_rate_limited {
-            self.is_rate_limited = is_limited;
-            let bursts = if is_limited { RATE_LIMITED_BURSTS } else { 0 };
-            self.stage
-                .sandbox
-                .set_moods(&moods::call_for(&[RATE_LIMITED], bursts))?;
+        if is_limited == self.is_rate_limited {
+            return Ok(());
         }
-        Ok(())
+        self.is_rate_limited = is_limited;
+        let (sandbox, bursts) = (&self.stage.sandbox, if is_limited { RATE_LIMITED_BURSTS } else { 0 });
+        sandbox.set_moods(&moods::call_for(&[RATE_LIMITED], bursts))?;
+        if is_limited { Ok(()) } else { sandbox.end_burst() }
     }
 
     /// What has not come takes its next chance.

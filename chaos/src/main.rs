@@ -5,6 +5,7 @@ use std::process::ExitCode;
 
 use anyhow::{Context, Result};
 use lumina_chaos::arguments::{Arguments, Request, USAGE, parse};
+use lumina_chaos::guard::Guard;
 use lumina_chaos::judge::judge;
 use lumina_chaos::world::World;
 use lumina_chaos::{moment, report, run};
@@ -20,6 +21,10 @@ fn main() -> ExitCode {
     let passed = match request {
         Request::Help => {
             println!("{USAGE}");
+            Ok(true)
+        }
+        Request::Guards => {
+            Guard::ALL.iter().for_each(|guard| println!("{}", guard.name()));
             Ok(true)
         }
         Request::Run(arguments) => play(&arguments),

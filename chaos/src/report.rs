@@ -3,7 +3,7 @@
 use crate::arguments::{Arguments, Play};
 use crate::feed::Fed;
 use crate::judge::{Invariant, Verdict};
-use crate::moods::MOODS;
+use crate::moods::{INVALID_ADDRESSES, MOODS};
 use crate::world::World;
 
 /// How many violations of one invariant are printed.
@@ -12,8 +12,9 @@ const SHOWN: usize = 5;
 /// What was counted.
 pub fn print_counts(world: &World, fed: &Fed, verdict: &Verdict) {
     println!("\nMoods, how often each occurred:");
-    for chunk in MOODS.chunks(3) {
-        let cells = chunk.iter().map(|(name, _)| {
+    let names: Vec<&str> = MOODS.iter().map(|(name, _)| *name).chain([INVALID_ADDRESSES]).collect();
+    for chunk in names.chunks(3) {
+        let cells = chunk.iter().map(|name| {
             let count = world.play.moods.get(*name).copied().unwrap_or_default();
             format!("{name:<24} {count:>6}   ")
         });

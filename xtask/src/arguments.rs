@@ -9,7 +9,7 @@ pub const USAGE: &str = "\
 Usage: cargo xtask COMMAND
 
   ci                                  everything a change must pass: tidy, fmt, clippy, doc, test, ten thousand
-                                      simulated fleets, the examples, and the demo once
+                                      simulated fleets, the examples, the demo once, a minute of chaos
   test [FILTER...] [--sim-seed N]     all tests, or those whose name contains a filter; N repeats a simulated run
   mutants [FILTER...]                 plants bugs into a copy, one by one: the tests must catch each
   tidy                                the rules that only this project has

@@ -6,7 +6,7 @@ use std::process::Command;
 
 use anyhow::{Context, Result};
 
-use crate::process::stream;
+use crate::process::{capture, stream};
 use crate::workspace::Workspace;
 
 /// The options in which a guard is named.
@@ -19,15 +19,55 @@ const WITH: &str = "--with";
 /// # Errors
 /// What does not build, or a run that did not go as it must.
 pub fn run(workspace: &Workspace, arguments: &[String]) -> Result<()> {
-    let target = workspace.target_folder()?;
-    let folder = target.join("xtask").join("chaos");
-    build(workspace, named(arguments, WITHOUT).is_some())?;
-    let lumina = keep_program(&target, &folder)?;
-    let scene = named(arguments, WITHOUT).or(named(arguments, WITH)).unwrap_or("all");
-    let mut runner = Command::new(program(&target, "lumina-chaos"));
-    runner.current_dir(workspace.root()).arg("--lumina").arg(lumina);
-    runner.arg("--folder").arg(folder.join(scene));
-    stream(runner.args(arguments))
+    Stage::build(workspace, named(arguments, WITHOUT).is_some())?.play(arguments)
+}
+
+/// A minute of everything; then each guard's scene without the guard.
+///
+/// # Errors
+/// The first run that did not go as it must: something does not hold, or a guard's absence does not show.
+pub fn pass(workspace: &Workspace) -> Result<()> {
+    Stage::build(workspace, false)?.play(&[])?;
+    let sabotaged = Stage::build(workspace, true)?;
+    for guard in sabotaged.guards()? {
+        sabotaged.play(&[WITHOUT.to_owned(), guard])?;
+    }
+    Ok(())
+}
+
+/// What a run needs.
+struct Stage {
+    root: PathBuf,
+    runner: PathBuf,
+    lumina: PathBuf,
+    folder: PathBuf,
+}
+
+impl Stage {
+    fn build(workspace: &Workspace, sabotage: bool) -> Result<Self> {
+        let target = workspace.target_folder()?;
+        let folder = target.join("xtask").join("chaos");
+        build(workspace, sabotage)?;
+        Ok(Self {
+            root: workspace.root().to_owned(),
+            runner: program(&target, "lumina-chaos"),
+            lumina: keep_program(&target, &folder)?,
+            folder,
+        })
+    }
+
+    fn play(&self, arguments: &[String]) -> Result<()> {
+        let scene = named(arguments, WITHOUT).or(named(arguments, WITH)).unwrap_or("all");
+        let mut runner = Command::new(&self.runner);
+        runner.current_dir(&self.root).arg("--lumina").arg(&self.lumina);
+        runner.arg("--folder").arg(self.folder.join(scene));
+        stream(runner.args(arguments))
+    }
+
+    fn guards(&self) -> Result<Vec<String>> {
+        let names = capture(Command::new(&self.runner).arg("--guards"))?;
+        Ok(names.lines().map(str::to_owned).collect())
+    }
 }
 
 /// With a feature that can do without guards, or, as everybody has it, without. The test is in it so that dependencies
