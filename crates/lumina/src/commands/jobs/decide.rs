@@ -41,28 +41,38 @@ pub(super) async fn retry(global: &Global, app: &App, ids: &[Uuid], may_pay_twic
 
 /// All that failed; with the leave to pay twice, the stale ones as well.
 pub(super) async fn retry_all(global: &Global, app: &App, may_pay_twice: bool) -> anyhow::Result<ExitCode> {
-    let how = retrying(app, may_pay_twice);
+    let retried = retry_page_by_page(app, retrying(app, may_pay_twice)).await?;
+    let census = app.records.census().await?;
+    let (failed, stale) = (census.of_status(JobStatus::Failed), census.of_status(JobStatus::Stale));
+    match global.json {
+        true => print_json(&json!({ "retried": retried, "failedLeft": failed, "staleLeft": stale }))?,
+        false => {
+            print_line(&tell_retried(retried))?;
+            tell_left(retried, failed, stale)?;
+        }
+    }
+    Ok(ExitCode::SUCCESS)
+}
+
+async fn retry_page_by_page(app: &App, how: Retrying) -> anyhow::Result<u64> {
     let (mut retried, mut after) = (0, None);
     loop {
         let page: RetriedPage = transact(app, Records::retry_all(after, how)).await?;
         retried += page.retried;
         match page.last {
             Some(last) => after = Some(last),
-            None => break,
+            None => return Ok(retried),
         }
     }
-    let census = app.records.census().await?;
-    let (failed, stale) = (census.of_status(JobStatus::Failed), census.of_status(JobStatus::Stale));
-    if global.json {
-        print_json(&json!({ "retried": retried, "failedLeft": failed, "staleLeft": stale }))?;
-        return Ok(ExitCode::SUCCESS);
-    }
-    print_line(&tell_retried(retried))?;
-    let mut next = vec![WATCH];
+}
+
+/// Those that are not pending again, and what to type about them.
+fn tell_left(retried: u64, failed: u64, stale: u64) -> anyhow::Result<()> {
+    let mut next: Vec<_> = (retried > 0).then_some(WATCH).into_iter().collect();
     if stale > 0 {
+        let stale = thousands(stale);
         print_line(&format!(
-            "Stale lookups that stay so, because they may have been charged: {}.",
-            thousands(stale)
+            "Stale lookups that stay so, because they may have been charged: {stale}."
         ))?;
         next.push((
             "lumina jobs list --status stale",
@@ -73,8 +83,10 @@ pub(super) async fn retry_all(global: &Global, app: &App, may_pay_twice: bool) -
         print_line(&format!("Failed lookups that stay so: {}.", thousands(failed)))?;
         next.push(("lumina jobs list --status failed", "retried by its id, each says why"));
     }
-    print_next(&next)?;
-    Ok(ExitCode::SUCCESS)
+    if next.is_empty() {
+        next.push(("lumina jobs list", "where lookups stand"));
+    }
+    print_next(&next)
 }
 
 pub(super) async fn fail(global: &Global, app: &App, ids: &[Uuid], reason: Option<&str>) -> anyhow::Result<ExitCode> {
