@@ -349,6 +349,8 @@ pub enum Again {
     Ready(usize),
     /// It need not be sent: meanwhile it is known to have been accepted.
     Accepted(Out),
+    /// It has to wait for a place, and is first in line for one.
+    InLine,
 }
 
 /// What is known of a POST that is about to be made.

@@ -143,14 +143,30 @@ impl SubscriberEnrichment {
                 }
                 Err(failure) => return Err(failure),
             }
-            let again = Records::send_again(run.id(), attempt, self.resend());
-            match run.step_in_tx(AGAIN, again).await? {
+            match self.make_ready_again(run, attempt).await? {
                 Again::Accepted(out) => return Ok(Outbound::Out(out)),
                 Again::Ready(0) => return self.skip(run).await,
-                Again::Ready(_) => {}
+                Again::Ready(_) | Again::InLine => {}
             }
         }
         unreachable!("the last attempt returns in every case")
+    }
+
+    /// Makes ready to send once more; in line for a place if there is none, as often as that takes.
+    async fn make_ready_again(&self, run: &Run, attempt: u32) -> Result<Again, Failure> {
+        loop {
+            let again = Records::send_again(run.id(), attempt, self.resend());
+            let again = run.step_in_tx(AGAIN, again).await?;
+            if again != Again::InLine {
+                return Ok(again);
+            }
+            self.take_slot(run).await?;
+        }
+    }
+
+    async fn take_slot(&self, run: &Run) -> Result<(), Failure> {
+        let max = self.context.settings.max_in_flight;
+        run.step_in_tx(SLOT, Records::take_slot(run.id(), max)).await
     }
 
     fn resend(&self) -> Resend {
@@ -248,8 +264,7 @@ impl Workflow for SubscriberEnrichment {
 
     async fn run(&self, run: &Run, _trigger: Trigger) -> Result<Summary, Failure> {
         let settings = &self.context.settings;
-        run.step_in_tx::<()>(SLOT, Records::take_slot(run.id(), settings.max_in_flight))
-            .await?;
+        self.take_slot(run).await?;
         let allowance = Allowance {
             budgets: settings.budgets,
             balance: self.read_balance(run).await?,

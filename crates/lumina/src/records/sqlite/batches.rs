@@ -10,7 +10,7 @@ use rusqlite::{OptionalExtension, params};
 use uuid::Uuid;
 
 use super::intake::own;
-use super::posts::{close_post, open_post};
+use super::posts::{close_post, find_accepted, open_post};
 use super::unapplied::leave_to_late_results;
 use super::{Records, Written, micros, money, pack_jobs, run_id, writes};
 use crate::guards::Guard;
@@ -127,7 +127,8 @@ fn take_slot(tx: &Tx<'_>, run: RunId, max: u32) -> Written<()> {
     let connection = tx.connection();
     let mut find = connection.prepare_cached("SELECT state FROM batch WHERE run = ?")?;
     let state: Option<String> = find.query_row([run.0], |row| row.get(0)).optional()?;
-    if state.as_deref() == Some("holding") {
+    // What is known to have been accepted need not be sent a second time, and needs no place for that.
+    if state.as_deref() == Some("holding") || find_accepted(connection, run.0)?.is_some() {
         return Ok(());
     }
     if let Some(pause) = super::sweep::find_pause(connection)? {

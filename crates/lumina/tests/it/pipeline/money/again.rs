@@ -94,3 +94,60 @@ fn a_crash_in_the_second_post_leaves_it_unknown_and_either_answer_is_taken() {
         assert_eq!(town.provider.posts().len(), 2);
     }
 }
+
+/// How often this person was sent.
+fn sent(town: &Town, email: &str) -> usize {
+    let posts = town.provider.accepted();
+    posts
+        .iter()
+        .filter(|post| post.emails().contains(&email.to_owned()))
+        .count()
+}
+
+/// Whoever waits in line does not overtake a batch that is to be sent once more.
+#[test]
+fn a_second_post_is_not_overtaken() {
+    let town = Town::with(|settings| settings.max_in_flight = 2);
+    town.send(0..100);
+    town.provider.next([Fate::AcceptedUnheard]);
+    town.send(100..103);
+    town.world
+        .import((200..2_200).map(|number| format!("person{number}@gmail.com")));
+    town.pass(WINDOW + 30 * MINUTE);
+    town.call_back(&town.provider.accepted()[0].finished());
+    let mut answered = 2;
+    for _ in 0..3 {
+        town.pass(5 * MINUTE + Duration::from_secs(17));
+        for post in &town.provider.accepted()[answered..] {
+            town.call_back(&post.finished());
+            answered += 1;
+        }
+    }
+    assert_eq!(sent(&town, "person100@gmail.com"), 2);
+    assert_eq!(town.failed_runs(), 0);
+}
+
+/// Nor does it take the budget of each day before it.
+#[test]
+fn a_second_post_is_not_short_of_budget_for_good() {
+    let town = Town::with(|settings| {
+        settings.budgets.per_day = Some(10);
+        settings.sweep_every = 10 * MINUTE;
+        settings.poll_every = 100 * WINDOW;
+    });
+    town.hush();
+    town.provider.next([Fate::Lost]);
+    town.send(0..10);
+    town.world
+        .import((100..200).map(|number| format!("person{number}@gmail.com")));
+    for day in 0..2 {
+        for _ in 0..12 {
+            town.pass(WINDOW);
+            for post in town.provider.accepted() {
+                town.call_back(&post.finished());
+            }
+        }
+        assert_eq!(town.provider.accepted().len(), day + 1);
+    }
+    assert_eq!(sent(&town, "person0@gmail.com"), 1, "the first time it was lost");
+}
