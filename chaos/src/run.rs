@@ -79,26 +79,27 @@ fn settle(stage: &mut Stage, scene: &Scene, feeders: Feeders, diary: &Diary) -> 
     let fed = feeders.end()?;
     stage.sandbox.end_moods()?;
     diary.tell("the faults are over");
-    let began = monotonic();
-    let (mut calm_since, mut unrest) = (None, Vec::new());
-    while stage.play.settled_in.is_none() && began.elapsed() < scene.patience {
-        unrest = stage.find_unrest()?;
-        if unrest.is_empty() {
-            let since = *calm_since.get_or_insert_with(|| began.elapsed());
-            if began.elapsed() >= since + CALM {
-                stage.play.settled_in = Some(SignedDuration::try_from(since)?);
-            }
-        } else {
-            calm_since = None;
-        }
-        pass(LOOK);
-    }
-    if stage.play.settled_in.is_none() {
-        stage.play.unsettled = unrest;
-    }
+    wait_for_rest(stage, scene.patience)?;
     diary.tell("at rest, or out of time");
     stage.stop_server()?;
     Ok(fed)
+}
+
+/// At rest is what stays so for a while; what counts is when it began to be.
+fn wait_for_rest(stage: &mut Stage, patience: Duration) -> Result<()> {
+    let began = monotonic();
+    let mut calm_since = began;
+    while began.elapsed() < patience + CALM {
+        stage.play.unsettled = stage.find_unrest()?;
+        if !stage.play.unsettled.is_empty() {
+            calm_since = monotonic();
+        } else if calm_since.elapsed() >= CALM {
+            stage.play.settled_in = Some(SignedDuration::try_from(calm_since.duration_since(began))?);
+            return Ok(());
+        }
+        pass(LOOK);
+    }
+    Ok(())
 }
 
 fn rules_of(scene: &Scene, stage: &Stage) -> Result<Rules> {

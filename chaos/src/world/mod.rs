@@ -14,6 +14,9 @@ use std::collections::BTreeMap;
 use jiff::{SignedDuration, Timestamp};
 use serde::{Deserialize, Serialize};
 
+/// A commit takes milliseconds; on a busy machine some more.
+const RECORDING: SignedDuration = SignedDuration::from_millis(500);
+
 /// A run that is over.
 #[derive(Debug, Clone, Serialize, Deserialize)]
 pub struct World {
@@ -119,10 +122,10 @@ pub enum Victim {
 
 impl World {
     /// Whether the server was killed while it may have had the answer to a POST in hand: from the batch's acceptance
-    /// on for as long as the answer may take, and as much again to record it.
+    /// on for as long as the answer may take, and a moment more to record it.
     #[must_use]
     pub fn was_killed_around(&self, batch: &Batch) -> bool {
-        let latest = batch.accepted_at + self.rules.timeout * 2;
+        let latest = batch.accepted_at + self.rules.timeout + RECORDING;
         let mut kills = self.play.kills.iter();
         kills.any(|kill| kill.victim == Victim::Serve && kill.at >= batch.accepted_at && kill.at <= latest)
     }
