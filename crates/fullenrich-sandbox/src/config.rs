@@ -8,7 +8,7 @@ use jiff::fmt::serde::unsigned_duration::friendly::compact::required as friendly
 use serde::{Deserialize, Serialize};
 
 use crate::latency::Latency;
-use crate::moods::Moods;
+use crate::moods::{Mood, Moods};
 
 /// How the sandbox behaves. The default is the real provider's behaviour, with 5,000 credits.
 ///
@@ -131,7 +131,7 @@ impl SandboxConfig {
     /// Says what no sandbox can do, in words.
     ///
     /// # Errors
-    /// The key is empty, the percentage is above 100, or two spans are the wrong way round.
+    /// The key is empty, the percentage is above 100, two spans are the wrong way round, or a switch has a percentage.
     pub fn check(&self) -> Result<(), ConfigError> {
         if self.api_key.expose().is_empty() {
             return Err(ConfigError::EmptyKey);
@@ -146,7 +146,7 @@ impl SandboxConfig {
         ];
         match spans.into_iter().find(|(_, min, max)| min > max) {
             Some((what, min, max)) => Err(ConfigError::Spans { what, min, max }),
-            None => Ok(()),
+            None => self.moods.check(),
         }
     }
 }
@@ -160,6 +160,9 @@ pub enum ConfigError {
     /// More than everybody cannot be missing.
     #[error("`not_found_percent` is {0}: it goes from 0 to 100")]
     Percent(u8),
+    /// A mood that is a switch was treated like the others.
+    #[error("`{0}` is a switch: set it to true or false")]
+    Switch(Mood),
     /// The shortest of something is longer than the longest.
     #[error("`{what}_min` ({min:?}) is longer than `{what}_max` ({max:?}): swap them, or make them equal")]
     Spans {

@@ -142,11 +142,7 @@ impl Sandbox {
         }
         let is_due = |mood| batch.has(mood) && !batch.shown.contains(&mood);
         if batch.has(Mood::StatusUnknown) && !batch.reached.interim {
-            extras.push(Sheet::new(
-                Sent::Interim,
-                |body| self.sign(body),
-                render::interim(batch),
-            ));
+            extras.push(Sheet::new(Sent::Interim, |body| self.sign(body), render::odd(batch)));
         }
         if is_due(Mood::CallbackUnsigned) {
             extras.push(Sheet::new(Sent::Unsigned, |_| None, render::forged(batch)));

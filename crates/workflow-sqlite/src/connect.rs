@@ -66,6 +66,32 @@ pub(crate) fn checkpointer(path: &Path) -> Result<Connection> {
     Ok(conn)
 }
 
+/// A connection for who only looks. `immutable` leaves out the write-ahead log, which SQLite would otherwise make
+/// beside a file that has none.
+pub(crate) fn looker(path: &Path, immutable: bool) -> Result<Connection> {
+    let flags = OpenFlags::SQLITE_OPEN_READ_ONLY | OpenFlags::SQLITE_OPEN_NO_MUTEX | OpenFlags::SQLITE_OPEN_URI;
+    let conn = Connection::open_with_flags(uri(path, immutable), flags)?;
+    conn.busy_timeout(BUSY)?;
+    conn.set_db_config(DbConfig::SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, true)?;
+    Ok(conn)
+}
+
+/// A path as SQLite reads it in a URI.
+fn uri(path: &Path, immutable: bool) -> String {
+    let mut uri = "file:".to_owned();
+    for byte in path.as_os_str().as_encoded_bytes() {
+        match byte {
+            b'%' | b'?' | b'#' => uri.push_str(&format!("%{byte:02x}")),
+            byte if byte.is_ascii() => uri.push(char::from(*byte)),
+            byte => uri.push_str(&format!("%{byte:02x}")),
+        }
+    }
+    if immutable {
+        uri.push_str("?immutable=1");
+    }
+    uri
+}
+
 fn share(conn: &Connection, cache_kib: i64) -> Result<()> {
     conn.pragma_update(None, "foreign_keys", true)?;
     // Plans may not depend on bound values: else each statement with a bound LIMIT is compiled

@@ -75,7 +75,7 @@ fn answer(sandbox: &Sandbox, id: Uuid) -> Result<Answer, Refusal> {
 fn tell(config: &SandboxConfig, batch: &Batch) -> Result<(StatusCode, Vec<u8>), Refusal> {
     if batch.ended.is_none() {
         let body = match config.running {
-            _ if batch.has(Mood::StatusUnknown) => render::running_oddly(batch),
+            _ if batch.has(Mood::StatusUnknown) => render::odd(batch),
             RunningAnswer::Status => render::running(batch),
             RunningAnswer::StatusAndData => render::running_with_data(batch),
             RunningAnswer::Error => return Err(Refusal::InProgress),

@@ -39,7 +39,8 @@ pub(super) async fn arm(State(sandbox): Shared, body: Bytes) -> Result<StatusCod
 pub(super) async fn show(State(sandbox): Shared, Query(patience): Query<Patience>) -> Response {
     let held = Box::pin(sandbox.holds().held());
     let time = sandbox.clock().sleep(Duration::from_millis(patience.wait));
-    let held = match select(held, time).await {
+    let closed = Box::pin(sandbox.closed());
+    let held = match select(held, select(time, closed)).await {
         Either::Left((held, _)) => held,
         Either::Right(_) => None,
     };

@@ -26,6 +26,7 @@ pub(super) async fn change(State(sandbox): Shared, body: Bytes) -> Result<Respon
     let mut all = settings(desk.temper.settings());
     all.extend(changes);
     let all: Moods = serde_json::from_value(Value::Object(all)).map_err(unread)?;
+    all.check().map_err(|error| Refusal::Unreadable(error.to_string()))?;
     desk.set_moods(all);
     drop(desk);
     Ok(page(&sandbox).into_response())

@@ -75,21 +75,11 @@ pub(crate) fn contact(batch: &Batch, item: usize) -> Vec<u8> {
     write(batch, BatchStatus::InProgress, Some(vec![record(batch, item)]))
 }
 
-/// A callback that tells a status of no known meaning, and nothing else.
-pub(crate) fn interim(batch: &Batch) -> Vec<u8> {
-    write(batch, odd_status(batch), None)
-}
-
-/// The status that nobody knows the meaning of.
-pub(crate) fn odd_status(batch: &Batch) -> BatchStatus {
-    batch
-        .dice("odd_status")
-        .pick(&[BatchStatus::Unknown, BatchStatus::RateLimit])
-}
-
-/// A running batch with that status.
-pub(crate) fn running_oddly(batch: &Batch) -> Vec<u8> {
-    write(batch, odd_status(batch), None)
+/// A batch with a status of no known meaning, with what has been found so far or without.
+pub(crate) fn odd(batch: &Batch) -> Vec<u8> {
+    let mut dice = batch.dice("odd_status");
+    let status = dice.pick(&[BatchStatus::Unknown, BatchStatus::RateLimit]);
+    write(batch, status, dice.chance(50).then(|| records(batch, false)))
 }
 
 /// A finished batch in which every contact is somebody else.

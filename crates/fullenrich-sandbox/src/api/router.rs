@@ -14,7 +14,8 @@ use crate::sandbox::Sandbox;
 const BODY_LIMIT: usize = 2 * 1024 * 1024;
 
 impl Sandbox {
-    /// The provider's calls under `/api/v2`, and the sandbox's own under `/sandbox`, which need no key.
+    /// The provider's calls under `/api/v2`, and the sandbox's own under `/sandbox`, which need no key. A response that
+    /// stands for a reset connection has the extension [`Reset`](crate::Reset).
     pub fn router(self: &Arc<Self>) -> Router {
         let provider = Router::new()
             .route("/contact/reverse/email/bulk", post(start::start_batch))

@@ -7,6 +7,7 @@ use jiff::fmt::serde::unsigned_duration::friendly::compact::required as friendly
 use serde::{Deserialize, Serialize};
 
 use super::{Mood, Percent};
+use crate::config::ConfigError;
 
 /// The section `[moods]` of the settings: a percentage for each mood by its name, all 0 by default, and what is
 /// written out here. The same seed and calls give the same moods.
@@ -57,17 +58,36 @@ impl Moods {
             .fold(Self::default(), |all, mood| all.with(mood, Percent::ALWAYS))
     }
 
-    /// The same with another percentage for one mood.
+    /// The same with another percentage for one mood. One that is a switch is on or off.
     #[must_use]
     pub fn with(mut self, mood: Mood, percent: Percent) -> Self {
-        self.percent.insert(mood, percent);
+        if mood == Mood::InvalidAddresses {
+            self.invalid_addresses = percent > Percent::NEVER;
+        } else {
+            self.percent.insert(mood, percent);
+        }
         self
     }
 
     /// How often a mood comes.
     #[must_use]
     pub fn of(&self, mood: Mood) -> Percent {
-        self.percent.get(&mood).copied().unwrap_or_default()
+        match mood {
+            Mood::InvalidAddresses if self.invalid_addresses => Percent::ALWAYS,
+            mood => self.percent.get(&mood).copied().unwrap_or_default(),
+        }
+    }
+
+    /// Says what no sandbox can do, in words.
+    ///
+    /// # Errors
+    /// The switch has a percentage, or is to come a number of times.
+    pub fn check(&self) -> Result<(), ConfigError> {
+        let switch = Mood::InvalidAddresses;
+        if self.percent.contains_key(&switch) || self.next.contains_key(&switch) {
+            return Err(ConfigError::Switch(switch));
+        }
+        Ok(())
     }
 
     /// How often each comes, those that never come too.

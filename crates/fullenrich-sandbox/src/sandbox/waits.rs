@@ -39,6 +39,12 @@ impl Sandbox {
         }
     }
 
+    /// Ends when the server is to stop.
+    pub(crate) async fn closed(&self) {
+        let mut releases = self.releases.subscribe();
+        drop(releases.wait_for(|now| now.closing).await);
+    }
+
     /// Ends all moods, and lets go what hangs because of one or is held.
     pub(crate) fn calm(&self) -> Result<(), LedgerError> {
         self.desk().calm(self.clock.now())?;

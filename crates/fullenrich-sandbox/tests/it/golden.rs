@@ -329,6 +329,7 @@ fn the_configuration() {
         ("answer_min = \"2m\"", "`answer_min`"),
         ("read_min = \"2m\"", "`read_min`"),
         ("api_key = \"\"", "empty"),
+        ("moods.next.invalid_addresses = 1", "a switch"),
     ] {
         let wrong: SandboxConfig = toml::from_str(change).unwrap();
         assert!(wrong.check().unwrap_err().to_string().contains(words), "{change}");

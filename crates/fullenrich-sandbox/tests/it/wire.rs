@@ -138,6 +138,7 @@ async fn a_server_stops_though_answers_hang() {
     let server = tokio::spawn(Arc::clone(&sandbox).serve(listener, async move { drop(stopped.await) }));
     let place = Place { sandbox, address };
     let hangs = place.post().await;
+    let waits = place.begin("GET", "/sandbox/holds?wait=600000", "").await;
     place.until("a batch", |_| true).await;
     stop.send(()).unwrap();
     let ended = tokio::time::timeout(PATIENCE, server)
@@ -145,6 +146,7 @@ async fn a_server_stops_though_answers_hang() {
         .expect("nothing holds it up");
     ended.unwrap().unwrap();
     assert_eq!(read(hangs).await, Err(ErrorKind::ConnectionReset));
+    drop(waits);
     assert_eq!(place.sandbox.report().batches[0].answered, PostAnswer::Lost);
 }
 

@@ -76,7 +76,10 @@ impl SandboxArgs {
         if let Some(delay) = self.delay {
             settings = settings.with_lookup_delay(delay);
         }
-        settings.moods.percent.extend(self.moods.iter().copied());
+        settings.moods = self
+            .moods
+            .iter()
+            .fold(settings.moods, |moods, (mood, percent)| moods.with(*mood, *percent));
         Ok(settings)
     }
 }

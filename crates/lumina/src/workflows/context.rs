@@ -11,7 +11,7 @@ use lumina_workflow::{Engine, EngineError, Payload, RunId, Runtime, StartOptions
 use uuid::Uuid;
 
 use super::LateAnswer;
-use crate::records::{AnswerId, AnswerSource, Budgets, NewAnswer, PauseReason, Records};
+use crate::records::{AnswerId, AnswerSource, Budgets, Looks, NewAnswer, PauseReason, Records, View};
 
 /// The keys under `custom` that come back with each record, signed.
 pub(super) const RUN_TAG: &str = "lumina_run";
@@ -55,6 +55,21 @@ pub struct PipelineSettings {
     pub raw_kept: Duration,
     /// How long finished runs are kept.
     pub runs_kept: Duration,
+}
+
+impl PipelineSettings {
+    /// What the dashboard's numbers are seen against at this time.
+    #[must_use]
+    pub fn view(&self, now: jiff::Timestamp) -> View {
+        View {
+            now,
+            budgets: self.budgets,
+            looks: Looks {
+                sweep_every: self.sweep_every,
+                probe_every: self.probe_every,
+            },
+        }
+    }
 }
 
 /// The provider, and how it reaches us.

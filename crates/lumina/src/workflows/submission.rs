@@ -174,7 +174,7 @@ async fn send(
             ));
             Ok(Submission::Accepted(Out { enrichment, posted_at }))
         }
-        StartOutcome::NotAccepted(later) => Err(not_accepted(context, later)),
+        StartOutcome::NotAccepted(later) => Err(not_accepted(context, post, later)),
         // What was sent before may have been accepted: its jobs wait, and are not given up.
         StartOutcome::Refused(refusal) if post > 1 && refusal.kind != RefusalKind::Addresses => {
             Err(context.pause_for(&refusal).await)
@@ -196,9 +196,14 @@ async fn send(
     }
 }
 
-fn not_accepted(context: &Context, later: TryLater) -> StepError {
+/// A second POST waits for as long as it takes: its jobs are not free, and would be given up with it.
+fn not_accepted(context: &Context, post: u32, later: TryLater) -> StepError {
     if later.is_rate_limited() {
         return limited(context, later);
+    }
+    if post > 1 {
+        let pause = later.retry_after.unwrap_or(context.settings.retry_unreachable);
+        return StepError::defer(pause, later);
     }
     let (code, after) = (later.code, later.retry_after);
     let error = StepError::retry(later);

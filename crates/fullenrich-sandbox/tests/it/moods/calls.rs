@@ -1,9 +1,11 @@
 //! Moods of any call, and of a GET.
 
-use lumina_fullenrich_sandbox::Mood;
+use std::collections::BTreeSet;
+
+use lumina_fullenrich_sandbox::{Mood, SandboxConfig};
 
 use super::moody;
-use crate::world::{BULK, batch, secs};
+use crate::world::{BULK, World, batch, config, secs};
 
 #[test]
 fn bursts_refuse_any_call_and_do_nothing() {
@@ -58,4 +60,35 @@ fn a_get_may_fail_or_be_refused_while_the_batch_runs() {
     assert_eq!(world.read(&id).json["status"], "FINISHED");
     assert_eq!(world.occurred(Mood::InProgressError), 1);
     assert!(world.batch_line(0).reached_by.contains(&"read"));
+}
+
+#[test]
+fn gets_and_answers_take_their_time() {
+    let mut world = World::new(SandboxConfig {
+        answer_min: secs(2),
+        answer_max: secs(62),
+        read_min: secs(1),
+        read_max: secs(1),
+        ..config()
+    });
+    let mut spans = BTreeSet::new();
+    for n in 0..20 {
+        let before = world.clock_second();
+        world.start_for(&[&format!("r{n}@readers.example")]);
+        spans.insert(world.clock_second() - before);
+    }
+    assert!(
+        spans.len() > 8 && spans.first() >= Some(&2) && spans.last() <= Some(&62),
+        "{spans:?}"
+    );
+    let id = world.batch_line(0).enrichment_id;
+    for path in [
+        "/api/v2/account/credits",
+        "/api/v2/account/keys/verify",
+        &format!("{BULK}/{id}"),
+    ] {
+        let before = world.clock_second();
+        assert_eq!(world.get(path).status, 200);
+        assert_eq!(world.clock_second() - before, 1, "{path}");
+    }
 }

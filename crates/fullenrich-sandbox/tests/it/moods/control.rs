@@ -51,7 +51,12 @@ fn moods_are_shown_changed_and_ended_without_a_key() {
         (&json!("3s"), &json!(true))
     );
     assert!(world.post(BULK, &batch(&["a@readers.example"])).status >= 500);
-    for wrong in [json!({"error_afther": 1}), json!({"error_after": 101}), json!([1])] {
+    for wrong in [
+        json!({"error_afther": 1}),
+        json!({"error_after": 101}),
+        json!({"next": {"invalid_addresses": 1}}),
+        json!([1]),
+    ] {
         let refused = page(&mut world, "PUT", &wrong);
         assert_eq!(
             (refused.status, refused.json["code"].as_str()),

@@ -141,7 +141,7 @@ fn under(id: AnswerId, answer: &NewAnswer) -> Written<NewAnswer> {
 }
 
 /// Tells whom an answer concerns, if that is known.
-fn route(tx: &Tx<'_>, answer: &NewAnswer, hash: &str, run: Option<Uuid>) -> Written<AnswerFate> {
+pub(super) fn route(tx: &Tx<'_>, answer: &NewAnswer, hash: &str, run: Option<Uuid>) -> Written<AnswerFate> {
     let event_id = format!("{}:{hash}", answer.enrichment);
     let Some(run) = run else {
         if answer.is_final {
@@ -193,7 +193,7 @@ fn make_event(id: String, target: impl Into<Target>, answer: &NewAnswer) -> Writ
 
 /// The run whose batch this is: by the provider's id, else by a POST that has none yet and
 /// that the signed body names. Then the id is registered first, and the run is told.
-fn find_run(tx: &Tx<'_>, answer: &NewAnswer) -> Written<Option<Uuid>> {
+pub(super) fn find_run(tx: &Tx<'_>, answer: &NewAnswer) -> Written<Option<Uuid>> {
     let mut known = tx
         .connection()
         .prepare_cached("SELECT run FROM enrichment WHERE id = ?")?;

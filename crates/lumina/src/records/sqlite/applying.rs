@@ -232,7 +232,7 @@ fn apply_one(tx: &Tx<'_>, job: Uuid, run: Uuid, answer: &JobAnswer) -> Written<O
     };
     let next = status.apply(event).map_err(StepError::fail)?;
     if let JobAnswer::Found(lead) = answer {
-        write_lead(tx, subscriber, lead)?;
+        write_lead(tx, subscriber, job, lead)?;
     }
     if next == status {
         return Ok(None);

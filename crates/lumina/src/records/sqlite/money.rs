@@ -108,7 +108,8 @@ pub(super) fn spent_in_month(connection: &Connection, day: &str) -> rusqlite::Re
     spent_between(connection, &format!("{month}-01"), &format!("{month}-31"))
 }
 
-fn spent_between(connection: &Connection, first: &str, last: &str) -> rusqlite::Result<u64> {
+/// Credits of these days, the last one included: what was charged, and for what is unanswered its upper bound.
+pub(super) fn spent_between(connection: &Connection, first: &str, last: &str) -> rusqlite::Result<u64> {
     let mut sum = connection.prepare_cached(
         "SELECT coalesce(sum(coalesce(e.cost, p.reserved)), 0)
          FROM enrichment_post p LEFT JOIN enrichment e ON e.id = p.enrichment_id
@@ -119,7 +120,7 @@ fn spent_between(connection: &Connection, first: &str, last: &str) -> rusqlite::
 
 /// What is out may be charged after the balance was read, also when its run has been ended. What was given up because
 /// its time is over was charged before, if it ever is.
-fn reserved_by_what_is_out(connection: &Connection, now: Timestamp) -> rusqlite::Result<u64> {
+pub(super) fn reserved_by_what_is_out(connection: &Connection, now: Timestamp) -> rusqlite::Result<u64> {
     let mut sum = connection.prepare_cached(
         "SELECT (SELECT coalesce(sum(p.reserved), 0) FROM batch b INDEXED BY batch_open
                  JOIN enrichment_post p ON p.run = b.run LEFT JOIN enrichment e ON e.id = p.enrichment_id

@@ -162,6 +162,30 @@ fn early_doubled_and_out_of_order_callbacks_are_taken_once() {
     assert_eq!(runs, 0, "nothing was applied twice");
 }
 
+/// Of two answers to one lookup the poorer takes nothing from the richer, in either order.
+#[test]
+fn two_answers_fill_each_others_gaps() {
+    let rich = json!({"full_name": "Sarah Dev", "first_name": "Sarah", "last_name": "Dev",
+        "employment": {"current": {"title": "VP Engineering", "is_current": true, "company": {"name": "Acme"}}}});
+    let poor = json!({"last_name": "Dev",
+        "social_profiles": {"professional_network": {"url": "https://www.linkedin.com/in/sarah"}}});
+    for answers in [[&rich, &poor], [&poor, &rich]] {
+        let town = Town::start();
+        town.send(0..1);
+        let post = town.provider.accepted()[0].clone();
+        for profile in answers {
+            town.call_back(&post.body("FINISHED", |_| Some(profile.clone())));
+        }
+        let lead: String = town.world.value(
+            "SELECT full_name || ', ' || title || ', ' || company_name || ', ' || linkedin_url FROM lead WHERE icp_score > 0",
+        );
+        assert_eq!(
+            lead,
+            "Sarah Dev, VP Engineering, Acme, https://www.linkedin.com/in/sarah"
+        );
+    }
+}
+
 /// A finding is never undone by a later answer that knows nobody.
 #[test]
 fn nobody_never_overwrites_somebody() {

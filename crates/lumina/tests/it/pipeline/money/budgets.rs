@@ -229,7 +229,9 @@ fn an_unknown_post_counts_on_the_day_on_which_it_was_made() {
             town.pass(Duration::from_secs(20));
             town.world.call_back(
                 "/contact",
-                &post.body("IN_PROGRESS", |email| email.starts_with("person0").then(|| Value::Null)),
+                &post.body("IN_PROGRESS", |email| {
+                    email.starts_with("person0").then_some(Value::Null)
+                }),
             );
         } else {
             town.pass(2 * MINUTE);

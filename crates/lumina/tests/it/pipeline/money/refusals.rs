@@ -145,6 +145,21 @@ fn a_refused_second_post_gives_up_nothing() {
     assert_eq!(town.failed_runs(), 0);
 }
 
+/// However long the provider is down when a batch of unknown outcome is to be sent again, nobody is given up.
+#[test]
+fn a_second_post_waits_until_the_provider_is_there() {
+    let town = Town::start();
+    let down = std::iter::repeat_n(Fate::Answered(503, json!({})), 50);
+    town.provider.next(std::iter::once(Fate::Lost).chain(down));
+    town.send(0..3);
+    town.pass(Duration::from_secs(2 * 3_600) + 30 * MINUTE);
+    town.expect_jobs(&[("submitted", 3)]);
+    town.pass(30 * MINUTE);
+    town.call_back(&town.provider.accepted()[0].finished());
+    town.expect_jobs(&[("enriched", 3)]);
+    assert_eq!(town.failed_runs(), 0);
+}
+
 /// 429 and 503 are known not to be accepted: sent again, by the same run, with nothing unknown about it.
 #[test]
 fn what_is_known_not_to_be_accepted_is_sent_again() {

@@ -6,13 +6,15 @@ use std::time::Duration;
 use clap::Args;
 use serde::Serialize;
 
-use super::output::{print_json, print_line, progress, thousands};
+use super::output::{print_json, print_line, print_next, progress, thousands};
 use super::{Global, composition, estimate};
 use crate::app::App;
 use crate::config::Config;
 use crate::ingest::ROWS_PER_TRANSACTION;
 use crate::records::{JobId, Records};
 use crate::workflows::sweep;
+
+mod dry_run;
 
 #[derive(Args)]
 pub(super) struct EnrichArgs {
@@ -30,7 +32,7 @@ pub(super) struct EnrichArgs {
     wait: bool,
 }
 
-#[derive(Serialize)]
+#[derive(Default, Serialize)]
 #[serde(rename_all = "camelCase")]
 struct Report {
     never_looked_up: u64,
@@ -40,33 +42,21 @@ struct Report {
     #[serde(skip_serializing_if = "Option::is_none")]
     paused: Option<String>,
     dry_run: bool,
+    #[serde(flatten)]
+    plan: Option<dry_run::Plan>,
 }
 
 pub(super) async fn run(global: &Global, config: &Config, args: &EnrichArgs) -> anyhow::Result<ExitCode> {
-    let app = composition::open_client(config).await?;
-    let missing = app.records.count_never_looked_up().await?;
-    let wanted = missing.min(args.limit.unwrap_or(u64::MAX));
-    if wanted > 0 {
-        eprintln!(
-            "{} personal subscribers were never looked up; {} would be now: {}.",
-            thousands(missing),
-            thousands(wanted),
-            estimate::describe(config, wanted)
-        );
-    }
-    let mut report = Report {
-        never_looked_up: missing,
-        lookups_created: 0,
-        workflow_ids: Vec::new(),
-        jobs: 0,
-        paused: None,
-        dry_run: args.dry_run,
-    };
     if args.dry_run {
-        report.jobs = app.records.census().await?.open_jobs();
-        show(global, &report)?;
+        dry_run::run(global, config, args.limit).await?;
         return Ok(ExitCode::SUCCESS);
     }
+    let app = composition::open_client(config).await?;
+    let (missing, wanted) = count(config, &app, args.limit).await?;
+    let mut report = Report {
+        never_looked_up: missing,
+        ..Report::default()
+    };
     if estimate::agree(wanted, args.yes, "with --limit N only so many are")? {
         report.lookups_created = create(&app, wanted).await?;
     }
@@ -78,6 +68,21 @@ pub(super) async fn run(global: &Global, config: &Config, args: &EnrichArgs) -> 
     }
     app.store.close().await?;
     Ok(ExitCode::SUCCESS)
+}
+
+/// How many were never looked up, and how many of them are wanted; said with what that costs.
+async fn count(config: &Config, app: &App, limit: Option<u64>) -> anyhow::Result<(u64, u64)> {
+    let missing = app.records.count_never_looked_up().await?;
+    let wanted = missing.min(limit.unwrap_or(u64::MAX));
+    if wanted > 0 {
+        eprintln!(
+            "{} personal subscribers were never looked up; {} would be now: {}.",
+            thousands(missing),
+            thousands(wanted),
+            estimate::describe(config, wanted)
+        );
+    }
+    Ok((missing, wanted))
 }
 
 async fn create(app: &App, wanted: u64) -> anyhow::Result<u64> {
@@ -108,13 +113,6 @@ fn show(global: &Global, report: &Report) -> anyhow::Result<()> {
     if global.json {
         return print_json(report);
     }
-    if report.dry_run {
-        return print_line(&format!(
-            "Nothing was changed. {} lookups would be created at most, and {} are open already.",
-            thousands(report.never_looked_up),
-            thousands(report.jobs)
-        ));
-    }
     print_line(&format!("{} lookups created", thousands(report.lookups_created)))?;
     print_line(&format!(
         "{} jobs given to {} runs",
@@ -122,8 +120,14 @@ fn show(global: &Global, report: &Report) -> anyhow::Result<()> {
         report.workflow_ids.len()
     ))?;
     match &report.paused {
-        Some(reason) => print_line(&format!("nothing is bought now: {reason}")),
-        None => Ok(()),
+        Some(reason) => {
+            print_line(&format!("nothing is bought now: {reason}"))?;
+            print_next(&[("lumina doctor", "what is in the way, and what to do")])
+        }
+        None => print_next(&[(
+            "lumina jobs list",
+            "how far they are; a running `lumina serve` works them off",
+        )]),
     }
 }
 
