@@ -6,6 +6,7 @@
 //! them. Keep the raw body beside what was read from it.
 
 mod company;
+mod head;
 pub(crate) mod lenient;
 mod person;
 
@@ -16,6 +17,7 @@ use bytes::Bytes;
 use serde::Deserialize;
 
 pub use company::{Company, CompanyLocations, Headcount, Industry, Place};
+pub use head::{RecordHead, ResultHead};
 pub use person::{Employment, Employments, JobFunction, Location, Profile, SocialProfile, SocialProfiles};
 
 use crate::EnrichmentId;

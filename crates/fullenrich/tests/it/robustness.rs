@@ -1,7 +1,7 @@
 //! Whatever comes in, reading it never panics, and a large body is no trouble.
 
 use bytes::Bytes;
-use lumina_fullenrich::result::Record;
+use lumina_fullenrich::result::{Record, ResultHead};
 use lumina_fullenrich::{Answer, MAX_RESPONSE_BYTES};
 use proptest::prelude::*;
 use serde_json::{Map, Value};
@@ -125,7 +125,11 @@ fn good_record(number: usize) -> String {
 
 /// Reads the body and everything that is computed from it.
 fn read_all(body: Bytes) -> Option<usize> {
-    let answer = Answer::parse(body).ok()?;
+    let head = ResultHead::parse(&body).ok();
+    let answer = Answer::parse(body).ok();
+    let whole = answer.as_ref().map(ResultHead::from);
+    assert_eq!(head, whole, "the head alone says what the whole says");
+    let answer = answer?;
     let result = answer.result();
     let people = result.data.iter().filter_map(|record| record.profile.as_deref());
     for person in people {
@@ -169,6 +173,7 @@ proptest! {
             records.insert(at.index(records.len() + 1), spoilt);
         }
         let body = format!(r#"{{"status":"FINISHED","data":[{}]}}"#, records.join(","));
+        read_all(body.clone().into());
         let (result, _) = Answer::parse(body.clone().into()).expect("it is an object").into_parts();
         for number in 0..good {
             let job = number.to_string();
@@ -187,6 +192,7 @@ proptest! {
             r#"{{{whole},"status":"FINISHED","cost":{{"credits":1}},"data":[{{{record},"custom":{{"job_id":"7"}},"profile":
             {{{person},"full_name":"Sarah Dev","employment":{{"current":{{{position},"title":"Founder"}}}}}}}}]}}"#
         );
+        read_all(body.clone().into());
         let (result, _) = Answer::parse(body.clone().into()).expect("it is an object").into_parts();
         prop_assert_eq!((result.is_final(), result.credits()), (true, Some(1)), "{}", body);
         prop_assert_eq!(result.data.len(), 1, "{}", body);
