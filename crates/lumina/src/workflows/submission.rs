@@ -187,6 +187,7 @@ async fn send(
             })
         }
         StartOutcome::Unknown { reason, code } => {
+            tracing::warn!(%run, post, %reason, "it is not known whether the provider accepted the batch; a sign of it is waited for");
             let error = match Guard::UnknownOutcome.is_removed() {
                 true => StepError::retry(reason),
                 false => StepError::unknown(reason),
