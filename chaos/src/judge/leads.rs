@@ -102,12 +102,13 @@ fn said<'w>(sales: impl Iterator<Item = &'w Sale<'w>>, field: Field) -> Vec<&'w 
     sales.filter_map(|sale| field(sale.said?)).collect()
 }
 
-/// A field has to be what one of the answers said. Where none that came said anything, a repeat may have said what an
-/// answer said that did not come; and where none ever did, there is nothing to hold it against.
+/// A field has to be what one of the answers said. Where none that came said anything, it may be what one said that did
+/// not come, as a free repeat says it again, or a part of that: a name is made of its parts where it is not said as a
+/// whole. And where none ever did, there is nothing to hold it against.
 fn fits(has: Option<&str>, told: &[&str], anywhere: &[&str]) -> bool {
     match has {
         Some(has) if anywhere.is_empty() => !has.is_empty(),
-        Some(has) if told.is_empty() => anywhere.contains(&has),
+        Some(has) if told.is_empty() => anywhere.iter().any(|said| said.contains(has)),
         Some(has) => told.contains(&has),
         None => told.is_empty(),
     }

@@ -130,6 +130,18 @@ const CASES: &[(Invariant, Case)] = &[
     ),
     (
         Leads,
+        Case::new("a lead has a part of the name that the provider told", |world| {
+            lead(world, ANNA).full_name = Some("The one".to_owned());
+        }),
+    ),
+    (
+        Leads,
+        Case::new("a lead has a name that no answer said", |world| {
+            lead(world, CARL).full_name = Some("Somebody else".to_owned());
+        }),
+    ),
+    (
+        Leads,
         Case::new("a lead lacks the page that the provider told", |world| {
             lead(world, ANNA).linkedin_url = None;
         }),

@@ -50,6 +50,12 @@ const CASES: &[Case] = &[
         lead(world, CARL).full_name = None;
     }),
     Case::new(
+        "a lead has a part of the name that an answer said that never came",
+        |world| {
+            lead(world, CARL).full_name = Some("The one".to_owned());
+        },
+    ),
+    Case::new(
         "a charged person is stale, because the answer came to a process that was killed",
         |world| {
             forget_carl(world);
