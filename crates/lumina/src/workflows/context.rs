@@ -223,13 +223,25 @@ impl Context {
     }
 }
 
-/// The run and attempt that the records' own tags name: part of the signed body.
+/// The run and attempt that the records' own tags name, or, where there is no record, the batch's: both are part of the
+/// signed body.
 fn find_named(answer: &Answer) -> Option<(RunId, u32)> {
-    answer.result().data.iter().find_map(|record| {
+    let tagged = answer.result().data.iter().find_map(|record| {
         let run: Uuid = record.custom.get(RUN_TAG)?.parse().ok()?;
         let attempt = record.custom.get(ATTEMPT_TAG)?.parse().ok()?;
         Some((RunId(run), attempt))
-    })
+    });
+    tagged.or_else(|| read_name(answer.result().name.as_deref()?))
+}
+
+/// What a batch is called at the provider.
+pub(super) fn name_of(run: RunId, attempt: u32) -> String {
+    format!("Lumina {run} ({attempt})")
+}
+
+fn read_name(name: &str) -> Option<(RunId, u32)> {
+    let (run, attempt) = name.strip_prefix("Lumina ")?.strip_suffix(')')?.split_once(" (")?;
+    Some((RunId(run.parse().ok()?), attempt.parse().ok()?))
 }
 
 /// Reads a body that came in.

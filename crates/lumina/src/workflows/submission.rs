@@ -11,7 +11,7 @@ use serde::{Deserialize, Serialize};
 use std::sync::Arc;
 
 use super::ENRICHMENT_NAMESPACE;
-use super::context::{ATTEMPT_TAG, Context, JOB_TAG, RUN_TAG};
+use super::context::{ATTEMPT_TAG, Context, JOB_TAG, RUN_TAG, name_of};
 use super::reading::limited;
 use super::subscriber_enrichment::{DOUBT, RECONCILE, SUBMIT};
 use crate::guards::Guard;
@@ -133,7 +133,7 @@ fn make_request(
         Ok(items) => items,
         Err(unfit) => return Ok(Err(unfit)),
     };
-    let request = BatchRequest::new(format!("Lumina {run} ({post})"), items).map_err(StepError::fail)?;
+    let request = BatchRequest::new(name_of(run, post), items).map_err(StepError::fail)?;
     let Some(callback) = &context.provider.callback else {
         return Ok(Ok(request));
     };
