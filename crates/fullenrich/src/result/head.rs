@@ -15,6 +15,9 @@ pub struct ResultHead {
     /// The enrichment id.
     #[serde(deserialize_with = "enrichment_id")]
     pub id: Option<EnrichmentId>,
+    /// The name that the batch was sent under.
+    #[serde(deserialize_with = "lenient::text")]
+    pub name: Option<String>,
     /// How far it has come.
     #[serde(deserialize_with = "status")]
     pub status: Option<BatchStatus>,
@@ -66,6 +69,7 @@ impl From<&Answer> for ResultHead {
         let custom = result.data.iter().map(|record| record.custom.clone());
         Self {
             id: result.id.clone(),
+            name: result.name.clone(),
             status: result.status.clone(),
             cost: result.cost.clone(),
             records: custom.map(|custom| RecordHead { custom }).collect(),

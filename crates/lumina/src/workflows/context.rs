@@ -234,13 +234,25 @@ impl Context {
     }
 }
 
-/// The run and attempt that the records' own tags name: part of the signed body.
+/// The run and attempt that the records' own tags name, or, where there is no record, the batch's: both are part of the
+/// signed body.
 fn find_named(head: &ResultHead) -> Option<(RunId, u32)> {
-    head.records.iter().find_map(|record| {
+    let tagged = head.records.iter().find_map(|record| {
         let run: Uuid = record.custom.get(RUN_TAG)?.parse().ok()?;
         let attempt = record.custom.get(ATTEMPT_TAG)?.parse().ok()?;
         Some((RunId(run), attempt))
-    })
+    });
+    tagged.or_else(|| read_name(head.name.as_deref()?))
+}
+
+/// What a batch is called at the provider.
+pub(super) fn name_of(run: RunId, attempt: u32) -> String {
+    format!("Lumina {run} ({attempt})")
+}
+
+fn read_name(name: &str) -> Option<(RunId, u32)> {
+    let (run, attempt) = name.strip_prefix("Lumina ")?.strip_suffix(')')?.split_once(" (")?;
+    Some((RunId(run.parse().ok()?), attempt.parse().ok()?))
 }
 
 /// Reads a body that came in.
