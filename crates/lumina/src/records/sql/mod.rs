@@ -2,11 +2,13 @@
 
 use lumina_workflow::store::Attachment;
 use lumina_workflow::{Payload, RunId};
-use lumina_workflow_sqlite::{AttachError, SqliteStore, Tx, attach};
+use lumina_workflow_sqlite::{AttachError, Tx, attach};
 use rusqlite::Connection;
 use rusqlite::types::Type;
 use serde::Serialize;
 use uuid::Uuid;
+
+use super::handle::{Place, ReadError, Records};
 
 mod answers;
 mod applying;
@@ -28,25 +30,8 @@ mod stamp;
 mod sweep;
 mod unapplied;
 
-pub use checkup::check_up;
+pub(super) use checkup::check_up;
 pub use sweep::{Sweep, Swept};
-
-/// The application's migrations, in order.
-pub const MIGRATIONS: &[(&str, &str)] = &[
-    (
-        "0001_first_light",
-        include_str!("../../../migrations/sqlite/0001_first_light.sql"),
-    ),
-    (
-        "0002_money_safe",
-        include_str!("../../../migrations/sqlite/0002_money_safe.sql"),
-    ),
-];
-
-/// A read that failed.
-#[derive(Debug, thiserror::Error)]
-#[error("the database could not be read: {0}")]
-pub struct ReadError(pub String);
 
 impl From<rusqlite::Error> for ReadError {
     fn from(error: rusqlite::Error) -> Self {
@@ -54,25 +39,13 @@ impl From<rusqlite::Error> for ReadError {
     }
 }
 
-/// The application's tables.
-#[derive(Clone)]
-pub struct Records {
-    store: std::sync::Arc<SqliteStore>,
-}
-
 impl Records {
-    /// Works on this store's database.
-    #[must_use]
-    pub fn new(store: std::sync::Arc<SqliteStore>) -> Self {
-        Self { store }
-    }
-
     async fn read<T: Send + 'static>(
         &self,
         query: impl FnOnce(&Connection) -> rusqlite::Result<T> + Send + 'static,
     ) -> Result<T, ReadError> {
-        let answer = self
-            .store
+        let Place::Sqlite(store) = &self.place;
+        let answer = store
             .read(query)
             .await
             .map_err(|error| ReadError(error.to_string()))?;

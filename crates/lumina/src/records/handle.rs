@@ -1,0 +1,82 @@
+//! The records as the rest of the application has them, whichever database they are in.
+
+use std::sync::Arc;
+
+use lumina_workflow::{Payload, StepError};
+use lumina_workflow_sqlite::SqliteStore;
+use serde::Serialize;
+
+use super::db::{Failure, Got};
+
+/// A read that failed.
+#[derive(Debug, thiserror::Error)]
+#[error("the database could not be read: {0}")]
+pub struct ReadError(pub String);
+
+impl From<Failure> for ReadError {
+    fn from(failure: Failure) -> Self {
+        Self(failure.to_string())
+    }
+}
+
+/// The application's tables. What changes them is made without a handle: the store that commits it knows its own.
+#[derive(Clone)]
+pub struct Records {
+    pub(super) place: Place,
+}
+
+/// Where the tables are.
+#[derive(Clone)]
+pub(super) enum Place {
+    Sqlite(Arc<SqliteStore>),
+}
+
+impl From<Arc<SqliteStore>> for Place {
+    fn from(store: Arc<SqliteStore>) -> Self {
+        Self::Sqlite(store)
+    }
+}
+
+impl Records {
+    /// Works on this store's database.
+    #[must_use]
+    pub fn new(store: Arc<SqliteStore>) -> Self {
+        Self { place: store.into() }
+    }
+}
+
+/// What an attachment answers: a JSON payload.
+pub(super) fn answer<T: Serialize>(written: Got<T>) -> Got<Payload> {
+    Payload::encode(&written?).map_err(|problem| Failure::Refused(StepError::fail(problem)))
+}
+
+/// An attachment of the same writes on every database: `writes!(|tx, run| close(tx, *run))`. What they need is lent to
+/// them each time that they run.
+macro_rules! writes {
+    (|$tx:ident $(, $given:ident)*| $work:expr) => {{
+        let given = ($($given,)*);
+        lumina_workflow_sqlite::attach(move |tx| {
+            let ($($given,)*) = &given;
+            let $tx = &$crate::records::sqlite::Writing::new(tx);
+            let work = async { $crate::records::handle::answer($work.await) };
+            Ok($crate::records::sqlite::ready(work)?)
+        })
+    }};
+}
+pub(super) use writes;
+
+/// What the records answer on whichever database they are in: `reads!(self, |db| count(db))`.
+macro_rules! reads {
+    ($records:expr, |$db:ident| $work:expr) => {{
+        let $crate::records::handle::Place::Sqlite(store) = &$records.place;
+        let read = store.read(move |connection| {
+            let $db = &$crate::records::sqlite::Reading(connection);
+            $crate::records::sqlite::ready($work)
+        });
+        match read.await {
+            Ok(got) => got.map_err($crate::records::ReadError::from),
+            Err(error) => Err($crate::records::ReadError(error.to_string())),
+        }
+    }};
+}
+pub(super) use reads;
