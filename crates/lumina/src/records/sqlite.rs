@@ -29,7 +29,11 @@ pub const MIGRATIONS: &[(&str, &str)] = &[
 /// # Errors
 /// When the database cannot be read.
 pub fn check_up(connection: &Connection, view: View, reconcile_window: Duration) -> rusqlite::Result<Checkup> {
-    sql::check_up(connection, view, reconcile_window)
+    let looked = ready(sql::check_up(&Reading(connection), view, reconcile_window));
+    looked.map_err(|failure| match failure {
+        Failure::Sqlite(AttachError::Sql(error)) => error,
+        failure => rusqlite::Error::ToSqlConversionFailure(failure.to_string().into()),
+    })
 }
 
 /// What the work comes to. It waits for nothing but its statements, and SQLite has executed one when its call returns.

@@ -18,7 +18,7 @@ pub(in crate::records) enum Value<'v> {
 /// The values of a statement, from whatever converts into one.
 macro_rules! values {
     ($($value:expr),* $(,)?) => {
-        &[$($crate::records::db::Value::from($value)),*]
+        [$($crate::records::db::Value::from($value)),*]
     };
 }
 pub(in crate::records) use values;

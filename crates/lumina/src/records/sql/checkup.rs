@@ -1,15 +1,16 @@
-//! Where everything stands, read on any connection.
+//! Where everything stands.
 
-use std::collections::BTreeMap;
 use std::time::Duration;
 
 use jiff::{SignedDuration, Timestamp};
-use rusqlite::{Connection, OptionalExtension, params};
 use uuid::Uuid;
 
 use super::ledger::spending;
-use super::sweep::read_pauses;
-use super::{from_micros, micros};
+use super::micros;
+use super::pauses::read_pauses;
+use super::reads::{count, groups};
+use super::stamp::find_people;
+use crate::records::db::{Db, Got, Row, Sql, sql, values};
 use crate::records::{AnswerId, Batches, Checkup, View};
 
 /// How long an answer may take to be applied before that is worth a word.
@@ -18,81 +19,68 @@ const APPLIED_WITHIN: SignedDuration = SignedDuration::from_mins(5);
 /// How long a refused delivery is worth a word.
 const REFUSED_WITHIN: SignedDuration = SignedDuration::from_hours(24);
 
-/// Looks at everything at this time. The connection need not be a store's, so that nothing is changed by looking.
-///
-/// # Errors
-/// When the database cannot be read.
-pub fn check_up(connection: &Connection, view: View, reconcile_window: Duration) -> rusqlite::Result<Checkup> {
-    let (now, window) = (
-        view.now,
-        SignedDuration::try_from(reconcile_window).unwrap_or(SignedDuration::MAX),
-    );
-    let ago = |span: SignedDuration| micros(now).saturating_sub(i64::try_from(span.as_micros()).unwrap_or(i64::MAX));
-    let count = |sql: &str| connection.query_row(sql, [], |row| row.get::<_, u64>(0));
+/// Looks at everything at this time.
+pub(in crate::records) async fn check_up(db: &impl Db, view: View, reconcile_window: Duration) -> Got<Checkup> {
+    let now = view.now;
+    let window = SignedDuration::try_from(reconcile_window).unwrap_or(SignedDuration::MAX);
+    let watched_since = ago(now, window);
     Ok(Checkup {
-        people: read_people(connection)?,
-        pauses: read_pauses(connection)?,
-        spending: spending(connection, view.budgets, now)?,
+        people: find_people(db).await?,
+        pauses: read_pauses(db).await?,
+        spending: spending(db, view.budgets, now).await?,
         jobs: groups(
-            connection,
-            "SELECT status, count(*) FROM enrichment_job GROUP BY status",
-            (),
-        )?,
-        unowned: count("SELECT count(*) FROM enrichment_job WHERE run IS NULL AND status = 'pending'")?,
-        oldest_unowned: read_oldest_unowned(connection)?,
-        waiting: read_waiting(connection)?,
-        out: read_out(
-            connection,
-            "(outcome = 'running' OR (outcome = 'unknown' AND posted_at > ?1))",
-            ago(window),
-        )?,
-        in_doubt: read_out(connection, "outcome = 'unknown' AND posted_at > ?1", ago(window))?,
-        given_up: count("SELECT count(*) FROM enrichment WHERE ask_at IS NOT NULL AND ended_at IS NULL")?,
-        unclaimed: count(
-            "SELECT count(*) FROM enrichment_answer a WHERE NOT EXISTS (SELECT 1 FROM enrichment e WHERE e.id = a.enrichment)",
-        )?,
-        last_unclaimed: read_last_unclaimed(connection)?,
-        unapplied: connection.query_row(
-            "SELECT count(*) FROM enrichment_answer a JOIN enrichment e ON e.id = a.enrichment
-             WHERE a.is_final AND a.applied_at IS NULL AND a.received_at < ? AND NOT EXISTS
-                 (SELECT 1 FROM enrichment_answer o WHERE o.enrichment = a.enrichment AND o.is_final AND o.applied_at IS NOT NULL)",
-            [ago(APPLIED_WITHIN)],
-            |row| row.get(0),
-        )?,
+            db,
+            sql!("SELECT status, count(*) FROM enrichment_job GROUP BY status"),
+            &[],
+        )
+        .await?,
+        unowned: count(
+            db,
+            sql!("SELECT count(*) FROM enrichment_job WHERE run IS NULL AND status = 'pending'"),
+        )
+        .await?,
+        oldest_unowned: read_oldest_unowned(db).await?,
+        waiting: read_waiting(db).await?,
+        out: read_out(db, &OUT, watched_since).await?,
+        in_doubt: read_out(db, &IN_DOUBT, watched_since).await?,
+        given_up: count(
+            db,
+            sql!("SELECT count(*) FROM enrichment WHERE ask_at IS NOT NULL AND ended_at IS NULL"),
+        )
+        .await?,
+        unclaimed: count_unclaimed(db).await?,
+        last_unclaimed: read_last_unclaimed(db).await?,
+        unapplied: count_unapplied(db, ago(now, APPLIED_WITHIN)).await?,
         refused: groups(
-            connection,
-            "SELECT code, count(*) FROM rejected_delivery WHERE route LIKE 'enrichment%' AND received_at >= ? GROUP BY code",
-            [ago(REFUSED_WITHIN)],
-        )?,
+            db,
+            sql!(
+                "SELECT code, count(*) FROM rejected_delivery WHERE route LIKE 'enrichment%' AND received_at >= ?
+                 GROUP BY code"
+            ),
+            &values![ago(now, REFUSED_WITHIN)],
+        )
+        .await?,
     })
 }
 
-fn groups(connection: &Connection, sql: &str, with: impl rusqlite::Params) -> rusqlite::Result<BTreeMap<String, u64>> {
-    let mut find = connection.prepare(sql)?;
-    find.query_map(with, |row| Ok((row.get(0)?, row.get(1)?)))?.collect()
+fn ago(now: Timestamp, span: SignedDuration) -> i64 {
+    micros(now).saturating_sub(i64::try_from(span.as_micros()).unwrap_or(i64::MAX))
 }
 
-fn read_people(connection: &Connection) -> rusqlite::Result<Option<String>> {
-    let sql = "SELECT value FROM stamp WHERE name = 'people'";
-    connection.query_row(sql, [], |row| row.get(0)).optional()
-}
-
-fn read_oldest_unowned(connection: &Connection) -> rusqlite::Result<Option<Timestamp>> {
-    let sql = "SELECT min(created_at) FROM enrichment_job WHERE run IS NULL AND status = 'pending'";
-    let oldest: Option<i64> = connection.query_row(sql, [], |row| row.get(0))?;
-    oldest.map(|at| from_micros(0, at)).transpose()
+async fn read_oldest_unowned(db: &impl Db) -> Got<Option<Timestamp>> {
+    let find = sql!("SELECT min(created_at) FROM enrichment_job WHERE run IS NULL AND status = 'pending'");
+    Ok(db.find(find, &[], |row| row.optional_time(0)).await?.flatten())
 }
 
 /// Ids of runs begin with the time at which they were made.
-fn read_waiting(connection: &Connection) -> rusqlite::Result<Batches> {
-    let sql = "SELECT count(*), min(run) FROM batch WHERE state = 'waiting' AND closed_at IS NULL";
-    connection.query_row(sql, [], |row| {
-        let oldest: Option<Uuid> = row.get(1)?;
-        Ok(Batches {
-            count: row.get(0)?,
-            oldest,
-            since: oldest.and_then(time_of),
-        })
+async fn read_waiting(db: &impl Db) -> Got<Batches> {
+    let all = sql!("SELECT count(*) FROM batch WHERE state = 'waiting' AND closed_at IS NULL");
+    let first = sql!("SELECT run FROM batch WHERE state = 'waiting' AND closed_at IS NULL ORDER BY run LIMIT 1");
+    let oldest: Option<Uuid> = db.find(first, &[], |row| row.get(0)).await?;
+    Ok(Batches {
+        count: count(db, all).await?,
+        oldest,
+        since: oldest.and_then(time_of),
     })
 }
 
@@ -101,25 +89,75 @@ fn time_of(id: Uuid) -> Option<Timestamp> {
     Timestamp::new(i64::try_from(seconds).ok()?, i32::try_from(nanoseconds).ok()?).ok()
 }
 
-fn read_out(connection: &Connection, which: &str, after: i64) -> rusqlite::Result<Batches> {
-    let sql = format!("SELECT count(*), min(posted_at) FROM credit_ledger WHERE {which}");
-    let mut find = connection.prepare(&sql)?;
-    let (count, since) = find.query_row([after], |row| Ok((row.get(0)?, row.get::<_, Option<i64>>(1)?)))?;
-    let sql = format!("SELECT run FROM credit_ledger WHERE {which} AND posted_at = ?2 LIMIT 1");
+/// Some batches of the ledger: how many and since when, and the first of them.
+struct Which {
+    count: Sql,
+    first: Sql,
+}
+
+macro_rules! which {
+    ($which:literal) => {
+        Which {
+            count: Sql::new(concat!(
+                "SELECT count(*), min(posted_at) FROM credit_ledger WHERE ",
+                $which
+            )),
+            first: Sql::new(concat!(
+                "SELECT run FROM credit_ledger WHERE ",
+                $which,
+                " AND posted_at = ?2 LIMIT 1"
+            )),
+        }
+    };
+}
+
+static OUT: Which = which!("(outcome = 'running' OR (outcome = 'unknown' AND posted_at > ?1))");
+
+static IN_DOUBT: Which = which!("outcome = 'unknown' AND posted_at > ?1");
+
+async fn read_out(db: &impl Db, which: &Which, after: i64) -> Got<Batches> {
+    let read = |row: &Row<'_>| Ok((row.get(0)?, row.optional_time(1)?));
+    let counted = db.find(&which.count, &values![after], read).await?;
+    let (count, since) = counted.unwrap_or_default();
+    let first = values![after, since.map(micros)];
     Ok(Batches {
         count,
-        oldest: connection
-            .query_row(&sql, params![after, since], |row| row.get(0))
-            .optional()?,
-        since: since.map(|at| from_micros(1, at)).transpose()?,
+        oldest: db.find(&which.first, &first, |row| row.get(0)).await?,
+        since,
     })
 }
 
-fn read_last_unclaimed(connection: &Connection) -> rusqlite::Result<Option<AnswerId>> {
-    let sql =
-        "SELECT id FROM enrichment_answer a WHERE NOT EXISTS (SELECT 1 FROM enrichment e WHERE e.id = a.enrichment)
-               ORDER BY id DESC LIMIT 1";
-    connection
-        .query_row(sql, [], |row| Ok(AnswerId(row.get(0)?)))
-        .optional()
+async fn count_unclaimed(db: &impl Db) -> Got<u64> {
+    count(
+        db,
+        sql!(
+            "SELECT count(*) FROM enrichment_answer a
+             WHERE NOT EXISTS (SELECT 1 FROM enrichment e WHERE e.id = a.enrichment)"
+        ),
+    )
+    .await
+}
+
+async fn read_last_unclaimed(db: &impl Db) -> Got<Option<AnswerId>> {
+    db.find(
+        sql!(
+            "SELECT id FROM enrichment_answer a
+             WHERE NOT EXISTS (SELECT 1 FROM enrichment e WHERE e.id = a.enrichment) ORDER BY id DESC LIMIT 1"
+        ),
+        &[],
+        |row| Ok(AnswerId(row.get(0)?)),
+    )
+    .await
+}
+
+async fn count_unapplied(db: &impl Db, before: i64) -> Got<u64> {
+    db.value(
+        sql!(
+            "SELECT count(*) FROM enrichment_answer a JOIN enrichment e ON e.id = a.enrichment
+             WHERE a.is_final AND a.applied_at IS NULL AND a.received_at < ? AND NOT EXISTS
+                 (SELECT 1 FROM enrichment_answer o WHERE o.enrichment = a.enrichment AND o.is_final AND o.applied_at IS NOT NULL)"
+        ),
+        &values![before],
+    )
+    .await
 }

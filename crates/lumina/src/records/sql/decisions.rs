@@ -3,12 +3,13 @@
 use lumina_enrichment::job::{IllegalTransition, JobEvent, JobStatus};
 use lumina_workflow::StepError;
 use lumina_workflow::store::Attachment;
-use lumina_workflow_sqlite::Tx;
-use rusqlite::{OptionalExtension, params};
 use uuid::Uuid;
 
-use super::{Records, Written, from_micros, micros, span, unpack_jobs, writes};
-use crate::records::{Decided, JobId, KeptJob, RetriedPage, Retrying};
+use super::jobs::find_other_open;
+use super::{micros, span, unpack_jobs};
+use crate::records::db::{Got, Lock, Row, Tx, sql, values};
+use crate::records::handle::writes;
+use crate::records::{Decided, JobId, KeptJob, Records, RetriedPage, Retrying};
 
 /// How many lookups one transaction looks at.
 const LOOKUPS_AT_ONCE: usize = 1_000;
@@ -17,20 +18,20 @@ impl Records {
     /// These lookups become pending again, those that may. The result is [`Decided`].
     #[must_use]
     pub fn retry_jobs(ids: Vec<JobId>, how: Retrying) -> Attachment {
-        writes(move |tx| decide(tx, &ids, |tx, job| retry(tx, job, how)))
+        writes!(|tx, ids, how| retry_jobs(tx, ids, *how))
     }
 
     /// The next lookups after this one that failed, or may be paid for twice, become pending again. The result is
     /// [`RetriedPage`].
     #[must_use]
     pub fn retry_all(after: Option<JobId>, how: Retrying) -> Attachment {
-        writes(move |tx| retry_page(tx, after, how))
+        writes!(|tx, after, how| retry_page(tx, *after, *how))
     }
 
     /// These lookups are given up, those that were not sent. The result is [`Decided`].
     #[must_use]
     pub fn fail_jobs(ids: Vec<JobId>, reason: String) -> Attachment {
-        writes(move |tx| decide(tx, &ids, |tx, job| fail(tx, job, &reason)))
+        writes!(|tx, ids, reason| fail_jobs(tx, ids, reason))
     }
 }
 
@@ -46,59 +47,98 @@ struct Job {
 /// Nothing when it is done, else why it is not.
 type Refusal = Option<String>;
 
-fn decide(tx: &Tx<'_>, ids: &[JobId], act: impl Fn(&Tx<'_>, &Job) -> Written<Refusal>) -> Written<Decided> {
+async fn retry_jobs(tx: &impl Tx, ids: &[JobId], how: Retrying) -> Got<Decided> {
     let mut decided = Decided::default();
     for id in ids {
-        let job = find(tx, id.0)?;
+        let job = find(tx, id.0).await?;
         let refusal = match &job {
-            Some(job) => act(tx, job)?,
-            None => Some("there is no such lookup".to_owned()),
+            Some(job) => retry(tx, job, how).await?,
+            None => there_is_none(),
         };
-        match refusal {
-            None => decided.changed.push(*id),
-            Some(why) => decided.kept.push(KeptJob {
-                id: *id,
-                status: job.map(|job| job.status.to_string()),
-                why,
-            }),
-        }
+        note(&mut decided, *id, job, refusal);
     }
     Ok(decided)
 }
 
-fn find(tx: &Tx<'_>, id: Uuid) -> Written<Option<Job>> {
-    let mut find = tx
-        .connection()
-        .prepare_cached("SELECT status, run, subscriber, dedupe_key FROM enrichment_job WHERE id = ?")?;
-    let read = |row: &rusqlite::Row<'_>| Ok((row.get::<_, String>(0)?, row.get(1)?, row.get(2)?, row.get(3)?));
-    let Some((status, run, subscriber, dedupe_key)) = find.query_row([id], read).optional()? else {
-        return Ok(None);
-    };
-    Ok(Some(Job {
-        id,
-        status: status.parse().map_err(StepError::fail)?,
-        run,
-        subscriber,
-        dedupe_key,
-    }))
+async fn fail_jobs(tx: &impl Tx, ids: &[JobId], reason: &str) -> Got<Decided> {
+    let mut decided = Decided::default();
+    for id in ids {
+        hold_run_of(tx, id.0).await?;
+        let job = find(tx, id.0).await?;
+        let refusal = match &job {
+            Some(job) => fail(tx, job, reason).await?,
+            None => there_is_none(),
+        };
+        note(&mut decided, *id, job, refusal);
+    }
+    Ok(decided)
 }
 
-fn retry_page(tx: &Tx<'_>, after: Option<JobId>, how: Retrying) -> Written<RetriedPage> {
-    let mut find_next = tx.connection().prepare_cached(
-        "SELECT id FROM enrichment_job WHERE id > ?1 AND (status = 'failed' OR (?2 AND status = 'stale'))
-         ORDER BY id LIMIT ?3",
-    )?;
+fn there_is_none() -> Refusal {
+    Some("there is no such lookup".to_owned())
+}
+
+fn note(decided: &mut Decided, id: JobId, job: Option<Job>, refusal: Refusal) {
+    match refusal {
+        None => decided.changed.push(id),
+        Some(why) => decided.kept.push(KeptJob {
+            id,
+            status: job.map(|job| job.status.to_string()),
+            why,
+        }),
+    }
+}
+
+/// While it is decided, its run does not make it ready to be sent.
+async fn hold_run_of(tx: &impl Tx, job: Uuid) -> Got<()> {
+    let find = sql!("SELECT run FROM enrichment_job WHERE id = ?");
+    let run: Option<Option<Uuid>> = tx.find(find, &values![job], |row| row.get(0)).await?;
+    match run.flatten() {
+        Some(run) => tx.lock(Lock::Run(run)).await,
+        None => Ok(()),
+    }
+}
+
+/// Nobody else changes it until the transaction ends.
+async fn find(tx: &impl Tx, id: Uuid) -> Got<Option<Job>> {
+    tx.find(
+        sql!("SELECT status, run, subscriber, dedupe_key FROM enrichment_job WHERE id = ? /*+ FOR UPDATE */"),
+        &values![id],
+        |row| read_job(row, id),
+    )
+    .await
+}
+
+fn read_job(row: &Row<'_>, id: Uuid) -> Got<Job> {
+    let status: String = row.get(0)?;
+    Ok(Job {
+        id,
+        status: status.parse().map_err(StepError::fail)?,
+        run: row.get(1)?,
+        subscriber: row.get(2)?,
+        dedupe_key: row.get(3)?,
+    })
+}
+
+async fn retry_page(tx: &impl Tx, after: Option<JobId>, how: Retrying) -> Got<RetriedPage> {
     let after = after.map_or(Uuid::nil(), |job| job.0);
-    let ids: Vec<Uuid> = find_next
-        .query_map(params![after, how.may_pay_twice, LOOKUPS_AT_ONCE], |row| row.get(0))?
-        .collect::<rusqlite::Result<_>>()?;
+    let ids: Vec<Uuid> = tx
+        .list(
+            sql!(
+                "SELECT id FROM enrichment_job WHERE id > ?1 AND (status = 'failed' OR (?2 AND status = 'stale'))
+                 ORDER BY id LIMIT ?3"
+            ),
+            &values![after, how.may_pay_twice, LOOKUPS_AT_ONCE],
+            |row| row.get(0),
+        )
+        .await?;
     let mut page = RetriedPage {
         last: ids.last().copied().map(JobId),
         ..RetriedPage::default()
     };
     for id in ids {
-        let done = match find(tx, id)? {
-            Some(job) => retry(tx, &job, how)?.is_none(),
+        let done = match find(tx, id).await? {
+            Some(job) => retry(tx, &job, how).await?.is_none(),
             None => false,
         };
         page.retried += u64::from(done);
@@ -106,20 +146,20 @@ fn retry_page(tx: &Tx<'_>, after: Option<JobId>, how: Retrying) -> Written<Retri
     Ok(page)
 }
 
-fn retry(tx: &Tx<'_>, job: &Job, how: Retrying) -> Written<Refusal> {
+async fn retry(tx: &impl Tx, job: &Job, how: Retrying) -> Got<Refusal> {
     let may_pay_twice = how.may_pay_twice;
     let next = match job.status.apply(JobEvent::Retried { may_pay_twice }) {
         Ok(next) => next,
         Err(illegal) => return Ok(Some(explain(illegal))),
     };
-    if let Some(obstacle) = find_other(tx, job, how)? {
+    if let Some(obstacle) = find_other(tx, job, how).await? {
         return Ok(Some(obstacle));
     }
-    tx.connection()
-        .prepare_cached(
-            "UPDATE enrichment_job SET status = ?, run = NULL, reason = NULL, finished_at = NULL WHERE id = ?",
-        )?
-        .execute(params![next.as_str(), job.id])?;
+    tx.execute(
+        sql!("UPDATE enrichment_job SET status = ?, run = NULL, reason = NULL, finished_at = NULL WHERE id = ?"),
+        &values![next.as_str(), job.id],
+    )
+    .await?;
     Ok(None)
 }
 
@@ -138,43 +178,37 @@ fn explain(illegal: IllegalTransition) -> String {
 }
 
 /// Another lookup of the same address that makes this one needless.
-fn find_other(tx: &Tx<'_>, job: &Job, how: Retrying) -> Written<Refusal> {
-    let connection = tx.connection();
-    let open: Option<Uuid> = connection
-        .prepare_cached(
-            "SELECT id FROM enrichment_job WHERE dedupe_key = ? AND status IN ('pending', 'submitted') AND id <> ?",
-        )?
-        .query_row(params![job.dedupe_key, job.id], |row| row.get(0))
-        .optional()?;
-    if let Some(other) = open {
+async fn find_other(tx: &impl Tx, job: &Job, how: Retrying) -> Got<Refusal> {
+    if let Some(other) = find_other_open(tx, job.subscriber, &job.dedupe_key, job.id).await? {
         return Ok(Some(format!("another lookup of its address is open: {other}")));
     }
     if how.may_pay_twice {
         return Ok(None);
     }
     let limit = micros(tx.now()).saturating_sub(span(how.refresh_after));
-    let answered: Option<i64> = connection
-        .prepare_cached(
-            "SELECT max(finished_at) FROM enrichment_job
-             WHERE subscriber = ? AND status IN ('enriched', 'not_found') AND finished_at > ? AND id <> ?",
-        )?
-        .query_row(params![job.subscriber, limit, job.id], |row| row.get(0))?;
-    let told = |at: i64| -> rusqlite::Result<String> {
-        let at = from_micros(0, at)?.strftime("%Y-%m-%d");
-        Ok(format!(
-            "its address was looked up on {at}, and is not bought again until enrichment.refresh_after is over"
-        ))
-    };
-    Ok(answered.map(told).transpose()?)
+    let answered = tx
+        .find(
+            sql!(
+                "SELECT max(finished_at) FROM enrichment_job
+             WHERE subscriber = ? AND status IN ('enriched', 'not_found') AND finished_at > ? AND id <> ?"
+            ),
+            &values![job.subscriber, limit, job.id],
+            |row| row.optional_time(0),
+        )
+        .await?;
+    Ok(answered.flatten().map(|at| {
+        let at = at.strftime("%Y-%m-%d");
+        format!("its address was looked up on {at}, and is not bought again until enrichment.refresh_after is over")
+    }))
 }
 
-fn fail(tx: &Tx<'_>, job: &Job, reason: &str) -> Written<Refusal> {
+async fn fail(tx: &impl Tx, job: &Job, reason: &str) -> Got<Refusal> {
     let why = match job.status {
-        JobStatus::Pending if is_being_sent(tx, job)? => {
+        JobStatus::Pending if is_being_sent(tx, job).await? => {
             "it is being sent just now, so it may be charged: its answer settles it"
         }
         JobStatus::Pending => {
-            give_up(tx, job, reason)?;
+            give_up(tx, job, reason).await?;
             return Ok(None);
         }
         JobStatus::Submitted => {
@@ -193,24 +227,23 @@ fn fail(tx: &Tx<'_>, job: &Job, reason: &str) -> Written<Refusal> {
 }
 
 /// Whether a batch of its run names it that may have been accepted, or is about to be sent.
-fn is_being_sent(tx: &Tx<'_>, job: &Job) -> Written<bool> {
-    let mut find = tx.connection().prepare_cached(
-        "SELECT jobs FROM enrichment_post WHERE run = ? AND state IN ('open', 'unknown', 'accepted')",
-    )?;
-    let mut posts = find.query([job.run])?;
-    while let Some(post) = posts.next()? {
-        let jobs: Vec<u8> = post.get(0)?;
-        if unpack_jobs(&jobs).contains(&job.id) {
-            return Ok(true);
-        }
-    }
-    Ok(false)
+async fn is_being_sent(tx: &impl Tx, job: &Job) -> Got<bool> {
+    let posts = tx
+        .list(
+            sql!("SELECT jobs FROM enrichment_post WHERE run = ? AND state IN ('open', 'unknown', 'accepted')"),
+            &values![job.run],
+            |row| Ok(unpack_jobs(&row.get::<Vec<u8>>(0)?)),
+        )
+        .await?;
+    Ok(posts.iter().any(|jobs| jobs.contains(&job.id)))
 }
 
-fn give_up(tx: &Tx<'_>, job: &Job, reason: &str) -> Written<()> {
+async fn give_up(tx: &impl Tx, job: &Job, reason: &str) -> Got<()> {
     let failed = job.status.apply(JobEvent::Refused).map_err(StepError::fail)?;
-    tx.connection()
-        .prepare_cached("UPDATE enrichment_job SET status = ?, reason = ?, finished_at = ? WHERE id = ?")?
-        .execute(params![failed.as_str(), reason, micros(tx.now()), job.id])?;
+    tx.execute(
+        sql!("UPDATE enrichment_job SET status = ?, reason = ?, finished_at = ? WHERE id = ?"),
+        &values![failed.as_str(), reason, micros(tx.now()), job.id],
+    )
+    .await?;
     Ok(())
 }

@@ -1,17 +1,12 @@
-//! The records on SQLite. One file per concern; each statement stands beside what it is for.
+//! The rules of the records: functions over a [`Db`](super::db::Db), the same for every database. One file per concern;
+//! each statement stands beside what it is for.
 
-use lumina_workflow::store::Attachment;
-use lumina_workflow::{Payload, RunId};
-use lumina_workflow_sqlite::{AttachError, Tx, attach};
-use rusqlite::Connection;
-use rusqlite::types::Type;
-use serde::Serialize;
+use jiff::Timestamp;
 use uuid::Uuid;
-
-use super::handle::{Place, ReadError, Records};
 
 mod answers;
 mod applying;
+mod asking;
 mod batches;
 mod checkup;
 mod decisions;
@@ -21,65 +16,26 @@ mod jobs;
 mod leads;
 mod ledger;
 mod money;
+mod open_batch;
 mod packing;
+mod pauses;
+mod places;
 mod posts;
 mod reads;
 mod replays;
 mod resends;
+mod sent;
+mod settling;
 mod stamp;
+mod subscribers;
 mod sweep;
 mod unapplied;
 
 pub(super) use checkup::check_up;
 pub use sweep::{Sweep, Swept};
 
-impl From<rusqlite::Error> for ReadError {
-    fn from(error: rusqlite::Error) -> Self {
-        Self(error.to_string())
-    }
-}
-
-impl Records {
-    async fn read<T: Send + 'static>(
-        &self,
-        query: impl FnOnce(&Connection) -> rusqlite::Result<T> + Send + 'static,
-    ) -> Result<T, ReadError> {
-        let Place::Sqlite(store) = &self.place;
-        let answer = store
-            .read(query)
-            .await
-            .map_err(|error| ReadError(error.to_string()))?;
-        Ok(answer?)
-    }
-}
-
-type Written<T> = Result<T, AttachError>;
-
-/// An attachment whose result is a JSON payload.
-fn writes<T: Serialize>(work: impl Fn(&Tx<'_>) -> Written<T> + Send + Sync + 'static) -> Attachment {
-    attach(move |tx| {
-        let value = work(tx)?;
-        Payload::encode(&value).map_err(|problem| lumina_workflow::StepError::fail(problem).into())
-    })
-}
-
-/// A text column that must hold one of a set of words.
-fn bad_word(column: usize, word: &str) -> rusqlite::Error {
-    let problem = format!("{word:?} is not a word this version knows");
-    rusqlite::Error::FromSqlConversionFailure(column, Type::Text, problem.into())
-}
-
-fn run_id(id: Uuid) -> RunId {
-    RunId(id)
-}
-
-fn micros(time: jiff::Timestamp) -> i64 {
+fn micros(time: Timestamp) -> i64 {
     time.as_microsecond()
-}
-
-fn from_micros(column: usize, micros: i64) -> rusqlite::Result<jiff::Timestamp> {
-    jiff::Timestamp::from_microsecond(micros)
-        .map_err(|error| rusqlite::Error::FromSqlConversionFailure(column, Type::Integer, error.into()))
 }
 
 /// A duration in microseconds, as far as a column can hold it.

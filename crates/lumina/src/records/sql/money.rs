@@ -3,12 +3,12 @@
 use jiff::Timestamp;
 use lumina_workflow::RunId;
 use lumina_workflow::store::Attachment;
-use lumina_workflow_sqlite::Tx;
-use rusqlite::{Connection, OptionalExtension, params};
 
-use super::{Records, Written, micros, writes};
+use super::micros;
 use crate::guards::Guard;
-use crate::records::{Allowance, Budgets, PauseReason};
+use crate::records::db::{Db, Got, Lock, Tx, sql, values};
+use crate::records::handle::writes;
+use crate::records::{Allowance, Budgets, PauseReason, Records};
 
 /// What may be spent, and what bounds it.
 pub(super) struct Left {
@@ -22,26 +22,41 @@ impl Records {
     /// it cannot be made, when today's budget does not allow it; the budget may be another one since.
     #[must_use]
     pub fn spend_today(run: RunId, attempt: u32, budgets: Budgets) -> Attachment {
-        writes(move |tx| spend_today(tx, run, attempt, budgets))
+        writes!(|tx, run, attempt, budgets| spend_today(tx, *run, *attempt, *budgets))
     }
 }
 
-fn spend_today(tx: &Tx<'_>, run: RunId, attempt: u32, budgets: Budgets) -> Written<Option<&'static str>> {
-    let connection = tx.connection();
+async fn spend_today(tx: &impl Tx, run: RunId, attempt: u32, budgets: Budgets) -> Got<Option<&'static str>> {
     let today = day_of(tx.now());
-    let mut find = connection.prepare_cached(
-        "SELECT reserved, day FROM enrichment_post WHERE run = ? AND attempt = ? AND state = 'open' AND day IS NOT NULL",
-    )?;
-    let read = |row: &rusqlite::Row<'_>| Ok((row.get(0)?, row.get(1)?));
-    let found: Option<(u64, String)> = find.query_row(params![run.0, attempt], read).optional()?;
-    let Some((reserved, day)) = found else { return Ok(None) };
-    let mut date = connection.prepare_cached("UPDATE enrichment_post SET day = ? WHERE run = ? AND attempt = ?")?;
+    tx.lock(Lock::Money).await?;
+    let found = tx
+        .find(
+            sql!(
+                "SELECT reserved, day FROM enrichment_post
+             WHERE run = ? AND attempt = ? AND state = 'open' AND day IS NOT NULL"
+            ),
+            &values![run, attempt],
+            |row| Ok((row.get::<u64>(0)?, row.get::<String>(1)?)),
+        )
+        .await?;
+    let Some((reserved, day)) = found else {
+        return Ok(None);
+    };
     // It is counted already, and is not to be in its own way.
-    date.execute(params![Option::<String>::None, run.0, attempt])?;
-    let left = left_of(connection, budgets, &today)?;
+    date_post(tx, run, attempt, None).await?;
+    let left = left_of(tx, budgets, &today).await?;
     let is_allowed = left.credits >= reserved;
-    date.execute(params![if is_allowed { today } else { day }, run.0, attempt])?;
+    date_post(tx, run, attempt, Some(if is_allowed { &today } else { &day })).await?;
     Ok((!is_allowed).then_some(left.why))
+}
+
+async fn date_post(tx: &impl Tx, run: RunId, attempt: u32, day: Option<&str>) -> Got<()> {
+    tx.execute(
+        sql!("UPDATE enrichment_post SET day = ? WHERE run = ? AND attempt = ?"),
+        &values![day, run, attempt],
+    )
+    .await?;
+    Ok(())
 }
 
 /// The UTC day of a moment, as it is stored.
@@ -49,13 +64,12 @@ pub(super) fn day_of(at: Timestamp) -> String {
     at.strftime("%Y-%m-%d").to_string()
 }
 
-/// How many credits may still be spent, budget and balance considered.
-pub(super) fn allow(tx: &Tx<'_>, allowance: Allowance) -> Written<Left> {
-    let connection = tx.connection();
-    let budget = left_of(connection, allowance.budgets, &day_of(tx.now()))?;
-    let balance = allowance
-        .balance
-        .saturating_sub(reserved_by_what_is_out(connection, tx.now())?);
+/// How many credits may still be spent, budget and balance considered. Nobody else spends until the transaction ends.
+pub(super) async fn allow(tx: &impl Tx, allowance: Allowance) -> Got<Left> {
+    tx.lock(Lock::Money).await?;
+    let budget = left_of(tx, allowance.budgets, &day_of(tx.now())).await?;
+    let reserved = reserved_by_what_is_out(tx, tx.now()).await?;
+    let balance = allowance.balance.saturating_sub(reserved);
     if balance < budget.credits {
         return Ok(Left {
             credits: balance,
@@ -67,67 +81,65 @@ pub(super) fn allow(tx: &Tx<'_>, allowance: Allowance) -> Written<Left> {
 }
 
 /// How many credits the budgets allow on a day.
-pub(super) fn left_of(connection: &Connection, budgets: Budgets, day: &str) -> rusqlite::Result<Left> {
-    type Spent = fn(&Connection, &str) -> rusqlite::Result<u64>;
-    let left = |budget: Option<u64>, spent: Spent| match budget {
-        Some(budget) => Ok(budget.saturating_sub(spent(connection, day)?)),
-        None => Ok::<_, rusqlite::Error>(u64::MAX),
+pub(super) async fn left_of(db: &impl Db, budgets: Budgets, day: &str) -> Got<Left> {
+    let (mut of_day, mut of_month) = (u64::MAX, u64::MAX);
+    if let Some(budget) = budgets.per_day {
+        of_day = budget.saturating_sub(spent_on(db, day).await?);
+    }
+    if let Some(budget) = budgets.per_month {
+        of_month = budget.saturating_sub(spent_in_month(db, day).await?);
+    }
+    if Guard::Budget.is_removed() {
+        (of_day, of_month) = (u64::MAX, u64::MAX);
+    }
+    let why = match of_month < of_day {
+        true => "waits for the next month's budget (enrichment.budget.per_month)",
+        false => "waits for the next day's budget (enrichment.budget.per_day)",
     };
-    let of_day = Left {
-        credits: left(budgets.per_day, spent_on)?,
+    Ok(Left {
+        credits: of_day.min(of_month),
         bound: PauseReason::Budget,
-        why: "waits for the next day's budget (enrichment.budget.per_day)",
-    };
-    let of_month = Left {
-        credits: left(budgets.per_month, spent_in_month)?,
-        bound: PauseReason::Budget,
-        why: "waits for the next month's budget (enrichment.budget.per_month)",
-    };
-    let bound = if of_month.credits < of_day.credits {
-        of_month
-    } else {
-        of_day
-    };
-    Ok(match Guard::Budget.is_removed() {
-        true => Left {
-            credits: u64::MAX,
-            ..bound
-        },
-        false => bound,
+        why,
     })
 }
 
 /// Credits of a day: what was charged, and for what is unanswered its upper bound.
-pub(super) fn spent_on(connection: &Connection, day: &str) -> rusqlite::Result<u64> {
-    spent_between(connection, day, day)
+async fn spent_on(db: &impl Db, day: &str) -> Got<u64> {
+    spent_between(db, day, day).await
 }
 
 /// Credits of the month of a day.
-pub(super) fn spent_in_month(connection: &Connection, day: &str) -> rusqlite::Result<u64> {
+async fn spent_in_month(db: &impl Db, day: &str) -> Got<u64> {
     let month = day.get(..7).unwrap_or(day);
-    spent_between(connection, &format!("{month}-01"), &format!("{month}-31"))
+    spent_between(db, &format!("{month}-01"), &format!("{month}-31")).await
 }
 
 /// Credits of these days, the last one included: what was charged, and for what is unanswered its upper bound.
-pub(super) fn spent_between(connection: &Connection, first: &str, last: &str) -> rusqlite::Result<u64> {
-    let mut sum = connection.prepare_cached(
-        "SELECT coalesce(sum(coalesce(e.cost, p.reserved)), 0)
-         FROM enrichment_post p LEFT JOIN enrichment e ON e.id = p.enrichment_id
-         WHERE p.day IS NOT NULL AND p.day BETWEEN ? AND ?",
-    )?;
-    sum.query_row([first, last], |row| row.get(0))
+pub(super) async fn spent_between(db: &impl Db, first: &str, last: &str) -> Got<u64> {
+    db.value(
+        sql!(
+            "SELECT CAST(coalesce(sum(coalesce(e.cost, p.reserved)), 0) AS BIGINT)
+             FROM enrichment_post p LEFT JOIN enrichment e ON e.id = p.enrichment_id
+             WHERE p.day IS NOT NULL AND p.day BETWEEN ? AND ?"
+        ),
+        &values![first, last],
+    )
+    .await
 }
 
 /// What is out may be charged after the balance was read, also when its run has been ended. What was given up because
 /// its time is over was charged before, if it ever is.
-pub(super) fn reserved_by_what_is_out(connection: &Connection, now: Timestamp) -> rusqlite::Result<u64> {
-    let mut sum = connection.prepare_cached(
-        "SELECT (SELECT coalesce(sum(p.reserved), 0) FROM batch b INDEXED BY batch_open
+pub(super) async fn reserved_by_what_is_out(db: &impl Db, now: Timestamp) -> Got<u64> {
+    db.value(
+        sql!(
+            "SELECT CAST((SELECT coalesce(sum(p.reserved), 0) FROM batch b INDEXED BY batch_open
                  JOIN enrichment_post p ON p.run = b.run LEFT JOIN enrichment e ON e.id = p.enrichment_id
                  WHERE b.closed_at IS NULL AND e.ended_at IS NULL)
               + (SELECT coalesce(sum(p.reserved), 0) FROM enrichment_post p INDEXED BY enrichment_post_places
                  JOIN batch b ON b.run = p.run LEFT JOIN enrichment e ON e.id = p.enrichment_id
-                 WHERE p.out_until > ? AND b.closed_at IS NOT NULL AND e.ended_at IS NULL)",
-    )?;
-    sum.query_row([micros(now)], |row| row.get(0))
+                 WHERE p.out_until > ? AND b.closed_at IS NOT NULL AND e.ended_at IS NULL) AS BIGINT)"
+        ),
+        &values![micros(now)],
+    )
+    .await
 }

@@ -1,12 +1,14 @@
 //! What is shown: metrics, the census, leads.
 
-use rusqlite::{Connection, Row, params};
+use std::collections::BTreeMap;
+
 use uuid::Uuid;
 
 use super::ledger::spending;
-use super::sweep::read_pauses;
-use super::{ReadError, Records, from_micros};
-use crate::records::{Census, Lead, LeadCompany, LeadQuery, Metrics, View};
+use super::pauses::read_pauses;
+use crate::records::db::{Db, Failure, Got, Row, Sql, Value, sql, values};
+use crate::records::handle::reads;
+use crate::records::{Census, Lead, LeadCompany, LeadQuery, Metrics, ReadError, Records, View};
 
 impl Records {
     /// The dashboard's numbers.
@@ -14,29 +16,7 @@ impl Records {
     /// # Errors
     /// When the database cannot be read.
     pub async fn metrics(&self, view: View) -> Result<Metrics, ReadError> {
-        self.read(move |connection| {
-            let count = |sql: &str| connection.query_row(sql, [], |row| row.get::<_, u64>(0));
-            let personal = count("SELECT count(*) FROM subscriber WHERE class = 'personal'")?;
-            let enriched = count(
-                "SELECT count(*) FROM lead l JOIN subscriber s ON s.id = l.subscriber WHERE s.class = 'personal'",
-            )?;
-            let open = count("SELECT count(*) FROM enrichment_job WHERE status IN ('pending', 'submitted')")?;
-            Ok(Metrics {
-                total_subscribers: count("SELECT count(*) FROM subscriber")?,
-                personal_email_count: personal,
-                enriched_count: enriched,
-                pending_count: open,
-                dark_funnel_percentage: percentage(enriched, personal),
-                total_credits_used: credits_used(connection)?,
-                estimated_pending_credits: open,
-                pauses: read_pauses(connection)?
-                    .into_iter()
-                    .map(|pause| pause.shown(view.looks, view.now))
-                    .collect(),
-                budget: spending(connection, view.budgets, view.now)?,
-            })
-        })
-        .await
+        reads!(self, |db| read_metrics(db, view))
     }
 
     /// How many of each there are.
@@ -44,21 +24,7 @@ impl Records {
     /// # Errors
     /// When the database cannot be read.
     pub async fn census(&self) -> Result<Census, ReadError> {
-        self.read(|connection| {
-            let groups = |sql: &str| -> rusqlite::Result<std::collections::BTreeMap<String, u64>> {
-                let mut find = connection.prepare_cached(sql)?;
-                find.query_map([], |row| Ok((row.get::<_, String>(0)?, row.get::<_, u64>(1)?)))?
-                    .collect()
-            };
-            Ok(Census {
-                classes: groups("SELECT class, count(*) FROM subscriber GROUP BY class")?,
-                jobs: groups("SELECT status, count(*) FROM enrichment_job GROUP BY status")?,
-                hidden_gems: connection
-                    .query_row("SELECT count(*) FROM lead WHERE hidden_gem", [], |row| row.get(0))?,
-                credits_used: credits_used(connection)?,
-            })
-        })
-        .await
+        reads!(self, |db| read_census(db))
     }
 
     /// How many of these dedupe keys no subscriber has.
@@ -66,15 +32,7 @@ impl Records {
     /// # Errors
     /// When the database cannot be read.
     pub async fn count_unknown(&self, keys: Vec<String>) -> Result<u64, ReadError> {
-        self.read(move |connection| {
-            let mut find = connection.prepare_cached("SELECT 1 FROM subscriber WHERE dedupe_key = ?")?;
-            let mut unknown = 0;
-            for key in &keys {
-                unknown += u64::from(!find.exists([key])?);
-            }
-            Ok(unknown)
-        })
-        .await
+        reads!(self, |db| count_unknown(db, &keys))
     }
 
     /// Leads, best first.
@@ -82,25 +40,86 @@ impl Records {
     /// # Errors
     /// When the database cannot be read.
     pub async fn leads(&self, query: LeadQuery) -> Result<Vec<Lead>, ReadError> {
-        self.read(move |connection| {
-            let (score, id) = query.after.unwrap_or((u8::MAX, Uuid::nil()));
-            let mut find = connection.prepare_cached(
-                "SELECT l.subscriber, s.email, coalesce(l.full_name, s.name), l.title, l.seniority, l.company_name,
-                        l.company_domain, l.headcount, l.headcount_range, l.industry, l.linkedin_url, l.icp_score,
-                        l.icp_reasons, l.hidden_gem, s.source, l.enriched_at
-                 FROM lead l JOIN subscriber s ON s.id = l.subscriber
-                 WHERE l.icp_score >= ?1 AND (l.icp_score < ?2 OR (l.icp_score = ?2 AND l.subscriber > ?3))
-                 ORDER BY l.icp_score DESC, l.subscriber LIMIT ?4",
-            )?;
-            find.query_map(params![query.min_score, score, id, query.limit], read_lead)?
-                .collect()
-        })
-        .await
+        reads!(self, |db| read_leads(db, query))
     }
 }
 
-fn credits_used(connection: &Connection) -> rusqlite::Result<u64> {
-    connection.query_row("SELECT coalesce(sum(cost), 0) FROM enrichment", [], |row| row.get(0))
+async fn read_metrics(db: &impl Db, view: View) -> Got<Metrics> {
+    let personal = count(db, sql!("SELECT count(*) FROM subscriber WHERE class = 'personal'")).await?;
+    let enriched =
+        sql!("SELECT count(*) FROM lead l JOIN subscriber s ON s.id = l.subscriber WHERE s.class = 'personal'");
+    let enriched = count(db, enriched).await?;
+    let open = sql!("SELECT count(*) FROM enrichment_job WHERE status IN ('pending', 'submitted')");
+    let open = count(db, open).await?;
+    let pauses = read_pauses(db).await?.into_iter();
+    Ok(Metrics {
+        total_subscribers: count(db, sql!("SELECT count(*) FROM subscriber")).await?,
+        personal_email_count: personal,
+        enriched_count: enriched,
+        pending_count: open,
+        dark_funnel_percentage: percentage(enriched, personal),
+        total_credits_used: credits_used(db).await?,
+        estimated_pending_credits: open,
+        pauses: pauses.map(|pause| pause.shown(view.looks, view.now)).collect(),
+        budget: spending(db, view.budgets, view.now).await?,
+    })
+}
+
+async fn read_census(db: &impl Db) -> Got<Census> {
+    let gems = sql!("SELECT count(*) FROM lead WHERE hidden_gem");
+    Ok(Census {
+        classes: groups(db, sql!("SELECT class, count(*) FROM subscriber GROUP BY class"), &[]).await?,
+        jobs: groups(
+            db,
+            sql!("SELECT status, count(*) FROM enrichment_job GROUP BY status"),
+            &[],
+        )
+        .await?,
+        hidden_gems: count(db, gems).await?,
+        credits_used: credits_used(db).await?,
+    })
+}
+
+pub(super) async fn count(db: &impl Db, sql: &Sql) -> Got<u64> {
+    db.value(sql, &[]).await
+}
+
+/// Numbers by what they are of.
+pub(super) async fn groups(db: &impl Db, sql: &Sql, values: &[Value<'_>]) -> Got<BTreeMap<String, u64>> {
+    let groups = db.list(sql, values, |row| Ok((row.get(0)?, row.get(1)?)));
+    Ok(groups.await?.into_iter().collect())
+}
+
+async fn count_unknown(db: &impl Db, keys: &[String]) -> Got<u64> {
+    let each: Vec<_> = keys.iter().map(|key| values![key]).collect();
+    let find = sql!("SELECT 1 FROM subscriber WHERE dedupe_key = ?");
+    let known = db.find_each(find, &each, |_| Ok(())).await?;
+    Ok(known.iter().filter(|known| known.is_none()).count() as u64)
+}
+
+async fn read_leads(db: &impl Db, query: LeadQuery) -> Got<Vec<Lead>> {
+    let (score, id) = query.after.unwrap_or((u8::MAX, Uuid::nil()));
+    db.list(
+        sql!(
+            "SELECT l.subscriber, s.email, coalesce(l.full_name, s.name), l.title, l.seniority, l.company_name,
+                    l.company_domain, l.headcount, l.headcount_range, l.industry, l.linkedin_url, l.icp_score,
+                    l.icp_reasons, l.hidden_gem, s.source, l.enriched_at
+             FROM lead l JOIN subscriber s ON s.id = l.subscriber
+             WHERE l.icp_score >= ?1 AND (l.icp_score < ?2 OR (l.icp_score = ?2 AND l.subscriber > ?3))
+             ORDER BY l.icp_score DESC, l.subscriber LIMIT ?4"
+        ),
+        &values![query.min_score, score, id, query.limit],
+        read_lead,
+    )
+    .await
+}
+
+async fn credits_used(db: &impl Db) -> Got<u64> {
+    count(
+        db,
+        sql!("SELECT CAST(coalesce(sum(cost), 0) AS BIGINT) FROM enrichment"),
+    )
+    .await
 }
 
 /// In per cent, with two decimals; 0 of nothing.
@@ -111,11 +130,9 @@ fn percentage(part: u64, whole: u64) -> f64 {
     (part as f64 * 10_000.0 / whole as f64).round() / 100.0
 }
 
-fn read_lead(row: &Row<'_>) -> rusqlite::Result<Lead> {
+fn read_lead(row: &Row<'_>) -> Got<Lead> {
     let reasons: String = row.get(12)?;
-    let unreadable = |error: serde_json::Error| {
-        rusqlite::Error::FromSqlConversionFailure(12, rusqlite::types::Type::Text, Box::new(error))
-    };
+    let unreadable = |error: serde_json::Error| Failure::Unreadable(format!("the reasons of a score: {error}"));
     Ok(Lead {
         id: row.get(0)?,
         email: row.get(1)?,
@@ -134,6 +151,6 @@ fn read_lead(row: &Row<'_>) -> rusqlite::Result<Lead> {
         icp_reasons: serde_json::from_str(&reasons).map_err(unreadable)?,
         hidden_gem: row.get(13)?,
         source: row.get(14)?,
-        enriched_at: from_micros(15, row.get(15)?)?,
+        enriched_at: row.time(15)?,
     })
 }

@@ -23,14 +23,16 @@ impl Records {
 }
 
 pub(super) async fn find_people(db: &impl Db) -> Got<Option<String>> {
-    db.find(sql!("SELECT value FROM stamp WHERE name = 'people'"), &[], |row| row.get(0))
-        .await
+    db.find(sql!("SELECT value FROM stamp WHERE name = 'people'"), &[], |row| {
+        row.get(0)
+    })
+    .await
 }
 
 async fn settle(tx: &impl Tx, people: People) -> Got<Option<String>> {
     tx.execute(
         sql!("INSERT INTO stamp (name, value) VALUES ('people', ?) ON CONFLICT DO NOTHING"),
-        values![people.as_str()],
+        &values![people.as_str()],
     )
     .await?;
     find_people(tx).await

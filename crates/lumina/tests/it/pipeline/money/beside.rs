@@ -90,8 +90,9 @@ fn whom_one_answer_leaves_out_the_other_one_does_not_free() {
         town.pass(2 * HOUR + 3 * MINUTE);
         let posts = town.provider.accepted();
         assert_eq!(posts.len(), 2);
-        let bodies = [(0, "CANCELED"), (1, "FINISHED")]
-            .map(|(post, status)| posts[post].body(status, |email| email.starts_with("person0").then(|| person(email))));
+        let bodies = [(0, "CANCELED"), (1, "FINISHED")].map(|(post, status)| {
+            posts[post].body(status, |email| email.starts_with("person0").then(|| person(email)))
+        });
         town.call_back(&bodies[first]);
         town.call_back(&bodies[1 - first]);
         town.pass(HOUR);
