@@ -5,14 +5,13 @@ use std::time::Duration;
 
 use axum::Json;
 use axum::extract::State;
-use lumina_workflow::Payload;
-use lumina_workflow_sqlite::attach;
 use serde::Serialize;
 use tokio::sync::Mutex;
 
 use super::error::{ApiError, ErrorCode};
 use super::patience::within;
 use super::state::HttpState;
+use crate::records::Records;
 
 /// How long a probe may take before the database counts as one that cannot be written.
 const PROBE_PATIENCE: Duration = Duration::from_secs(2);
@@ -71,7 +70,6 @@ async fn probe(state: &HttpState) -> bool {
         return false;
     }
     *last = Some(now);
-    let nothing = attach(|_| Ok(Payload::null()));
-    let writing = state.app.engine.transact(runtime.new_id(), nothing);
+    let writing = state.app.engine.transact(runtime.new_id(), Records::nothing());
     matches!(within(&**runtime, PROBE_PATIENCE, writing).await, Some(Ok(_)))
 }

@@ -2,11 +2,43 @@
 
 use std::sync::Arc;
 
+use lumina_workflow::store::Attachment;
 use lumina_workflow::{Payload, StepError};
 use lumina_workflow_sqlite::SqliteStore;
 use serde::Serialize;
 
-use super::db::{Failure, Got};
+use super::db::{Failure, Got, Tx};
+
+/// An attachment of the same writes on every database: `writes!(|tx, run| close(tx, *run))`. What they need is lent to
+/// them each time that they run.
+macro_rules! writes {
+    (|$tx:ident $(, $given:ident)*| $work:expr) => {{
+        let given = ($($given,)*);
+        lumina_workflow_sqlite::attach(move |tx| {
+            let ($($given,)*) = &given;
+            let $tx = &$crate::records::sqlite::Writing::new(tx);
+            let work = async { $crate::records::handle::answer($work.await) };
+            Ok($crate::records::sqlite::ready(work)?)
+        })
+    }};
+}
+pub(super) use writes;
+
+/// What the records answer on whichever database they are in: `reads!(self, |db| count(db))`.
+macro_rules! reads {
+    ($records:expr, |$db:ident| $work:expr) => {{
+        let $crate::records::handle::Place::Sqlite(store) = &$records.place;
+        let read = store.read(move |connection| {
+            let $db = &$crate::records::sqlite::Reading(connection);
+            $crate::records::sqlite::ready($work)
+        });
+        match read.await {
+            Ok(got) => got.map_err($crate::records::ReadError::from),
+            Err(error) => Err($crate::records::ReadError(error.to_string())),
+        }
+    }};
+}
+pub(super) use reads;
 
 /// A read that failed.
 #[derive(Debug, thiserror::Error)]
@@ -45,38 +77,19 @@ impl Records {
     }
 }
 
+impl Records {
+    /// Changes nothing. That it is committed shows that the database takes what is written.
+    #[must_use]
+    pub fn nothing() -> Attachment {
+        writes!(|tx| change_nothing(tx))
+    }
+}
+
+async fn change_nothing(_: &impl Tx) -> Got<()> {
+    Ok(())
+}
+
 /// What an attachment answers: a JSON payload.
 pub(super) fn answer<T: Serialize>(written: Got<T>) -> Got<Payload> {
     Payload::encode(&written?).map_err(|problem| Failure::Refused(StepError::fail(problem)))
 }
-
-/// An attachment of the same writes on every database: `writes!(|tx, run| close(tx, *run))`. What they need is lent to
-/// them each time that they run.
-macro_rules! writes {
-    (|$tx:ident $(, $given:ident)*| $work:expr) => {{
-        let given = ($($given,)*);
-        lumina_workflow_sqlite::attach(move |tx| {
-            let ($($given,)*) = &given;
-            let $tx = &$crate::records::sqlite::Writing::new(tx);
-            let work = async { $crate::records::handle::answer($work.await) };
-            Ok($crate::records::sqlite::ready(work)?)
-        })
-    }};
-}
-pub(super) use writes;
-
-/// What the records answer on whichever database they are in: `reads!(self, |db| count(db))`.
-macro_rules! reads {
-    ($records:expr, |$db:ident| $work:expr) => {{
-        let $crate::records::handle::Place::Sqlite(store) = &$records.place;
-        let read = store.read(move |connection| {
-            let $db = &$crate::records::sqlite::Reading(connection);
-            $crate::records::sqlite::ready($work)
-        });
-        match read.await {
-            Ok(got) => got.map_err($crate::records::ReadError::from),
-            Err(error) => Err($crate::records::ReadError(error.to_string())),
-        }
-    }};
-}
-pub(super) use reads;

@@ -37,6 +37,10 @@ impl Sql {
     }
 
     /// As PostgreSQL has it.
+    #[cfg_attr(
+        not(test),
+        expect(dead_code, reason = "its store is not part of the application yet")
+    )]
     pub fn postgres(&self) -> &str {
         self.postgres.get_or_init(|| translate(self.text))
     }
