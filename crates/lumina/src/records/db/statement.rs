@@ -157,7 +157,7 @@ mod tests {
                 "INSERT INTO lumina.counter (name) VALUES ('FROM lead?') ON CONFLICT (name) DO UPDATE SET count = counter.count * 2",
             ),
         ] {
-            assert_eq!(translate(text), expected);
+            assert_eq!(Sql::new(text).postgres(), expected);
         }
     }
 }
