@@ -264,7 +264,7 @@ pub(super) fn end_enrichment(tx: &Tx<'_>, enrichment: &str, status: Option<&str>
     Ok(())
 }
 
-fn is_closed(tx: &Tx<'_>, run: Uuid) -> Written<bool> {
+pub(super) fn is_closed(tx: &Tx<'_>, run: Uuid) -> Written<bool> {
     let mut find = tx
         .connection()
         .prepare_cached("SELECT closed_at IS NOT NULL FROM batch WHERE run = ?")?;

@@ -168,17 +168,19 @@ fn find_addresses(tx: &Tx<'_>, jobs: &[Uuid]) -> Written<BTreeMap<String, Uuid>>
     Ok(by_email)
 }
 
-/// Whoever was in another POST of the same run that may charge for them, or has: it was accepted, and no answer that
-/// was applied says that it did not look at whom it does not name.
+/// Whoever was in another POST of the same run that may charge for them, or has: it is on its way, its outcome is
+/// unknown and its window not over, or no answer to it that was applied says that it has not looked at everybody.
 fn jobs_of_others(tx: &Tx<'_>, sent: &Sent) -> Written<BTreeSet<Uuid>> {
     let mut find = tx.connection().prepare_cached(
-        "SELECT p.jobs FROM enrichment e JOIN enrichment_post p ON p.run = e.run AND p.attempt = e.attempt
-         WHERE e.run = ? AND e.id <> ? AND (e.ended_at IS NULL
-             OR coalesce(e.status, '') NOT IN ('CANCELED', 'CREDITS_INSUFFICIENT')
-             OR EXISTS (SELECT 1 FROM enrichment_answer a
-                        WHERE a.enrichment = e.id AND a.is_final AND a.applied_at IS NULL))",
+        "SELECT p.jobs FROM enrichment_post p LEFT JOIN enrichment e ON e.id = p.enrichment_id
+         WHERE p.run = ?1 AND p.enrichment_id IS NOT ?2 AND (p.state = 'open'
+             OR (p.state = 'unknown' AND p.out_until > ?3)
+             OR (p.state = 'accepted' AND (e.ended_at IS NULL
+                 OR coalesce(e.status, '') NOT IN ('CANCELED', 'CREDITS_INSUFFICIENT')
+                 OR EXISTS (SELECT 1 FROM enrichment_answer a
+                            WHERE a.enrichment = e.id AND a.is_final AND a.applied_at IS NULL))))",
     )?;
-    let mut others = find.query(params![sent.run, sent.enrichment])?;
+    let mut others = find.query(params![sent.run, sent.enrichment, micros(tx.now())])?;
     let mut jobs = BTreeSet::new();
     while let Some(post) = others.next()? {
         jobs.extend(unpack_jobs(&post.get::<_, Vec<u8>>(0)?));
