@@ -237,7 +237,7 @@ pub(super) async fn end_enrichment(tx: &impl Tx, enrichment: &str, status: Optio
     Ok(())
 }
 
-async fn is_closed(tx: &impl Tx, run: Uuid) -> Got<bool> {
+pub(super) async fn is_closed(tx: &impl Tx, run: Uuid) -> Got<bool> {
     let find = sql!("SELECT closed_at IS NOT NULL FROM batch WHERE run = ?");
     let closed = tx.find(find, &values![run], |row| row.get(0)).await?;
     Ok(closed.unwrap_or(true))

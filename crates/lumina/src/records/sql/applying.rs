@@ -54,14 +54,17 @@ async fn find_sent(tx: &impl Tx, answer: AnswerId) -> Got<Sent> {
         .await?;
     // What else comes of the run's batches, and what becomes of them, waits.
     tx.lock(Lock::Run(run.ok_or_else(unknown)?)).await?;
-    let found = tx.find(
-        sql!(
-            "SELECT e.id, a.status, a.is_final, p.run, p.jobs FROM enrichment_answer a JOIN enrichment e ON e.id = a.enrichment
+    let found = tx
+        .find(
+            sql!(
+                "SELECT e.id, a.status, a.is_final, p.run, p.jobs
+             FROM enrichment_answer a JOIN enrichment e ON e.id = a.enrichment
              JOIN enrichment_post p ON p.run = e.run AND p.attempt = e.attempt WHERE a.id = ?"
-        ),
-        &values![answer.0],
-        read_sent,
-    ).await?;
+            ),
+            &values![answer.0],
+            read_sent,
+        )
+        .await?;
     Ok(found.ok_or_else(unknown)?)
 }
 
@@ -169,19 +172,21 @@ async fn find_addresses(tx: &impl Tx, jobs: &[Uuid]) -> Got<BTreeMap<String, Uui
     Ok(jobs.iter().zip(emails.await?).filter_map(by_email).collect())
 }
 
-/// Whoever was in another POST of the same run that may charge for them, or has: it was accepted, and no answer that
-/// was applied says that it did not look at whom it does not name.
+/// Whoever was in another POST of the same run that may charge for them, or has: it is on its way, its outcome is
+/// unknown and its window not over, or no answer to it that was applied says that it has not looked at everybody.
 async fn jobs_of_others(tx: &impl Tx, sent: &Sent) -> Got<BTreeSet<Uuid>> {
     let others = tx
         .list(
             sql!(
-                "SELECT p.jobs FROM enrichment e JOIN enrichment_post p ON p.run = e.run AND p.attempt = e.attempt
-             WHERE e.run = ? AND e.id <> ? AND (e.ended_at IS NULL
-                 OR coalesce(e.status, '') NOT IN ('CANCELED', 'CREDITS_INSUFFICIENT')
-                 OR EXISTS (SELECT 1 FROM enrichment_answer a
-                            WHERE a.enrichment = e.id AND a.is_final AND a.applied_at IS NULL))"
+                "SELECT p.jobs FROM enrichment_post p LEFT JOIN enrichment e ON e.id = p.enrichment_id
+                 WHERE p.run = ?1 AND p.enrichment_id IS DISTINCT FROM ?2 AND (p.state = 'open'
+                     OR (p.state = 'unknown' AND p.out_until > ?3)
+                     OR (p.state = 'accepted' AND (e.ended_at IS NULL
+                         OR coalesce(e.status, '') NOT IN ('CANCELED', 'CREDITS_INSUFFICIENT')
+                         OR EXISTS (SELECT 1 FROM enrichment_answer a
+                                    WHERE a.enrichment = e.id AND a.is_final AND a.applied_at IS NULL))))"
             ),
-            &values![sent.run, &sent.enrichment],
+            &values![sent.run, &sent.enrichment, micros(tx.now())],
             |row| Ok(unpack_jobs(&row.get::<Vec<u8>>(0)?)),
         )
         .await?;

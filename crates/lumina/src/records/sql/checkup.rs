@@ -155,7 +155,8 @@ async fn count_unapplied(db: &impl Db, before: i64) -> Got<u64> {
         sql!(
             "SELECT count(*) FROM enrichment_answer a JOIN enrichment e ON e.id = a.enrichment
              WHERE a.is_final AND a.applied_at IS NULL AND a.received_at < ? AND NOT EXISTS
-                 (SELECT 1 FROM enrichment_answer o WHERE o.enrichment = a.enrichment AND o.is_final AND o.applied_at IS NOT NULL)"
+                 (SELECT 1 FROM enrichment_answer o
+                  WHERE o.enrichment = a.enrichment AND o.is_final AND o.applied_at IS NOT NULL)"
         ),
         &values![before],
     )

@@ -98,7 +98,8 @@ pub(super) async fn keep(tx: &impl Tx, delivery: &Delivery) -> Got<()> {
 pub(super) async fn count(tx: &impl Tx, name: &str) -> Got<()> {
     tx.execute(
         sql!(
-            "INSERT INTO counter (name, count) VALUES (?, 1) ON CONFLICT (name) DO UPDATE SET count = counter.count + 1"
+            "INSERT INTO counter (name, count) VALUES (?, 1)
+             ON CONFLICT (name) DO UPDATE SET count = counter.count + 1"
         ),
         &values![name],
     )

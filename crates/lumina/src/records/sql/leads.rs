@@ -66,7 +66,8 @@ pub(super) async fn write_leads(tx: &impl Tx, found: &[(Person, &LeadRow)]) -> G
              headcount = CASE WHEN lead.job IS NOT DISTINCT FROM excluded.job
                          THEN coalesce(lead.headcount, excluded.headcount) ELSE excluded.headcount END,
              headcount_range = CASE WHEN lead.job IS NOT DISTINCT FROM excluded.job
-                         THEN coalesce(lead.headcount_range, excluded.headcount_range) ELSE excluded.headcount_range END,
+                         THEN coalesce(lead.headcount_range, excluded.headcount_range)
+                         ELSE excluded.headcount_range END,
              industry = CASE WHEN lead.job IS NOT DISTINCT FROM excluded.job
                          THEN coalesce(lead.industry, excluded.industry) ELSE excluded.industry END,
              linkedin_url = CASE WHEN lead.job IS NOT DISTINCT FROM excluded.job

@@ -9,6 +9,7 @@ use lumina_workflow::store::Attachment;
 use uuid::Uuid;
 
 use super::places::release_slot;
+use super::resends::take_back;
 use super::sent::jobs_of;
 use super::{micros, money, pauses, span};
 use crate::records::db::{Got, Tx, sql, values};
@@ -86,7 +87,8 @@ pub(super) async fn open_post(tx: &impl Tx, run: RunId, attempt: u32, jobs: &[u8
 pub(super) async fn close_post(tx: &impl Tx, run: Uuid, from: &str, to: &str) -> Got<()> {
     tx.execute(
         sql!(
-            "UPDATE enrichment_post SET state = ?, day = NULL, reserved = 0, out_until = NULL WHERE run = ? AND state = ?"
+            "UPDATE enrichment_post SET state = ?, day = NULL, reserved = 0, out_until = NULL
+             WHERE run = ? AND state = ?"
         ),
         &values![to, run, from],
     )
@@ -125,6 +127,7 @@ pub(super) async fn accept(
     if let Some(at) = posted_at {
         date_reservation(tx, post, at).await?;
     }
+    take_back(tx, post).await?;
     submit_jobs(tx, post).await
 }
 

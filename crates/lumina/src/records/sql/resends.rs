@@ -2,13 +2,15 @@
 
 use std::time::Duration;
 
+use lumina_enrichment::job::{JobEvent, JobStatus};
 use lumina_workflow::store::Attachment;
 use lumina_workflow::{RunId, StepError};
 use uuid::Uuid;
 
+use super::answers::is_closed;
 use super::pauses::find_pause;
 use super::places::{count_out, release_slot};
-use super::posts::open_post;
+use super::posts::{Post, open_post};
 use super::sent::{find_accepted, jobs_of};
 use super::{micros, money, pack_jobs, span};
 use crate::guards::Guard;
@@ -72,6 +74,31 @@ async fn find_obstacle(tx: &impl Tx, jobs: usize, budgets: Budgets) -> Got<Optio
     let today = money::day_of(tx.now());
     let left = money::left_of(tx, budgets, &today).await?;
     Ok((left.credits < jobs as u64).then(|| left.why.to_owned()))
+}
+
+/// Whoever was in a POST that is only now known to have been accepted, and is free to be bought again because another
+/// POST of the same run was not looked at: they wait for its answer instead.
+pub(super) async fn take_back(tx: &impl Tx, post: Post) -> Got<()> {
+    let mut status = JobStatus::Pending.apply(JobEvent::Submitted);
+    if is_closed(tx, post.run).await? {
+        status = status.and_then(|submitted| submitted.apply(JobEvent::RunEnded));
+    }
+    let status = status.expect("what is pending can be sent, and then given up");
+    let finished = status.is_end().then(|| micros(tx.now()));
+    let reason = "a batch that it was in is out after all";
+    let mut each = Vec::new();
+    for job in jobs_of(tx, post.run, post.attempt).await? {
+        each.push(values![post.run, status.as_str(), finished, reason, job]);
+    }
+    tx.execute_each(
+        sql!(
+            "UPDATE enrichment_job SET run = ?1, status = ?2, finished_at = ?3, reason = ?4
+             WHERE id = ?5 AND status = 'pending' AND run IS DISTINCT FROM ?1"
+        ),
+        &each,
+    )
+    .await?;
+    Ok(())
 }
 
 async fn has_place(tx: &impl Tx, run: RunId) -> Got<bool> {
