@@ -38,9 +38,11 @@ async fn settle_batch(tx: &impl Tx, run: RunId) -> Got<Settled> {
 async fn find_still_out(tx: &impl Tx, run: RunId) -> Got<Option<Out>> {
     tx.find(
         sql!(
-            "SELECT e.id, p.posted_at FROM enrichment e JOIN enrichment_post p ON p.run = e.run AND p.attempt = e.attempt
+            "SELECT e.id, p.posted_at
+             FROM enrichment e JOIN enrichment_post p ON p.run = e.run AND p.attempt = e.attempt
              WHERE e.run = ?1 AND p.posted_at IS NOT NULL AND (e.ended_at IS NULL OR EXISTS (
-                     SELECT 1 FROM enrichment_answer a WHERE a.enrichment = e.id AND a.is_final AND a.applied_at IS NULL))
+                     SELECT 1 FROM enrichment_answer a
+                     WHERE a.enrichment = e.id AND a.is_final AND a.applied_at IS NULL))
                AND EXISTS (SELECT 1 FROM enrichment_job INDEXED BY enrichment_job_run
                            WHERE run = ?1 AND status = 'submitted' AND status IN ('pending', 'submitted'))
              ORDER BY e.attempt DESC LIMIT 1"

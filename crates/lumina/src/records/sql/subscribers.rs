@@ -57,8 +57,8 @@ async fn insert_subscribers(tx: &impl Tx, rows: &[IntakeRow]) -> Got<Vec<u64>> {
     }
     tx.execute_each(
         sql!(
-            "INSERT INTO subscriber (id, email, dedupe_key, class, is_role, source, name, metadata, created_at, updated_at)
-             VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?) ON CONFLICT (dedupe_key) DO NOTHING"
+            "INSERT INTO subscriber (id, email, dedupe_key, class, is_role, source, name, metadata, created_at,
+             updated_at) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?) ON CONFLICT (dedupe_key) DO NOTHING"
         ),
         &each,
     )
@@ -99,8 +99,8 @@ async fn update_subscriber(tx: &impl Tx, id: Uuid, subscriber: &NewSubscriber) -
     let (metadata, now) = (metadata_of(subscriber), micros(tx.now()));
     tx.execute(
         sql!(
-            "UPDATE subscriber SET source = ?, name = coalesce(?, name), metadata = coalesce(?, metadata), updated_at = ?
-             WHERE id = ?"
+            "UPDATE subscriber SET source = ?, name = coalesce(?, name), metadata = coalesce(?, metadata),
+             updated_at = ? WHERE id = ?"
         ),
         &values![&subscriber.source, &subscriber.name, metadata, now, id],
     )
