@@ -1,0 +1,5 @@
+//! The store through its public interface, on a real server.
+
+#![allow(clippy::unwrap_used, reason = "what a test cannot do without ends it")]
+
+mod conformance;
