@@ -123,7 +123,8 @@ fn kept(purpose: &'static str) -> Option<String> {
 /// The first database of this purpose that no process has; made if it is the first time.
 fn claim(purpose: &'static str) -> String {
     static DESK: OnceLock<Client> = OnceLock::new();
-    let desk = DESK.get_or_init(|| on_a_thread(async { connect(shared()).await }));
+    let server = shared();
+    let desk = DESK.get_or_init(|| on_a_thread(connect(server)));
     let base = format!("lumina_test_{purpose}_{}", schema());
     on_a_thread(async move {
         for number in 0.. {
