@@ -1,7 +1,8 @@
 -- The workflow engine's tables, in the schema that is ours alone. Times are microseconds since the epoch, as in the
 -- engine's other stores, so that both reckon alike and nothing is rounded on the way. A definition's hash is its 64
 -- bits read as a signed number. Texts are compared byte by byte, whatever the database's language. Indices are
--- partial, so that a run pays only for what it is doing: ready runs, open timers and leases each have one.
+-- partial, so that a run pays only for what it is doing: ready runs, open timers and leases each have one. Where many
+-- can be equal, the id decides: what a claim gets does not hang on how the server finds it.
 
 -- The one clock. A transaction of a test can set its own time, for itself alone.
 CREATE FUNCTION now_micros() RETURNS bigint LANGUAGE sql VOLATILE AS $$
@@ -46,8 +47,8 @@ CREATE TABLE workflow_run (
     input         text    NOT NULL
 ) WITH (fillfactor = 85, autovacuum_vacuum_scale_factor = 0.05, autovacuum_vacuum_cost_delay = 1);
 
-CREATE INDEX workflow_run_ready ON workflow_run (priority DESC, ready_rank) WHERE ready_rank IS NOT NULL;
-CREATE INDEX workflow_run_timer ON workflow_run (priority DESC, wake_at) WHERE wake_at IS NOT NULL;
+CREATE INDEX workflow_run_ready ON workflow_run (priority DESC, ready_rank, id) WHERE ready_rank IS NOT NULL;
+CREATE INDEX workflow_run_timer ON workflow_run (priority DESC, wake_at, id) WHERE wake_at IS NOT NULL;
 CREATE INDEX workflow_run_lease ON workflow_run (lease_until) WHERE lease_until IS NOT NULL;
 CREATE INDEX workflow_run_finished ON workflow_run (finished_at) WHERE finished_at IS NOT NULL;
 CREATE INDEX workflow_run_blocked ON workflow_run (workflow) WHERE blocked IS NOT NULL;

@@ -11,12 +11,12 @@ ALTER TABLE workflow_run
     ADD COLUMN held_rank bigint,
     ADD COLUMN held_at   bigint;
 
-CREATE INDEX workflow_run_held ON workflow_run (workflow, held_in, priority DESC, held_rank) WHERE held_in IS NOT NULL;
+CREATE INDEX workflow_run_held ON workflow_run (workflow, held_in, priority DESC, held_rank, id) WHERE held_in IS NOT NULL;
 CREATE INDEX workflow_run_throttled ON workflow_run (id) WHERE held_in IS NOT NULL;
 
 -- Timers of runs with a flow key only make them ready, so that they take their turn.
 DROP INDEX workflow_run_timer;
-CREATE INDEX workflow_run_timer ON workflow_run (priority DESC, wake_at)
+CREATE INDEX workflow_run_timer ON workflow_run (priority DESC, wake_at, id)
     WHERE wake_at IS NOT NULL AND flow_key IS NULL;
 CREATE INDEX workflow_run_keyed_timer ON workflow_run (wake_at) WHERE wake_at IS NOT NULL AND flow_key IS NOT NULL;
 

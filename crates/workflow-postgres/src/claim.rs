@@ -33,21 +33,21 @@ macro_rules! candidates {
     };
 }
 
-const READY: &str = candidates!("r.ready_rank IS NOT NULL", "r.priority DESC, r.ready_rank");
+const READY: &str = candidates!("r.ready_rank IS NOT NULL", "r.priority DESC, r.ready_rank, r.id");
 
 const TIMERS: &str = candidates!(
     "r.wake_at IS NOT NULL AND r.flow_key IS NULL AND r.priority = $6 AND r.wake_at <= $5",
-    "r.wake_at"
+    "r.wake_at, r.id"
 );
 
 const LEASES: &str = candidates!(
     "r.lease_until IS NOT NULL AND r.lease_until <= $5 AND (r.lease_until <= $6 OR r.worker IS DISTINCT FROM $7)",
-    "r.priority DESC, r.lease_until"
+    "r.priority DESC, r.lease_until, r.id"
 );
 
 const HELD: &str = candidates!(
     "r.held_in IS NOT NULL AND r.workflow = $5 AND r.held_in = $6",
-    "r.priority DESC, r.held_rank"
+    "r.priority DESC, r.held_rank, r.id"
 );
 
 const BLOCKED: &str = concat!(

@@ -28,6 +28,7 @@ type Id = (String, String);
 pub(crate) struct Book<'g> {
     pub group: &'g Group,
     pub standing: Standing,
+    /// Those that were looked at for a decision; others may be locked as well.
     counters: BTreeMap<Id, Counter>,
     /// At which something may have a place.
     open: Vec<Id>,
@@ -66,16 +67,12 @@ impl<'g, 'c> Book<'g> {
         if keys.len() >= OPEN {
             self.group.note_ready();
         }
-        keys.sort();
-        keys.dedup();
         let now = timestamp(now)?;
-        if !keys.is_empty() {
-            // The workflow's counter is locked before its keys', by everybody.
-            self.counter(&(workflow.to_owned(), String::new())).await?;
-        }
-        for key in keys {
-            let id = (workflow.to_owned(), key);
-            if self.counter(&id).await?.is_open(&limits, now) {
+        let ids: BTreeSet<Id> = keys.into_iter().map(|key| (workflow.to_owned(), key)).collect();
+        self.lock_rows(&ids).await?;
+        for id in ids {
+            if load(self.group, &id).await?.is_open(&limits, now) {
+                self.counter(&id).await?;
                 self.open.push(id);
             }
         }
@@ -95,9 +92,19 @@ impl<'g, 'c> Book<'g> {
     pub(crate) async fn lock(&mut self, claim: &Claim, runs: impl Iterator<Item = &RunRow>) -> Result<(), Fault> {
         let limited = runs.filter(|run| !claim.limits_of(&run.workflow).is_none());
         let ids: BTreeSet<Id> = limited.flat_map(|run| [Some(whole_of(run)), key_id(run)]).flatten().collect();
-        for id in ids {
-            self.counter(&id).await?;
+        self.lock_rows(&ids).await
+    }
+
+    /// Locks counters as far as they are there: each workflow's before those of its keys.
+    async fn lock_rows(&self, ids: &BTreeSet<Id>) -> Result<(), Fault> {
+        const SQL: &str = "SELECT 1 FROM lumina.workflow_flow AS f WHERE (f.workflow, f.key) IN (\
+             SELECT * FROM unnest($1::text[], $2::text[]) UNION SELECT w, '' FROM unnest($1::text[]) AS w) \
+             ORDER BY f.workflow, f.key FOR UPDATE";
+        if ids.is_empty() {
+            return Ok(());
         }
+        let (workflows, keys): (Vec<&str>, Vec<&str>) = ids.iter().map(|(workflow, key)| (workflow.as_str(), key.as_str())).unzip();
+        self.group.execute(SQL, params![workflows, keys]).await?;
         Ok(())
     }
 
