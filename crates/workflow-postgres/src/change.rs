@@ -9,6 +9,7 @@ use crate::flow;
 use crate::group::Group;
 
 mod advance;
+mod bulk;
 mod command;
 mod event;
 mod key;
@@ -20,7 +21,8 @@ mod start;
 mod turn;
 mod unrouted;
 
-pub(crate) use event::emit;
+pub(crate) use bulk::{Stride, take};
+pub(crate) use event::{deliver_unrouted, emit};
 pub(crate) use key::read as keys_of;
 pub(crate) use start::start;
 

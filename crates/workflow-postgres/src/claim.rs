@@ -3,6 +3,7 @@
 use std::cmp::Reverse;
 use std::collections::BTreeMap;
 
+use futures_util::future::{join, join3};
 use lumina_workflow::store::{CLAIMED_EVENTS, CLAIMED_RECORDS, Claim, Claimed, Lease, RunRow, RunStatus, StoredRecord};
 use lumina_workflow::{DefinitionHash, Epoch, RunId, StoredEvent};
 use tokio_postgres::{Client, Row};
@@ -66,20 +67,23 @@ const PRIORITIES: &str = "WITH RECURSIVE p(priority) AS (\
      SELECT priority FROM p WHERE priority IS NOT NULL";
 
 /// A run that may be claimed, and that nobody else can have meanwhile.
+#[derive(Clone)]
 struct Candidate {
     run: RunRow,
     since: i64,
     place: Place,
 }
 
-/// Claims what is ready, due, expired or released.
+/// Claims what is ready, due, expired or released. Questions that do not go by each other's answers are on their way
+/// together.
 pub(crate) async fn claim(group: &Group, claim: &Claim) -> Result<Vec<Claimed>, Fault> {
-    let standing = Standing::read(&group.db).await?;
-    flow::ripen(group).await?;
-    let mut book = Book::open(group, standing, claim).await?;
+    let (standing, ripened, rare) = join3(Standing::read(&group.db), flow::ripen(group), Rare::read(group)).await;
+    ripened?;
+    let rare = rare?;
+    let mut book = Book::open(group, standing?, claim).await?;
     let mut taken = Vec::new();
     while taken.len() < claim.limit {
-        let found = candidates(&mut book, claim, &taken).await?;
+        let found = candidates(&mut book, claim, &rare, &taken).await?;
         let held = take(&mut book, claim, found, &mut taken).await?;
         // Behind those that are held now there may be others.
         if held == 0 || book.is_full() {
@@ -90,17 +94,46 @@ pub(crate) async fn claim(group: &Group, claim: &Claim) -> Result<Vec<Claimed>, 
     claimed(group, taken).await
 }
 
+/// What there mostly is nothing of.
+struct Rare {
+    /// Some run is blocked.
+    blocked: bool,
+    /// The priorities of runs with a timer.
+    priorities: Vec<i64>,
+}
+
+impl Rare {
+    async fn read(group: &Group) -> Result<Self, Fault> {
+        const BLOCKED: &str = "SELECT 1 FROM lumina.workflow_run WHERE blocked IS NOT NULL LIMIT 1";
+        let (blocked, priorities) = join(group.db.find(BLOCKED, &[]), group.db.query(PRIORITIES, &[])).await;
+        Ok(Self {
+            blocked: blocked?.is_some(),
+            priorities: priorities?.iter().map(|row| int(row, 0)).collect::<Result<_, _>>()?,
+        })
+    }
+}
+
 /// The runs that the claim gets next if nothing throttles them, in their order.
-async fn candidates(book: &mut Book<'_>, claim: &Claim, taken: &[RunRow]) -> Result<Vec<Candidate>, Fault> {
-    let wanted = claim.limit - taken.len();
-    let mut found = Vec::new();
-    collect(book.group, claim, wanted, READY, &[], &mut found).await?;
-    timers(book.group, claim, wanted, &mut found).await?;
-    leases(book.group, claim, &mut found).await?;
-    blocked_runs(book, claim, wanted, &mut found).await?;
+async fn candidates(
+    book: &mut Book<'_>,
+    claim: &Claim,
+    rare: &Rare,
+    taken: &[RunRow],
+) -> Result<Vec<Candidate>, Fault> {
+    let (group, wanted) = (book.group, claim.limit - taken.len());
+    let (ready, due, leased) = join3(
+        collect(group, claim, wanted, READY, &[]),
+        timers(group, claim, wanted, rare),
+        leases(group, claim),
+    )
+    .await;
+    let mut found = [ready?, due?, leased?].concat();
+    if rare.blocked {
+        blocked_runs(book, claim, wanted, &mut found).await?;
+    }
     for (workflow, queue, count) in book.queues(claim, wanted).await? {
         let queue = [Param::from(&workflow), Param::from(&queue)];
-        collect(book.group, claim, count, HELD, &queue, &mut found).await?;
+        found.extend(collect(group, claim, count, HELD, &queue).await?);
     }
     found.retain(|candidate| taken.iter().all(|run| run.id != candidate.run.id));
     found.sort_by_key(|candidate| (Reverse(candidate.run.priority), candidate.since, candidate.run.id));
@@ -136,19 +169,19 @@ async fn take(
 }
 
 /// Due timers, priority by priority, so that only the head of each is read.
-async fn timers(group: &Group, claim: &Claim, wanted: usize, found: &mut Vec<Candidate>) -> Result<(), Fault> {
-    for row in group.db.query(PRIORITIES, &[]).await? {
-        let due = params![group.now, int(&row, 0)?];
-        collect(group, claim, wanted, TIMERS, due, found).await?;
+async fn timers(group: &Group, claim: &Claim, wanted: usize, rare: &Rare) -> Result<Vec<Candidate>, Fault> {
+    let mut found = Vec::new();
+    for priority in &rare.priorities {
+        found.extend(collect(group, claim, wanted, TIMERS, params![group.now, *priority]).await?);
     }
-    Ok(())
+    Ok(found)
 }
 
 /// Leases that have ended, or all of others when the claimer takes over.
-async fn leases(group: &Group, claim: &Claim, found: &mut Vec<Candidate>) -> Result<(), Fault> {
+async fn leases(group: &Group, claim: &Claim) -> Result<Vec<Candidate>, Fault> {
     let ended = if claim.takeover { i64::MAX } else { group.now };
     let params = params![ended, group.now, claim.worker.0];
-    collect(group, claim, claim.limit, LEASES, params, found).await
+    collect(group, claim, claim.limit, LEASES, params).await
 }
 
 /// Blocked runs that this worker's definitions have not been tried on.
@@ -159,9 +192,6 @@ async fn blocked_runs(
     found: &mut Vec<Candidate>,
 ) -> Result<(), Fault> {
     let group = book.group;
-    if !any_blocked(group).await? {
-        return Ok(());
-    }
     let running = claim
         .definitions
         .iter()
@@ -178,11 +208,6 @@ async fn blocked_runs(
     Ok(())
 }
 
-async fn any_blocked(group: &Group) -> Result<bool, Fault> {
-    const SQL: &str = "SELECT 1 FROM lumina.workflow_run WHERE blocked IS NOT NULL LIMIT 1";
-    Ok(group.db.find(SQL, &[]).await?.is_some())
-}
-
 /// Reads the first runs of a queue that the worker may execute.
 async fn collect(
     group: &Group,
@@ -190,8 +215,7 @@ async fn collect(
     wanted: usize,
     sql: &'static str,
     more: &[Param<'_>],
-    found: &mut Vec<Candidate>,
-) -> Result<(), Fault> {
+) -> Result<Vec<Candidate>, Fault> {
     let names: Vec<&str> = claim.definitions.iter().map(|(name, _)| name.as_str()).collect();
     let hashes: Vec<i64> = claim.definitions.iter().map(|(_, hash)| hash.0.cast_signed()).collect();
     let mut params = vec![
@@ -201,10 +225,8 @@ async fn collect(
         Param::from(limit(wanted)),
     ];
     params.extend(more.iter().map(Param::borrow));
-    for row in group.db.query(sql, &params).await? {
-        found.push(candidate(group, &row)?);
-    }
-    Ok(())
+    let rows = group.db.query(sql, &params).await?;
+    rows.iter().map(|row| candidate(group, row)).collect()
 }
 
 fn candidate(group: &Group, row: &Row) -> Result<Candidate, Fault> {
@@ -258,8 +280,8 @@ async fn hand_over(group: &Group, claim: &Claim, admitted: Vec<(RunRow, i64)>) -
 
 /// What comes along: nothing is looked up for runs that have nothing yet.
 async fn claimed(group: &Group, runs: Vec<RunRow>) -> Result<Vec<Claimed>, Fault> {
-    let mut records = histories(group, &runs).await?;
-    let mut events = inboxes(group, &runs).await?;
+    let (records, events) = join(histories(group, &runs), inboxes(group, &runs)).await;
+    let (mut records, mut events) = (records?, events?);
     let claimed = runs.into_iter().map(|run| Claimed {
         lease: Lease {
             run: run.id,

@@ -42,6 +42,7 @@ mod hook;
 mod inline;
 mod listen;
 mod locks;
+mod many;
 mod migrate;
 mod options;
 mod param;

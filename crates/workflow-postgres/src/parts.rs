@@ -9,7 +9,7 @@ use lumina_workflow::store::{GROUP_MEMBERS, Member, MemberResult, StoreError};
 
 use crate::fault::Fault;
 use crate::group::Group;
-use crate::{attachment, locks};
+use crate::{attachment, many};
 
 /// What only a caller's mistake can bring about is told before anything is applied.
 pub(crate) fn check(batch: &[Member]) -> Result<(), StoreError> {
@@ -59,8 +59,7 @@ pub(crate) async fn apply(
     whole: bool,
 ) -> Result<(Vec<MemberResult>, bool), Fault> {
     let members = &batch[part];
-    locks::take(group, members).await?;
-    let mut answers = group.members(members).await?;
+    let mut answers = many::apply(group, members).await?;
     if whole {
         for (member, answer) in members.iter().zip(&mut answers) {
             group.bring_news(member, answer).await?;

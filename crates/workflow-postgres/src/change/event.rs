@@ -2,6 +2,7 @@
 
 use lumina_workflow::store::{Attachment, Delivery, EVENT_BUFFER_LIMIT, MemberResult, Outcome, Refusal};
 use lumina_workflow::{NewEvent, RunId, Target};
+use uuid::Uuid;
 
 use crate::attachment;
 use crate::column::{RUN_SCOPE, from_int, int, later, scope, to_int};
@@ -228,14 +229,14 @@ pub(super) async fn consume(group: &Group, run: RunId, seqs: &[u64]) -> Result<i
     Ok(to_int(group.execute(SQL, params![run, seqs]).await?))
 }
 
-/// What an ended run leaves in its inbox belongs to nobody again.
-pub(super) async fn leave_behind(group: &Group, run: RunId) -> Result<(), Fault> {
-    const SQL: &str = "WITH gone AS (DELETE FROM lumina.workflow_inbox WHERE run = $1 RETURNING *), \
+/// What ended runs leave in their inboxes belongs to nobody again.
+pub(super) async fn leave_behind(group: &Group, runs: Vec<Uuid>) -> Result<(), Fault> {
+    const SQL: &str = "WITH gone AS (DELETE FROM lumina.workflow_inbox WHERE run = ANY($1) RETURNING *), \
          put AS (INSERT INTO lumina.workflow_unrouted (seq, id, scope, scope_key, name, key, payload, received_at, \
          expires_at, sent_by) SELECT seq, id, scope, scope_key, name, key, payload, received_at, expires_at, sent_by \
          FROM gone) \
          UPDATE lumina.workflow_event_id AS e SET run = NULL, by_hand = false FROM gone AS g WHERE e.scope = g.scope \
          AND e.scope_key = g.scope_key AND e.id = g.id";
-    group.execute(SQL, params![run]).await?;
+    group.execute(SQL, params![runs]).await?;
     Ok(())
 }

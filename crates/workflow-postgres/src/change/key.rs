@@ -57,16 +57,19 @@ pub(super) async fn take(
     if keys.is_empty() {
         return Ok(None);
     }
-    let mut all = read(held)?;
     for key in keys {
         group.execute(TAKE, params![&key.namespace, &key.key, run]).await?;
-        all.push((key.namespace.clone(), key.key.clone()));
     }
+    with(held, keys).map(Some)
+}
+
+/// The text of a `keys` column with these keys in it as well.
+pub(super) fn with(held: Option<&str>, keys: &[CorrelationKey]) -> Result<String, Fault> {
+    let mut all = read(held)?;
+    all.extend(keys.iter().map(|key| (key.namespace.clone(), key.key.clone())));
     all.sort();
     all.dedup();
-    Ok(Some(
-        serde_json::to_string(&all).expect("pairs of texts have a JSON form"),
-    ))
+    Ok(serde_json::to_string(&all).expect("pairs of texts have a JSON form"))
 }
 
 /// Frees the run's keys.

@@ -109,7 +109,7 @@ fn end<'t>(group: &Group, ending: &'t Ending, goal: &Goal<'_>, turn: &mut Turn<'
 /// What it held is free again.
 async fn leave(group: &Group, run: RunId, goal: &Goal<'_>) -> Result<(), Fault> {
     if goal.inbox > 0 {
-        event::leave_behind(group, run).await?;
+        event::leave_behind(group, vec![run.0]).await?;
     }
     key::release(group, goal.keys).await?;
     if goal.counted {

@@ -84,11 +84,17 @@ impl Database {
     /// # Panics
     /// When one fails.
     pub fn execute(&self, sql: &str) {
-        let (config, sql) = (self.config.clone(), sql.to_owned());
-        on_a_thread(async move {
-            let client = connect(&config).await;
-            client.batch_execute(&sql).await.expect("the statements are sound");
+        let (config, sql, name) = (self.config.clone(), sql.to_owned(), self.name.clone());
+        let line = lock(&LINES).remove(&name).filter(|line| !line.is_closed());
+        let line = on_a_thread(async move {
+            let line = match line {
+                Some(line) => line,
+                None => connect(&config).await,
+            };
+            line.batch_execute(&sql).await.expect("the statements are sound");
+            line
         });
+        lock(&LINES).insert(name, line);
     }
 }
 
@@ -111,6 +117,9 @@ const EMPTY: &str = "SET synchronous_commit = off; DO $$ DECLARE list text; one 
 
 /// Databases that this process has, and does not use now.
 static KEPT: Mutex<BTreeMap<&'static str, Vec<String>>> = Mutex::new(BTreeMap::new());
+
+/// A connection to each database that was used.
+static LINES: Mutex<BTreeMap<String, Client>> = Mutex::new(BTreeMap::new());
 
 fn lock<T>(mutex: &Mutex<T>) -> std::sync::MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)

@@ -51,10 +51,12 @@ impl PostgresBackend {
         Self::opened(|options| change(options.clock(clock)), elapsed)
     }
 
-    /// On the virtual clock of a runtime, which alone lets time pass.
+    /// On the virtual clock of a runtime, which alone lets time pass. It lives for a moment, in which it is not worth
+    /// it to name statements.
     pub fn on(runtime: DeterministicRuntime) -> Self {
         let clock = StoreClock::of(Arc::new(runtime));
-        Self::opened(|options| options.mode(Mode::Inline).clock(clock), Arc::default())
+        let change = |options: Options| options.mode(Mode::Inline).statements(Statements::Unnamed).clock(clock);
+        Self::opened(change, Arc::default())
     }
 
     fn opened(change: impl FnOnce(Options) -> Options, elapsed: Arc<AtomicU64>) -> Self {
