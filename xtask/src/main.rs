@@ -7,6 +7,7 @@ mod bench;
 mod ci;
 mod mutants;
 mod process;
+mod server;
 mod smoke;
 mod test;
 mod tidy;

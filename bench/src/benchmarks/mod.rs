@@ -1,6 +1,7 @@
 //! The registry: every benchmark, one file each, in the order in which they run.
 
 mod claim_cost;
+mod fleet_throughput;
 mod floor_commit;
 mod floor_import;
 mod floor_run;
@@ -24,6 +25,7 @@ pub const ALL: &[Benchmark] = &[
     workflow_parked::BENCHMARK,
     claim_cost::BENCHMARK,
     import_rows::BENCHMARK,
+    fleet_throughput::BENCHMARK,
 ];
 
 /// Those that take so long that they run only when they are named.

@@ -185,12 +185,7 @@ async fn leases(group: &Group, claim: &Claim) -> Result<Vec<Candidate>, Fault> {
 }
 
 /// Blocked runs that this worker's definitions have not been tried on.
-async fn blocked_runs(
-    book: &Book<'_>,
-    claim: &Claim,
-    wanted: usize,
-    found: &mut Vec<Candidate>,
-) -> Result<(), Fault> {
+async fn blocked_runs(book: &Book<'_>, claim: &Claim, wanted: usize, found: &mut Vec<Candidate>) -> Result<(), Fault> {
     let group = book.group;
     let running = claim
         .definitions
@@ -301,9 +296,16 @@ async fn histories(group: &Group, runs: &[RunRow]) -> Result<BTreeMap<RunId, Vec
     if begun.is_empty() {
         return Ok(found);
     }
-    for row in group.db.query(record::OF_RUNS, params![begun, limit(CLAIMED_RECORDS)]).await? {
+    for row in group
+        .db
+        .query(record::OF_RUNS, params![begun, limit(CLAIMED_RECORDS)])
+        .await?
+    {
         let run = run_id(&row, record::RUN)?;
-        found.entry(run).or_default().push(record::decode(&row, group.payloads(), run)?);
+        found
+            .entry(run)
+            .or_default()
+            .push(record::decode(&row, group.payloads(), run)?);
     }
     Ok(found)
 }

@@ -95,7 +95,13 @@ pub(crate) async fn admit(book: &mut Book<'_>, claim: &Claim, run: &RunRow, plac
 }
 
 /// Holds a run at its place in the queue.
-pub(crate) async fn hold(book: &mut Book<'_>, run: &RunRow, place: &Place, limit: Limit, rank: i64) -> Result<(), Fault> {
+pub(crate) async fn hold(
+    book: &mut Book<'_>,
+    run: &RunRow,
+    place: &Place,
+    limit: Limit,
+    rank: i64,
+) -> Result<(), Fault> {
     const HOLD: &str = "UPDATE lumina.workflow_run SET ready_rank = NULL, wake_at = NULL, held_in = $2, held_rank = $3, \
          held_at = $4 WHERE id = $1";
     const TAKE_AWAY: &str = "UPDATE lumina.workflow_run SET status = 'waiting', epoch = $2, lease_until = NULL, \
@@ -114,7 +120,9 @@ pub(crate) async fn hold(book: &mut Book<'_>, run: &RunRow, place: &Place, limit
     book.enter(run, &queue, limit).await?;
     let group = book.group;
     if run.status == RunStatus::Running {
-        group.execute(TAKE_AWAY, params![run.id, to_int(run.epoch.0 + 1), group.now]).await?;
+        group
+            .execute(TAKE_AWAY, params![run.id, to_int(run.epoch.0 + 1), group.now])
+            .await?;
     }
     group.execute(HOLD, params![run.id, &queue, rank, group.now]).await?;
     Ok(())
@@ -122,7 +130,8 @@ pub(crate) async fn hold(book: &mut Book<'_>, run: &RunRow, place: &Place, limit
 
 /// Makes a held run ready at the place that it has.
 pub(crate) async fn let_go(group: &Group, run: RunId) -> Result<(), Fault> {
-    const FIND: &str = "SELECT workflow, flow_key, held_in FROM lumina.workflow_run WHERE id = $1 AND held_in IS NOT NULL";
+    const FIND: &str =
+        "SELECT workflow, flow_key, held_in FROM lumina.workflow_run WHERE id = $1 AND held_in IS NOT NULL";
     const READY: &str = "UPDATE lumina.workflow_run SET ready_rank = held_rank, held_in = NULL, held_rank = NULL, \
          held_at = NULL  WHERE id = $1";
     let Some(row) = group.db.find(FIND, params![run]).await? else {

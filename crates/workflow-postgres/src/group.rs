@@ -150,7 +150,11 @@ impl Group {
     pub(crate) async fn receiver(&self, run: RunId) -> Result<Option<Receiver>, Fault> {
         const SQL: &str = "SELECT id, status, inbox, ready_rank, wake_at, buffered, held_in IS NOT NULL, \
              flow_key IS NOT NULL FROM lumina.workflow_run WHERE id = $1 FOR UPDATE";
-        self.db.find(SQL, params![run]).await?.map(|row| receiver(&row)).transpose()
+        self.db
+            .find(SQL, params![run])
+            .await?
+            .map(|row| receiver(&row))
+            .transpose()
     }
 
     /// The live run that holds a key, and goes on holding it until this transaction is over: a run gives its keys
@@ -181,7 +185,8 @@ impl Group {
     /// A row that is inserted and deleted again is nothing to anybody but one who wants to insert the same: he waits
     /// for the end of this transaction.
     pub(crate) async fn reserve_key(&self, key: &CorrelationKey) -> Result<bool, Fault> {
-        const PUT: &str = "INSERT INTO lumina.workflow_key (namespace, key, run) VALUES ($1, $2, $3) ON CONFLICT DO NOTHING";
+        const PUT: &str =
+            "INSERT INTO lumina.workflow_key (namespace, key, run) VALUES ($1, $2, $3) ON CONFLICT DO NOTHING";
         const TAKE: &str = "DELETE FROM lumina.workflow_key WHERE namespace = $1 AND key = $2 AND run = $3";
         let row = params![&key.namespace, &key.key, Uuid::nil()];
         if self.execute(PUT, row).await? == 0 {

@@ -20,7 +20,10 @@ impl Inline {
     /// Does it, on the caller's thread, and nothing else meanwhile.
     pub(crate) fn block_on<T>(&self, work: impl Future<Output = T>) -> T {
         let runtime = self.runtime.lock().unwrap_or_else(PoisonError::into_inner);
-        runtime.as_ref().expect("it is there until it is dropped").block_on(work)
+        runtime
+            .as_ref()
+            .expect("it is there until it is dropped")
+            .block_on(work)
     }
 }
 

@@ -36,7 +36,10 @@ const CHANNEL: &str = "lumina_hints";
 pub(crate) async fn serve(config: Config, shared: Arc<Shared>, post: Post) {
     loop {
         if let Err(fault) = listen(&config, &shared, &post).await {
-            tracing::debug!(?fault, "the connection that hears of other processes was lost; it is made anew");
+            tracing::debug!(
+                ?fault,
+                "the connection that hears of other processes was lost; it is made anew"
+            );
         }
         // Whatever was told meanwhile was not heard.
         shared.hints.send(Hint::Ready);

@@ -135,10 +135,16 @@ pub(crate) async fn apply(
     scripts: &[Script],
 ) -> Result<Vec<&'static str>, MigrateError> {
     let failed = Failing { database };
-    db.begin(BEGIN).await.map_err(failed.at("waiting for others who change its tables"))?;
+    db.begin(BEGIN)
+        .await
+        .map_err(failed.at("waiting for others who change its tables"))?;
     let applied = apply_in(db, database, owner, scripts).await;
     match applied {
-        Ok(names) => db.commit().await.map_err(failed.at("committing its new tables")).map(|()| names),
+        Ok(names) => db
+            .commit()
+            .await
+            .map_err(failed.at("committing its new tables"))
+            .map(|()| names),
         Err(error) => {
             db.roll_back().await;
             Err(error)
@@ -176,7 +182,9 @@ async fn apply_in(
     if !is_ours(db, database).await? {
         db.batch(TRACK).await.map_err(failed.at("making its first table"))?;
     }
-    let applied = read(db, owner).await.map_err(failed.at("reading which scripts were applied"))?;
+    let applied = read(db, owner)
+        .await
+        .map_err(failed.at("reading which scripts were applied"))?;
     check(database, owner, scripts, &applied)?;
     let new = &scripts[applied.len()..];
     for (place, script) in new.iter().enumerate() {
@@ -246,7 +254,8 @@ async fn run(db: &Session, owner: &str, place: usize, script: &Script) -> Result
     db.batch(script.sql).await?;
     let place = i64::try_from(place).unwrap_or(i64::MAX);
     let hash = hash_of(script.sql);
-    db.execute(NOTE, params![owner, place, script.name, hash.as_str()]).await?;
+    db.execute(NOTE, params![owner, place, script.name, hash.as_str()])
+        .await?;
     Ok(())
 }
 

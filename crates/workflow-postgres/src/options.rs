@@ -130,7 +130,11 @@ impl Options {
             None => "localhost".to_owned(),
         };
         let port = self.config.get_ports().first().copied().unwrap_or(5_432);
-        let database = self.config.get_dbname().or(self.config.get_user()).unwrap_or("postgres");
+        let database = self
+            .config
+            .get_dbname()
+            .or(self.config.get_user())
+            .unwrap_or("postgres");
         format!("{database} at {host}:{port}")
     }
 }

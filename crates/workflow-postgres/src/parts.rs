@@ -43,7 +43,10 @@ pub(crate) fn of(batch: &[Member]) -> Vec<Range<usize>> {
     let mut parts: Vec<Range<usize>> = Vec::new();
     for (place, member) in batch.iter().enumerate() {
         let alone = member.attach.is_some();
-        match parts.last_mut().filter(|part| !alone && batch[part.start].attach.is_none()) {
+        match parts
+            .last_mut()
+            .filter(|part| !alone && batch[part.start].attach.is_none())
+        {
             Some(part) => part.end = place + 1,
             None => parts.push(place..place + 1),
         }

@@ -106,7 +106,12 @@ mod tests {
             (false, true, Some(-7), 1),
             (true, true, Some(9), 1_000),
         ] {
-            let news = News { ready, schedule, timer, inbox: runs(count) };
+            let news = News {
+                ready,
+                schedule,
+                timer,
+                inbox: runs(count),
+            };
             let letters = news.write();
             assert!(letters.iter().all(|letter| letter.len() <= LETTER));
             let mut read = News::default();
@@ -119,6 +124,12 @@ mod tests {
             assert_eq!(read, news);
         }
         assert!(News::default().write().is_empty());
-        assert_eq!(News::read("x7 r "), News { ready: true, ..News::default() });
+        assert_eq!(
+            News::read("x7 r "),
+            News {
+                ready: true,
+                ..News::default()
+            }
+        );
     }
 }

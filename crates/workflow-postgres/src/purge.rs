@@ -78,7 +78,14 @@ async fn forget_keyed(group: &Group, runs: &[Row]) -> Result<(), Fault> {
     if ids.is_empty() {
         return Ok(());
     }
-    let texts = |texts: &[String]| Param::Texts(texts.iter().map(|text| Some(crate::text::write(text).into_owned().into())).collect());
+    let texts = |texts: &[String]| {
+        Param::Texts(
+            texts
+                .iter()
+                .map(|text| Some(crate::text::write(text).into_owned().into()))
+                .collect(),
+        )
+    };
     group.execute(SQL, &[texts(&scopes), texts(&keys), ids.into()]).await?;
     Ok(())
 }
@@ -92,9 +99,21 @@ async fn delete(group: &Group, runs: Vec<Uuid>) -> Result<u64, Fault> {
     let names: Vec<&str> = names.iter().map(String::as_str).collect();
     group.execute(OWN_IDS, params![names, RUN_SCOPE]).await?;
     group.execute(BY_HAND, params![runs.clone()]).await?;
-    group.execute("DELETE FROM lumina.workflow_record WHERE run = ANY($1)", params![runs.clone()]).await?;
-    group.execute("DELETE FROM lumina.workflow_tried WHERE run = ANY($1)", params![runs.clone()]).await?;
-    group.execute("DELETE FROM lumina.workflow_run WHERE id = ANY($1)", params![runs]).await
+    group
+        .execute(
+            "DELETE FROM lumina.workflow_record WHERE run = ANY($1)",
+            params![runs.clone()],
+        )
+        .await?;
+    group
+        .execute(
+            "DELETE FROM lumina.workflow_tried WHERE run = ANY($1)",
+            params![runs.clone()],
+        )
+        .await?;
+    group
+        .execute("DELETE FROM lumina.workflow_run WHERE id = ANY($1)", params![runs])
+        .await
 }
 
 async fn events(group: &Group, count: usize) -> Result<u64, Fault> {
@@ -111,7 +130,9 @@ async fn answers(group: &Group, count: usize) -> Result<u64, Fault> {
     const SQL: &str = "DELETE FROM lumina.workflow_applied WHERE id IN (SELECT id FROM lumina.workflow_applied \
          WHERE at <= $1 ORDER BY at LIMIT $2 FOR UPDATE SKIP LOCKED)";
     let kept = i64::try_from(ANSWER_KEPT.as_micros()).expect("a day fits");
-    group.execute(SQL, params![group.now.saturating_sub(kept), limit(count)]).await
+    group
+        .execute(SQL, params![group.now.saturating_sub(kept), limit(count)])
+        .await
 }
 
 /// Schedules that nobody has declared for so long.

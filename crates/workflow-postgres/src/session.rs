@@ -99,11 +99,7 @@ impl Session {
     }
 
     /// The same for parameters of any kind.
-    pub(crate) async fn execute_typed(
-        &self,
-        sql: &str,
-        params: &[(&(dyn ToSql + Sync), Type)],
-    ) -> Result<u64, Fault> {
+    pub(crate) async fn execute_typed(&self, sql: &str, params: &[(&(dyn ToSql + Sync), Type)]) -> Result<u64, Fault> {
         self.pass(At::Statement(sql)).await?;
         let Some(statement) = self.statement(sql, params).await? else {
             return Ok(self.client.execute_typed(sql, params).await?);
@@ -148,8 +144,14 @@ impl Session {
     }
 
     async fn statement(&self, sql: &str, params: &[(&(dyn ToSql + Sync), Type)]) -> Result<Option<Statement>, Fault> {
-        let Some(statements) = &self.statements else { return Ok(None) };
-        let known = statements.lock().expect("nobody panics while holding it").get(sql).cloned();
+        let Some(statements) = &self.statements else {
+            return Ok(None);
+        };
+        let known = statements
+            .lock()
+            .expect("nobody panics while holding it")
+            .get(sql)
+            .cloned();
         if known.is_some() {
             return Ok(known);
         }
@@ -183,7 +185,10 @@ impl Drop for Session {
 }
 
 fn typed<'p>(params: &'p [Param<'p>]) -> Vec<(&'p (dyn ToSql + Sync), Type)> {
-    params.iter().map(|param| (param as &(dyn ToSql + Sync), param.kind())).collect()
+    params
+        .iter()
+        .map(|param| (param as &(dyn ToSql + Sync), param.kind()))
+        .collect()
 }
 
 fn untyped<'p>(params: &[(&'p (dyn ToSql + Sync), Type)]) -> Vec<&'p (dyn ToSql + Sync)> {

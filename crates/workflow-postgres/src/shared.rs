@@ -38,7 +38,9 @@ impl Shared {
     /// A place that this process has not given yet: now, but behind all that it has given and behind `last`.
     pub(crate) fn next_rank(&self, now: i64, last: i64) -> i64 {
         let behind = |given: i64| now.max(given.max(last).saturating_add(1));
-        let before = self.rank.fetch_update(Ordering::SeqCst, Ordering::SeqCst, |given| Some(behind(given)));
+        let before = self
+            .rank
+            .fetch_update(Ordering::SeqCst, Ordering::SeqCst, |given| Some(behind(given)));
         behind(before.expect("there is always a next place"))
     }
 

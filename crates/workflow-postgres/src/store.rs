@@ -88,7 +88,10 @@ impl PostgresStore {
             place,
             listener: Mutex::default(),
         };
-        let prepared = inner.run(prepare(inner.core.clone())).await.and_then(|prepared| prepared);
+        let prepared = inner
+            .run(prepare(inner.core.clone()))
+            .await
+            .and_then(|prepared| prepared);
         prepared.map_err(|error| OpenError::Unreachable {
             database: inner.core.shared.name.clone(),
             problem: error.to_string(),
@@ -153,7 +156,10 @@ impl PostgresStore {
 /// # let _ = number;
 /// ```
 #[derive(Clone)]
-pub struct Parameter(Arc<dyn tokio_postgres::types::ToSql + Send + Sync>, tokio_postgres::types::Type);
+pub struct Parameter(
+    Arc<dyn tokio_postgres::types::ToSql + Send + Sync>,
+    tokio_postgres::types::Type,
+);
 
 impl Parameter {
     /// A value of this type.
@@ -175,15 +181,14 @@ async fn prepare(core: Arc<Core>) -> Result<Result<(), MigrateError>, StoreError
 
 impl Inner {
     /// Does it where the store works. Nobody may be waiting for it any more: it is done all the same.
-    async fn run<T: Send + 'static>(
-        &self,
-        work: impl Future<Output = T> + Send + 'static,
-    ) -> Result<T, StoreError> {
+    async fn run<T: Send + 'static>(&self, work: impl Future<Output = T> + Send + 'static) -> Result<T, StoreError> {
         match &self.place {
             Place::Inline(inline) => Ok(inline.block_on(work)),
             Place::Tasks(handle) => handle.spawn(work).await.map_err(|_| {
                 let database = &self.core.shared.name;
-                StoreError::OutcomeUnknown(format!("{database}: the code that was working on it ended in the middle"))
+                StoreError::OutcomeUnknown(format!(
+                    "{database}: the code that was working on it ended in the middle"
+                ))
             }),
         }
     }

@@ -57,7 +57,16 @@ mod tests {
     /// Whatever a text is, it comes back, and two texts never become one.
     #[test]
     fn every_text_comes_back() {
-        let texts = ["", "plain", "a\0b", "\0", "\u{10FFFF}", "\u{10FFFF}0", "\u{10FFFF}\0", "é\0\u{10FFFF}1"];
+        let texts = [
+            "",
+            "plain",
+            "a\0b",
+            "\0",
+            "\u{10FFFF}",
+            "\u{10FFFF}0",
+            "\u{10FFFF}\0",
+            "é\0\u{10FFFF}1",
+        ];
         let stored: Vec<_> = texts.iter().map(|text| write(text)).collect();
         for (place, (text, stored)) in texts.iter().zip(&stored).enumerate() {
             assert_eq!(read(stored), *text);

@@ -95,7 +95,9 @@ impl Core {
             group.db.roll_back().await;
             return Ok(answer);
         }
-        let committed = timeout(PATIENCE, group.db.commit()).await.unwrap_or_else(|_| Err(hung()));
+        let committed = timeout(PATIENCE, group.db.commit())
+            .await
+            .unwrap_or_else(|_| Err(hung()));
         let (db, wake) = group.into_parts();
         if let Err(fault) = committed {
             db.give_up();

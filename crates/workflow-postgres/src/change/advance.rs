@@ -26,11 +26,7 @@ pub(super) struct Held {
     pub keyed: bool,
 }
 
-pub(super) async fn apply(
-    group: &Group,
-    step: &Advance,
-    attach: Option<&Attachment>,
-) -> Result<MemberResult, Fault> {
+pub(super) async fn apply(group: &Group, step: &Advance, attach: Option<&Attachment>) -> Result<MemberResult, Fault> {
     let Some(mut held) = load(group, step).await? else {
         return Ok(Err(Refusal::UnknownRun(step.lease.run)));
     };

@@ -141,7 +141,10 @@ async fn move_unrouted(group: &Group, strides: &[Stride<'_>]) -> Result<BTreeMap
         return Ok(counts);
     }
     let texts = |of: fn(&(String, String)) -> &str| Param::from(owners.keys().map(of).collect::<Vec<&str>>());
-    let waiting = group.db.query(SQL, &[texts(|owner| &owner.0), texts(|owner| &owner.1)]).await?;
+    let waiting = group
+        .db
+        .query(SQL, &[texts(|owner| &owner.0), texts(|owner| &owner.1)])
+        .await?;
     for row in waiting {
         let Some((run, target)) = owners.remove(&(string(&row, 0)?, string(&row, 1)?)) else {
             continue;
@@ -173,7 +176,9 @@ fn keys_after<'m>(stride: &Stride<'m>) -> Result<Option<Cow<'m, str>>, Fault> {
 async fn leave(group: &Group, strides: &[Stride<'_>], moved: &BTreeMap<RunId, i64>) -> Result<(), Fault> {
     const KEYS: &str = "DELETE FROM lumina.workflow_key AS k USING unnest($1::text[], $2::text[]) AS t(namespace, key) \
          WHERE k.namespace = t.namespace AND k.key = t.key";
-    let ending = strides.iter().filter(|stride| matches!(stride.step.next, Next::Finish(_)));
+    let ending = strides
+        .iter()
+        .filter(|stride| matches!(stride.step.next, Next::Finish(_)));
     let (mut runs, mut namespaces, mut keys) = (Vec::new(), Vec::new(), Vec::new());
     for stride in ending {
         if stride.inbox > 0 || moved.contains_key(&stride.run()) {
@@ -189,7 +194,9 @@ async fn leave(group: &Group, strides: &[Stride<'_>], moved: &BTreeMap<RunId, i6
         event::leave_behind(group, runs).await?;
     }
     if !keys.is_empty() {
-        group.execute(KEYS, &[Param::Texts(namespaces), Param::Texts(keys)]).await?;
+        group
+            .execute(KEYS, &[Param::Texts(namespaces), Param::Texts(keys)])
+            .await?;
     }
     Ok(())
 }

@@ -18,7 +18,11 @@ struct Subject {
     keys: Option<String>,
 }
 
-pub(super) async fn apply(group: &Group, command: &Command, attach: Option<&Attachment>) -> Result<MemberResult, Fault> {
+pub(super) async fn apply(
+    group: &Group,
+    command: &Command,
+    attach: Option<&Attachment>,
+) -> Result<MemberResult, Fault> {
     let Some(subject) = load(group, command).await? else {
         return Ok(Err(Refusal::UnknownRun(command.run)));
     };
@@ -91,8 +95,10 @@ async fn obey(group: &Group, command: &Command, effect: Effect, subject: &Subjec
 async fn note_wish(group: &Group, command: &Command) -> Result<(), Fault> {
     const CANCEL: &str = "UPDATE lumina.workflow_run SET cancel_by = $2, pause_by = NULL, inbox = inbox + 1, updated_at = $3 \
          WHERE id = $1";
-    const PAUSE: &str = "UPDATE lumina.workflow_run SET pause_by = $2, inbox = inbox + 1, updated_at = $3 WHERE id = $1";
-    const GO_ON: &str = "UPDATE lumina.workflow_run SET pause_by = NULL, inbox = inbox + 1, updated_at = $2 WHERE id = $1";
+    const PAUSE: &str =
+        "UPDATE lumina.workflow_run SET pause_by = $2, inbox = inbox + 1, updated_at = $3 WHERE id = $1";
+    const GO_ON: &str =
+        "UPDATE lumina.workflow_run SET pause_by = NULL, inbox = inbox + 1, updated_at = $2 WHERE id = $1";
     let run = command.run;
     match command.what {
         CommandKind::Cancel => group.execute(CANCEL, params![run, &command.by, group.now]).await?,
@@ -111,7 +117,9 @@ async fn note_in_history(group: &Group, command: &Command, effect: Effect, subje
         return Ok(());
     };
     record::insert_all(group, command.run, seq, std::slice::from_ref(&noted), None).await?;
-    group.execute(SQL, params![command.run, to_int(epoch.0), to_int(seq.0)]).await?;
+    group
+        .execute(SQL, params![command.run, to_int(epoch.0), to_int(seq.0)])
+        .await?;
     Ok(())
 }
 
@@ -140,9 +148,12 @@ async fn leave_pause(group: &Group, command: &Command) -> Result<(), Fault> {
 
 /// Ready for every worker that has the workflow; what was tried before counts no more.
 async fn unblock(group: &Group, command: &Command) -> Result<(), Fault> {
-    const SQL: &str = "UPDATE lumina.workflow_run SET status = 'waiting', blocked = NULL, any_hash = true WHERE id = $1";
+    const SQL: &str =
+        "UPDATE lumina.workflow_run SET status = 'waiting', blocked = NULL, any_hash = true WHERE id = $1";
     group.execute(SQL, params![command.run]).await?;
-    group.execute("DELETE FROM lumina.workflow_tried WHERE run = $1", params![command.run]).await?;
+    group
+        .execute("DELETE FROM lumina.workflow_tried WHERE run = $1", params![command.run])
+        .await?;
     make_ready(group, command).await
 }
 
@@ -175,10 +186,12 @@ async fn rewind(group: &Group, command: &Command, subject: &Subject) -> Result<(
          finished_at = NULL, cancel_by = NULL, paused_at = NULL, resume_at = NULL, begun_at = NULL WHERE id = $1";
     group.execute(SQL, params![command.run]).await?;
     // Behind all that was ready before, wherever the run was.
-    group.execute(
-        "UPDATE lumina.workflow_run SET ready_rank = NULL, wake_at = NULL WHERE id = $1",
-        params![command.run],
-    ).await?;
+    group
+        .execute(
+            "UPDATE lumina.workflow_run SET ready_rank = NULL, wake_at = NULL WHERE id = $1",
+            params![command.run],
+        )
+        .await?;
     unblock(group, command).await?;
     supersede(group, command.run).await?;
     let keys = key::pairs(subject.keys.as_deref())?;
@@ -191,7 +204,8 @@ async fn rewind(group: &Group, command: &Command, subject: &Subject) -> Result<(
 
 /// For those who read histories in SQL; the engine itself goes by the records alone, and says which these are.
 async fn supersede(group: &Group, run: RunId) -> Result<(), Fault> {
-    const SQL: &str = "UPDATE lumina.workflow_record SET superseded = true WHERE run = $1 AND seq = ANY($2) AND NOT superseded";
+    const SQL: &str =
+        "UPDATE lumina.workflow_record SET superseded = true WHERE run = $1 AND seq = ANY($2) AND NOT superseded";
     let stored = record::read(&group.db, group.payloads(), run, Seq(0), usize::MAX).await?;
     let records: Vec<Record> = stored.into_iter().map(|stored| stored.record).collect();
     let gone: Vec<i64> = superseded(&records).into_iter().map(|seq| to_int(seq.0)).collect();

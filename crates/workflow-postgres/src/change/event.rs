@@ -10,11 +10,7 @@ use crate::fault::Fault;
 use crate::group::{Group, Receiver};
 use crate::param::params;
 
-pub(super) async fn apply(
-    group: &Group,
-    event: &NewEvent,
-    attach: Option<&Attachment>,
-) -> Result<MemberResult, Fault> {
+pub(super) async fn apply(group: &Group, event: &NewEvent, attach: Option<&Attachment>) -> Result<MemberResult, Fault> {
     if attach.is_some() {
         let to = receiver(group, event).await?;
         if is_known(group, event).await? {

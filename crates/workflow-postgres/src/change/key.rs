@@ -26,9 +26,14 @@ pub(super) async fn free(
             Some(by) => taken.push((key, by)),
         }
     }
-    let first = keys.iter().find_map(|key| taken.iter().find(|(other, _)| *other == key));
+    let first = keys
+        .iter()
+        .find_map(|key| taken.iter().find(|(other, _)| *other == key));
     if let Some((key, by)) = first {
-        return Ok(Err(Refusal::KeyTaken { key: (*key).clone(), by: *by }));
+        return Ok(Err(Refusal::KeyTaken {
+            key: (*key).clone(),
+            by: *by,
+        }));
     }
     Ok(Ok(keys.iter().filter(|key| !own.contains(key)).cloned().collect()))
 }

@@ -78,11 +78,13 @@ impl<'r> Entries<'r> {
         self.workers.push(Some(record.worker.0));
         self.phases.push(Some(phase_word(record.phase).into()));
         self.steps.push(step.map(|step| stored::write(&step.name)));
-        self.keys.push(step.map(|step| stored::write_cow(step.key.to_string().into())));
+        self.keys
+            .push(step.map(|step| stored::write_cow(step.key.to_string().into())));
         self.kinds.push(step.map(|step| step.kind.as_str().into()));
         self.whats.push(Some(row.what.into()));
         self.payloads.push(given.map(stored::write_cow));
-        self.details.push(row.detail.map(|detail| stored::write_cow(detail.into())));
+        self.details
+            .push(row.detail.map(|detail| stored::write_cow(detail.into())));
         Ok(())
     }
 

@@ -101,17 +101,21 @@ async fn declare(group: &Group, wanted: &Declaration) -> Result<(), Fault> {
          removed_at = NULL, updated_at = $6";
     let (next_at, input) = (micros(wanted.next_at), group.payloads().write(&wanted.input)?);
     let spec = json(&wanted.spec);
-    group.execute(
-        SQL,
-        params![&wanted.name, &wanted.workflow, &spec, input, next_at, group.now],
-    ).await?;
+    group
+        .execute(
+            SQL,
+            params![&wanted.name, &wanted.workflow, &spec, input, next_at, group.now],
+        )
+        .await?;
     Ok(())
 }
 
 /// What its runs are started with may change while it keeps its time.
 async fn keep_input(group: &Group, wanted: &Declaration) -> Result<(), Fault> {
     const SQL: &str = "UPDATE lumina.workflow_schedule SET input = $2 WHERE name = $1 AND input <> $2";
-    group.execute(SQL, params![&wanted.name, group.payloads().write(&wanted.input)?]).await?;
+    group
+        .execute(SQL, params![&wanted.name, group.payloads().write(&wanted.input)?])
+        .await?;
     Ok(())
 }
 
@@ -140,12 +144,14 @@ async fn advance(group: &Group, tick: &Tick) -> Result<(), Fault> {
     let next_at = micros(tick.next_at);
     let (skipped, missed) = (to_int(tick.skipped), to_int(tick.missed));
     let (last_tick, last_run) = last.unzip();
-    group.execute(
-        SQL,
-        params![
-            &tick.name, next_at, started, skipped, missed, last_tick, last_run, group.now
-        ],
-    ).await?;
+    group
+        .execute(
+            SQL,
+            params![
+                &tick.name, next_at, started, skipped, missed, last_tick, last_run, group.now
+            ],
+        )
+        .await?;
     Ok(())
 }
 
@@ -159,7 +165,9 @@ async fn pause(group: &Group, name: &str, by: &str) -> Result<(), Fault> {
 async fn resume(group: &Group, name: &str, by: &str, next_at: Option<Timestamp>) -> Result<(), Fault> {
     const SQL: &str = "UPDATE lumina.workflow_schedule SET paused_by = NULL, paused_at = NULL, resumed_by = $2, \
          resumed_at = $3, next_at = $4, revision = revision + 1, updated_at = $3 WHERE name = $1";
-    group.execute(SQL, params![name, by, group.now, micros(next_at)]).await?;
+    group
+        .execute(SQL, params![name, by, group.now, micros(next_at)])
+        .await?;
     Ok(())
 }
 

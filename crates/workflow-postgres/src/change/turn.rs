@@ -83,20 +83,37 @@ pub(super) async fn write(group: &Group, turns: Vec<Turn<'_>>) -> Result<(), Fau
         Param::from(turns.iter().map(|turn| turn.status.as_str()).collect::<Vec<_>>()),
         ints(|turn| Some(turn.seq)),
         ints(|turn| Some(turn.inbox)),
-        Param::Texts(turns.iter().map(|turn| turn.keys.as_deref().map(crate::text::write)).collect()),
+        Param::Texts(
+            turns
+                .iter()
+                .map(|turn| turn.keys.as_deref().map(crate::text::write))
+                .collect(),
+        ),
         ints(|turn| Some(turn.leaving)),
         ints(|turn| turn.ready_rank),
         ints(|turn| turn.wake_at),
         flags(|turn| turn.failing),
-        Param::Texts(turns.iter().map(|turn| turn.failure.as_deref().map(crate::text::write)).collect()),
+        Param::Texts(
+            turns
+                .iter()
+                .map(|turn| turn.failure.as_deref().map(crate::text::write))
+                .collect(),
+        ),
         Param::Texts(turns.iter().map(|turn| turn.pause_by.map(crate::text::write)).collect()),
         Param::Texts(turns.iter().map(|turn| turn.blocked.map(crate::text::write)).collect()),
-        Param::Texts(turns.iter().map(|turn| turn.output.as_deref().map(crate::text::write)).collect()),
+        Param::Texts(
+            turns
+                .iter()
+                .map(|turn| turn.output.as_deref().map(crate::text::write))
+                .collect(),
+        ),
         flags(|turn| turn.status.is_end()),
     ];
     let written = group.execute(SQL, &params).await?;
     if written == count as u64 {
         return Ok(());
     }
-    Err(Fault::Broken(format!("{written} of {count} locked runs were there to be written")))
+    Err(Fault::Broken(format!(
+        "{written} of {count} locked runs were there to be written"
+    )))
 }

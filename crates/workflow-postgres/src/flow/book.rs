@@ -91,7 +91,10 @@ impl<'g, 'c> Book<'g> {
     /// Locks the counters of these runs, in the order in which everybody locks them.
     pub(crate) async fn lock(&mut self, claim: &Claim, runs: impl Iterator<Item = &RunRow>) -> Result<(), Fault> {
         let limited = runs.filter(|run| !claim.limits_of(&run.workflow).is_none());
-        let ids: BTreeSet<Id> = limited.flat_map(|run| [Some(whole_of(run)), key_id(run)]).flatten().collect();
+        let ids: BTreeSet<Id> = limited
+            .flat_map(|run| [Some(whole_of(run)), key_id(run)])
+            .flatten()
+            .collect();
         self.lock_rows(&ids).await
     }
 
@@ -103,7 +106,10 @@ impl<'g, 'c> Book<'g> {
         if ids.is_empty() {
             return Ok(());
         }
-        let (workflows, keys): (Vec<&str>, Vec<&str>) = ids.iter().map(|(workflow, key)| (workflow.as_str(), key.as_str())).unzip();
+        let (workflows, keys): (Vec<&str>, Vec<&str>) = ids
+            .iter()
+            .map(|(workflow, key)| (workflow.as_str(), key.as_str()))
+            .unzip();
         self.group.execute(SQL, params![workflows, keys]).await?;
         Ok(())
     }
@@ -316,18 +322,28 @@ async fn save(group: &Group, (workflow, key): &Id, counter: &Counter) -> Result<
 }
 
 /// A run leaves the queue that it is held in, other than by a claim. The workflow's counter is locked before its keys'.
-pub(super) async fn leave_outside(
-    group: &Group,
-    workflow: &str,
-    key: Option<&str>,
-    queue: &str,
-) -> Result<(), Fault> {
+pub(super) async fn leave_outside(group: &Group, workflow: &str, key: Option<&str>, queue: &str) -> Result<(), Fault> {
     match queue {
-        PAUSED => change(group, workflow, "", |counter| counter.paused = counter.paused.saturating_sub(1)).await?,
-        _ => change(group, workflow, key_of(queue), |counter| counter.held = counter.held.saturating_sub(1)).await?,
+        PAUSED => {
+            change(group, workflow, "", |counter| {
+                counter.paused = counter.paused.saturating_sub(1)
+            })
+            .await?
+        }
+        _ => {
+            change(group, workflow, key_of(queue), |counter| {
+                counter.held = counter.held.saturating_sub(1)
+            })
+            .await?
+        }
     }
     match key.filter(|key| queue == WHOLE && !key.is_empty()) {
-        Some(key) => change(group, workflow, key, |counter| counter.promised = counter.promised.saturating_sub(1)).await,
+        Some(key) => {
+            change(group, workflow, key, |counter| {
+                counter.promised = counter.promised.saturating_sub(1)
+            })
+            .await
+        }
         None => Ok(()),
     }
 }
@@ -342,7 +358,8 @@ async fn change(group: &Group, workflow: &str, key: &str, change: fn(&mut Counte
 
 /// Whether a workflow is paused, which nobody else changes before this transaction is over.
 pub(super) async fn is_paused(group: &Group, workflow: &str) -> Result<bool, Fault> {
-    const SQL: &str = "SELECT paused_by IS NOT NULL FROM lumina.workflow_flow WHERE workflow = $1 AND key = '' FOR UPDATE";
+    const SQL: &str =
+        "SELECT paused_by IS NOT NULL FROM lumina.workflow_flow WHERE workflow = $1 AND key = '' FOR UPDATE";
     let found = group.db.find(SQL, params![workflow]).await?;
     found.map_or(Ok(false), |row| flag(&row, 0))
 }

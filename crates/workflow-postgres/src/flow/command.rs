@@ -39,7 +39,9 @@ async fn steer(group: &Group, command: &FlowCommand) -> Result<(), Fault> {
         FlowCommandKind::Pause => PAUSE,
         FlowCommandKind::Resume => RESUME,
     };
-    group.execute(sql, params![&command.workflow, &command.by, group.now]).await?;
+    group
+        .execute(sql, params![&command.workflow, &command.by, group.now])
+        .await?;
     if command.what == FlowCommandKind::Resume {
         group.note_ready();
     }

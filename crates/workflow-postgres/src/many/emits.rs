@@ -116,7 +116,10 @@ async fn put_in(group: &Group, letters: &[Letter<'_>]) -> Result<(), Fault> {
         .iter()
         .map(|letter| Ok(Some(stored::write_cow(group.payloads().write(&letter.event.payload)?))))
         .collect();
-    let expiries: Vec<i64> = letters.iter().map(|letter| later(group.now, letter.event.kept_for)).collect();
+    let expiries: Vec<i64> = letters
+        .iter()
+        .map(|letter| later(group.now, letter.event.kept_for))
+        .collect();
     let params = [
         Param::from(group.now),
         runs(letters),

@@ -52,12 +52,18 @@ async fn insert(group: &Group, news: Vec<&NewRun>) -> Result<BTreeSet<RunId>, Fa
         .iter()
         .map(|new| (!new.delay.is_zero()).then(|| later(group.now, new.delay)))
         .collect();
-    let ranks = wakes.iter().map(|wake_at| wake_at.is_none().then(|| group.next_rank())).collect();
+    let ranks = wakes
+        .iter()
+        .map(|wake_at| wake_at.is_none().then(|| group.next_rank()))
+        .collect();
     let inputs: Result<Vec<_>, Fault> = news
         .iter()
         .map(|new| Ok(Some(crate::text::write_cow(group.payloads().write(&new.input)?))))
         .collect();
-    let start_keys = news.iter().map(|new| new.start_key.as_deref().map(crate::text::write)).collect();
+    let start_keys = news
+        .iter()
+        .map(|new| new.start_key.as_deref().map(crate::text::write))
+        .collect();
     let params = [
         Param::from(group.now),
         Param::from(news.iter().map(|new| new.id.0).collect::<Vec<Uuid>>()),
@@ -65,7 +71,11 @@ async fn insert(group: &Group, news: Vec<&NewRun>) -> Result<BTreeSet<RunId>, Fa
         Param::Ints(ranks),
         Param::Ints(wakes.clone()),
         Param::from(news.iter().map(|new| new.hash.0.cast_signed()).collect::<Vec<_>>()),
-        Param::from(news.iter().map(|new| new.known_since.as_microsecond()).collect::<Vec<_>>()),
+        Param::from(
+            news.iter()
+                .map(|new| new.known_since.as_microsecond())
+                .collect::<Vec<_>>(),
+        ),
         Param::from(news.iter().map(|new| new.workflow.as_str()).collect::<Vec<_>>()),
         Param::Texts(start_keys),
         Param::Texts(inputs?),
@@ -81,7 +91,8 @@ async fn insert(group: &Group, news: Vec<&NewRun>) -> Result<BTreeSet<RunId>, Fa
 
 /// What had come in for them before they were there.
 async fn deliver(group: &Group, made: &BTreeSet<RunId>) -> Result<(), Fault> {
-    const SQL: &str = "SELECT DISTINCT scope_key FROM lumina.workflow_unrouted WHERE scope = $1 AND scope_key = ANY($2)";
+    const SQL: &str =
+        "SELECT DISTINCT scope_key FROM lumina.workflow_unrouted WHERE scope = $1 AND scope_key = ANY($2)";
     let names: Vec<String> = made.iter().map(|run| run.0.to_string()).collect();
     let names: Vec<&str> = names.iter().map(String::as_str).collect();
     for row in group.db.query(SQL, params![RUN_SCOPE, names]).await? {

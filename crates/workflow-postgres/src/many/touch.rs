@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use lumina_workflow::store::{Change, Member, Next, NewRun};
+use lumina_workflow::store::{Change, Member, NewRun, Next};
 use lumina_workflow::{CorrelationKey, NewEvent, RunId, Target};
 
 use super::Known;

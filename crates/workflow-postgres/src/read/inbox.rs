@@ -30,7 +30,10 @@ pub(crate) async fn read(db: &Session, payloads: &Payloads, query: &InboxQuery) 
         inbox.events = unrouted(db, payloads, query).await?;
         return Ok(inbox);
     };
-    for row in db.query(SQL, params![run, to_int(query.after), limit(query.limit)]).await? {
+    for row in db
+        .query(SQL, params![run, to_int(query.after), limit(query.limit)])
+        .await?
+    {
         inbox.counter = number(&row, RUN)?;
         inbox.cancel_by = optional_string(&row, RUN + 1)?;
         inbox.pause_by = optional_string(&row, RUN + 2)?;

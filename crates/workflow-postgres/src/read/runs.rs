@@ -12,7 +12,10 @@ use crate::session::Session;
 pub(crate) async fn read(db: &Session, payloads: &Payloads, query: &RunQuery) -> Result<Page<RunRow>, Fault> {
     let (sql, params) = statement(query);
     let rows = db.query(sql, &params).await?;
-    let mut items: Vec<RunRow> = rows.iter().map(|row| run_row(row, payloads)).collect::<Result<_, _>>()?;
+    let mut items: Vec<RunRow> = rows
+        .iter()
+        .map(|row| run_row(row, payloads))
+        .collect::<Result<_, _>>()?;
     let more = items.len() > query.limit;
     items.truncate(query.limit);
     let next = items.last().map(|run| run.id).filter(|_| more);
@@ -48,7 +51,10 @@ fn statement(query: &RunQuery) -> (String, Vec<Param<'_>>) {
         all.add("r.id = ?", id);
     }
     if let Some(key) = &query.key {
-        all.add("r.id = (SELECT k.run FROM lumina.workflow_key AS k WHERE k.namespace = ?", &key.namespace);
+        all.add(
+            "r.id = (SELECT k.run FROM lumina.workflow_key AS k WHERE k.namespace = ?",
+            &key.namespace,
+        );
         all.add("k.key = ?)", &key.key);
     }
     if let Some(parent) = query.parent {

@@ -25,16 +25,14 @@ macro_rules! select {
 }
 
 /// Those that fit, by name.
-pub(crate) async fn read(
-    db: &Session,
-    payloads: &Payloads,
-    query: &ScheduleQuery,
-) -> Result<Vec<ScheduleRow>, Fault> {
+pub(crate) async fn read(db: &Session, payloads: &Payloads, query: &ScheduleQuery) -> Result<Vec<ScheduleRow>, Fault> {
     const SQL: &str = concat!(
         select!(),
         " WHERE ($1 IS NULL OR name = $1) AND ($2 IS NULL OR name > $2) ORDER BY name LIMIT $3"
     );
-    let rows = db.query(SQL, params![&query.name, &query.after, limit(query.limit)]).await?;
+    let rows = db
+        .query(SQL, params![&query.name, &query.after, limit(query.limit)])
+        .await?;
     rows.iter().map(|row| schedule_row(row, payloads)).collect()
 }
 

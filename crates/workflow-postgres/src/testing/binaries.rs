@@ -23,7 +23,10 @@ impl Binaries {
         let by_version = PLACES.iter().flat_map(|place| versions(Path::new(place)));
         let on_the_path = std::env::var_os("PATH").map(|path| std::env::split_paths(&path).collect::<Vec<_>>());
         let found = by_version.chain(on_the_path.into_iter().flatten());
-        found.into_iter().find(|folder| folder.join("initdb").is_file()).map(Self)
+        found
+            .into_iter()
+            .find(|folder| folder.join("initdb").is_file())
+            .map(Self)
     }
 
     /// One of the programs.

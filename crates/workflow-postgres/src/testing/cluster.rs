@@ -13,6 +13,9 @@ use super::Binaries;
 /// The user without rights that a server runs as when root starts it: it refuses to be root's.
 const NOBODY: u32 = 65_534;
 
+/// What outlives a test must not hold what the test was given: its runner, or a lock of whoever started it, would wait.
+const ALONE: &str = r#"exec 3>&- 4>&- 5>&- 6>&- 7>&- 8>&- 9>&-; exec "$@""#;
+
 /// A PostgreSQL server in a folder, reached by a socket in it. It is stopped when it is dropped, unless it was
 /// [left](Self::leave).
 ///
@@ -51,8 +54,14 @@ impl Cluster {
         cluster.own()?;
         let data = cluster.data();
         let mut made = cluster.command("initdb");
-        made.args(["--auth=trust", "--username=lumina", "--encoding=UTF8", "--no-locale", "--pgdata"])
-            .arg(&data);
+        made.args([
+            "--auth=trust",
+            "--username=lumina",
+            "--encoding=UTF8",
+            "--no-locale",
+            "--pgdata",
+        ])
+        .arg(&data);
         run(&mut made)?;
         cluster.ctl("start", &[])?;
         Ok(cluster)
@@ -109,13 +118,18 @@ impl Cluster {
     }
 
     fn other_user(&self) -> io::Result<Option<u32>> {
-        let own = std::fs::metadata("/proc/self").or_else(|_| std::fs::metadata(&self.folder))?.uid();
+        let own = std::fs::metadata("/proc/self")
+            .or_else(|_| std::fs::metadata(&self.folder))?
+            .uid();
         Ok((own == 0).then_some(NOBODY))
     }
 
     /// One of the server's programs, as the server's user.
     fn command(&self, name: &str) -> Command {
-        let mut command = self.binaries.command(name);
+        let mut command = Command::new("sh");
+        command
+            .args(["-c", ALONE, "sh"])
+            .arg(self.binaries.command(name).get_program());
         command.current_dir(&self.folder).stdin(Stdio::null());
         if let Ok(Some(user)) = self.other_user() {
             command.uid(user).gid(user);
@@ -125,9 +139,16 @@ impl Cluster {
 
     fn ctl(&self, what: &str, how: &[&str]) -> io::Result<()> {
         let mut command = self.command("pg_ctl");
-        command.arg(what).args(["-w", "-s", "-t", "60", "-D"]).arg(self.data()).args(how);
+        command
+            .arg(what)
+            .args(["-w", "-s", "-t", "60", "-D"])
+            .arg(self.data())
+            .args(how);
         if what == "start" {
-            command.arg("-l").arg(self.folder.join("log")).args(["-o", &self.settings]);
+            command
+                .arg("-l")
+                .arg(self.folder.join("log"))
+                .args(["-o", &self.settings]);
         }
         // Whoever is started must not hold the test's output, or its terminal.
         command.process_group(0).stdout(Stdio::null()).stderr(Stdio::null());
@@ -150,6 +171,15 @@ fn run(command: &mut Command) -> io::Result<()> {
         return Ok(());
     }
     let words = String::from_utf8_lossy(&output.stderr).into_owned();
-    let program = command.get_program().to_string_lossy().into_owned();
-    Err(io::Error::other(format!("{program} failed ({}): {}", output.status, words.trim())))
+    let program = command
+        .get_args()
+        .nth(3)
+        .unwrap_or_default()
+        .to_string_lossy()
+        .into_owned();
+    Err(io::Error::other(format!(
+        "{program} failed ({}): {}",
+        output.status,
+        words.trim()
+    )))
 }

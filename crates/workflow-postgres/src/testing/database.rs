@@ -75,7 +75,9 @@ impl Database {
         parts.extend(self.config.get_ports().first().map(|port| format!("port={port}")));
         parts.extend(self.config.get_user().map(|user| format!("user={user}")));
         let password = self.config.get_password().map(String::from_utf8_lossy);
-        parts.extend(password.map(|password| format!("password='{}'", password.replace('\\', "\\\\").replace('\'', "\\'"))));
+        parts.extend(
+            password.map(|password| format!("password='{}'", password.replace('\\', "\\\\").replace('\'', "\\'"))),
+        );
         parts.join(" ")
     }
 
@@ -101,7 +103,9 @@ impl Database {
 impl Drop for Database {
     fn drop(&mut self) {
         let mut kept = lock(&KEPT);
-        kept.entry(self.purpose).or_default().push(std::mem::take(&mut self.name));
+        kept.entry(self.purpose)
+            .or_default()
+            .push(std::mem::take(&mut self.name));
     }
 }
 
@@ -150,14 +154,18 @@ fn claim(purpose: &'static str) -> String {
 }
 
 async fn make(desk: &Client, name: &str) {
-    let known = desk.query("SELECT 1 FROM pg_database WHERE datname = $1", &[&name]).await;
+    let known = desk
+        .query("SELECT 1 FROM pg_database WHERE datname = $1", &[&name])
+        .await;
     if !known.expect("the server answers").is_empty() {
         return;
     }
     // One at a time: the template must not be in use.
     let made = format!("SELECT pg_advisory_lock({LOCK}, 0)");
     desk.batch_execute(&made).await.expect("the server answers");
-    let made = desk.batch_execute(&format!("CREATE DATABASE {name} TEMPLATE template0")).await;
+    let made = desk
+        .batch_execute(&format!("CREATE DATABASE {name} TEMPLATE template0"))
+        .await;
     desk.batch_execute(&format!("SELECT pg_advisory_unlock({LOCK}, 0)"))
         .await
         .expect("the server answers");

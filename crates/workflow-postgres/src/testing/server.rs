@@ -21,7 +21,9 @@ pub(super) fn shared() -> &'static Config {
     SHARED.get_or_init(|| match std::env::var_os("LUMINA_TEST_DATABASE_URL") {
         Some(address) => {
             let address = address.into_string().expect("LUMINA_TEST_DATABASE_URL is text");
-            address.parse().expect("LUMINA_TEST_DATABASE_URL is an address of PostgreSQL")
+            address
+                .parse()
+                .expect("LUMINA_TEST_DATABASE_URL is an address of PostgreSQL")
         }
         None => private().unwrap_or_else(|error| panic!("the tests' PostgreSQL server: {error}")),
     })
@@ -88,6 +90,7 @@ fn start(home: &Path, folder: &Path) -> io::Result<()> {
 /// Stops the server and removes its files when no test process has lived for some seconds.
 fn supervise(home: &Path, folder: &Path) -> io::Result<()> {
     const SCRIPT: &str = r#"
+        exec 3>&- 4>&- 5>&- 6>&- 7>&- 8>&- 9>&-
         cd / && idle=0
         while [ $idle -lt 4 ]; do
             sleep 3
@@ -100,6 +103,10 @@ fn supervise(home: &Path, folder: &Path) -> io::Result<()> {
             rm -rf "$1"' sh "$2""#;
     let mut command = Command::new("sh");
     command.args(["-c", SCRIPT, "sh"]).args([home, folder]);
-    command.process_group(0).stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null());
+    command
+        .process_group(0)
+        .stdin(Stdio::null())
+        .stdout(Stdio::null())
+        .stderr(Stdio::null());
     command.spawn().map(drop)
 }

@@ -12,9 +12,7 @@ use lumina_workflow::store::{Attachment, Store};
 use lumina_workflow::{Payload, StoreClock};
 use lumina_workflow_postgres::testing::Database;
 use lumina_workflow_postgres::tokio_postgres::types::Type;
-use lumina_workflow_postgres::{
-    AttachError, Mode, Options, Parameter, PostgresStore, Script, Statements, Tx, attach,
-};
+use lumina_workflow_postgres::{AttachError, Mode, Options, Parameter, PostgresStore, Script, Statements, Tx, attach};
 use tokio::runtime::Runtime;
 
 const CELLS: Script = Script {
