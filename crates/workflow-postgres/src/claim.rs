@@ -347,23 +347,57 @@ async fn tried(group: &Group, run: RunId) -> Result<Vec<DefinitionHash>, Fault> 
         .collect()
 }
 
-/// Extends leases; answers the lost ones.
-pub(crate) async fn renew(group: &Group, held: &[Lease], by: std::time::Duration) -> Result<Vec<RunId>, Fault> {
-    const LOCK: &str = "SELECT r.id, r.epoch, r.status = 'running' FROM lumina.workflow_run AS r \
+/// What becomes of rows that somebody has locked.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Locked {
+    PassedOver,
+    WaitedFor,
+}
+
+/// What a renewal came to.
+pub(crate) struct Renewed {
+    pub lost: Vec<RunId>,
+    /// Neither renewed nor lost yet.
+    pub passed_over: Vec<Lease>,
+}
+
+/// Extends leases.
+pub(crate) async fn renew(
+    group: &Group,
+    held: &[Lease],
+    by: std::time::Duration,
+    locked: Locked,
+) -> Result<Renewed, Fault> {
+    const WAIT: &str = "SELECT r.id, r.epoch, r.status = 'running' FROM lumina.workflow_run AS r \
          WHERE r.id = ANY($1) ORDER BY r.id FOR UPDATE";
+    const PASS: &str = "SELECT r.id, r.epoch, r.status = 'running' FROM lumina.workflow_run AS r \
+         WHERE r.id = ANY($1) ORDER BY r.id FOR UPDATE SKIP LOCKED";
     const SQL: &str = "UPDATE lumina.workflow_run SET lease_until = $2 WHERE id = ANY($1)";
+    let sql = match locked {
+        Locked::PassedOver => PASS,
+        Locked::WaitedFor => WAIT,
+    };
     let ids: Vec<Uuid> = held.iter().map(|lease| lease.run.0).collect();
     let mut found = BTreeMap::new();
-    for row in group.db.query(LOCK, params![ids]).await? {
-        if flag(&row, 2)? {
-            found.insert(run_id(&row, 0)?, int(&row, 1)?);
+    for row in group.db.query(sql, params![ids]).await? {
+        found.insert(run_id(&row, 0)?, flag(&row, 2)?.then_some(int(&row, 1)?));
+    }
+    let (mut kept, mut renewed) = (
+        Vec::new(),
+        Renewed {
+            lost: Vec::new(),
+            passed_over: Vec::new(),
+        },
+    );
+    for lease in held {
+        match found.get(&lease.run) {
+            Some(epoch) if *epoch == Some(to_int(lease.epoch.0)) => kept.push(lease.run.0),
+            None if locked == Locked::PassedOver => renewed.passed_over.push(*lease),
+            _ => renewed.lost.push(lease.run),
         }
     }
-    let is_held = |lease: &&Lease| found.get(&lease.run) == Some(&to_int(lease.epoch.0));
-    let (kept, lost): (Vec<&Lease>, Vec<&Lease>) = held.iter().partition(is_held);
-    let kept: Vec<Uuid> = kept.into_iter().map(|lease| lease.run.0).collect();
     group.execute(SQL, params![kept, later(group.now, by)]).await?;
-    Ok(lost.into_iter().map(|lease| lease.run).collect())
+    Ok(renewed)
 }
 
 /// Runs under execution that something is waiting for: those whose worker should look.

@@ -152,23 +152,28 @@ pub(crate) async fn apply(
     }
 }
 
+impl MigrateError {
+    pub(crate) fn failed(database: &str, what: &str, fault: Fault) -> Self {
+        Self::Failed {
+            database: database.to_owned(),
+            what: what.to_owned(),
+            problem: match fault {
+                Fault::Sql(error) => crate::fault::tell(&error),
+                Fault::Lost(problem) | Fault::Broken(problem) => problem,
+            },
+        }
+    }
+}
+
 /// Says what was done when a statement failed.
 #[derive(Clone, Copy)]
 struct Failing<'d> {
     database: &'d str,
 }
 
-impl Failing<'_> {
-    fn at(self, what: &str) -> impl FnOnce(Fault) -> MigrateError + use<> {
-        let (database, what) = (self.database.to_owned(), what.to_owned());
-        move |fault| MigrateError::Failed {
-            database,
-            what,
-            problem: match fault {
-                Fault::Sql(error) => crate::fault::tell(&error),
-                Fault::Lost(problem) | Fault::Broken(problem) => problem,
-            },
-        }
+impl<'d> Failing<'d> {
+    fn at(self, what: &'d str) -> impl FnOnce(Fault) -> MigrateError + use<'d> {
+        move |fault| MigrateError::failed(self.database, what, fault)
     }
 }
 
@@ -190,7 +195,8 @@ async fn apply_in(
     for (place, script) in new.iter().enumerate() {
         let place = applied.len() + place + 1;
         let ran = run(db, owner, place, script).await;
-        ran.map_err(failed.at(&format!("the script `{owner}/{}`", script.name)))?;
+        let what = format!("the script `{owner}/{}`", script.name);
+        ran.map_err(|fault| MigrateError::failed(database, &what, fault))?;
     }
     Ok(new.iter().map(|script| script.name).collect())
 }

@@ -180,7 +180,10 @@ impl Session {
 
 impl Drop for Session {
     fn drop(&mut self) {
-        self.line.abort();
+        // One that nobody was interrupted on says goodbye by itself.
+        if !self.is_clean() {
+            self.line.abort();
+        }
     }
 }
 

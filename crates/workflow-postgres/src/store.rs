@@ -112,8 +112,11 @@ impl PostgresStore {
         let core = self.inner.core.clone();
         let migrating = async move {
             let name = core.shared.name.clone();
-            let taken = core.pool.take(Lane::Queue).await;
-            let db = taken.map_err(|_| MigrateError::Closed { database: name.clone() })?;
+            let db = match core.pool.take(Lane::Queue).await {
+                Ok(db) => db,
+                Err(_) if core.pool.is_closed() => return Err(MigrateError::Closed { database: name }),
+                Err(fault) => return Err(MigrateError::failed(&name, "connecting", fault)),
+            };
             migrate::apply(&db, &name, &owner, &scripts).await
         };
         let database = self.inner.core.shared.name.clone();
@@ -253,6 +256,25 @@ async fn commit_part(core: &Core, batch: &Arc<[Member]>, part: Range<usize>) -> 
     .await
 }
 
+/// First those that nobody is writing to, so that no lease hangs on how long an attachment takes; then, when they have
+/// been waited for, the others.
+async fn renew(core: &Core, held: Vec<Lease>, lease: Duration) -> Result<Vec<RunId>, StoreError> {
+    let (mut held, mut lost) = (Arc::new(held), Vec::new());
+    for how in [claim::Locked::PassedOver, claim::Locked::WaitedFor] {
+        let renewed = core.transact(Lane::First, move |group| {
+            let held = held.clone();
+            async move { Ok((claim::renew(group, &held, lease, how).await?, true)) }.boxed()
+        });
+        let renewed = renewed.await?;
+        lost.extend(renewed.lost);
+        if renewed.passed_over.is_empty() {
+            break;
+        }
+        held = Arc::new(renewed.passed_over);
+    }
+    Ok(lost)
+}
+
 impl Store for PostgresStore {
     fn commit(&self, batch: Arc<[Member]>) -> BoxFuture<'_, Result<Vec<MemberResult>, StoreError>> {
         Box::pin(async move { self.inner.run(commit(self.inner.core.clone(), batch)).await? })
@@ -276,15 +298,8 @@ impl Store for PostgresStore {
 
     fn renew(&self, held: Vec<Lease>, lease: Duration) -> BoxFuture<'_, Result<Vec<RunId>, StoreError>> {
         Box::pin(async move {
-            let (core, held) = (self.inner.core.clone(), Arc::new(held));
-            let renewing = async move {
-                core.transact(Lane::First, move |group| {
-                    let held = held.clone();
-                    async move { Ok((claim::renew(group, &held, lease).await?, true)) }.boxed()
-                })
-                .await
-            };
-            self.inner.run(renewing).await?
+            let core = self.inner.core.clone();
+            self.inner.run(async move { renew(&core, held, lease).await }).await?
         })
     }
 

@@ -84,6 +84,10 @@ impl Core {
             match body(&group).await {
                 Ok((answer, keep)) => Ok((group, answer, keep)),
                 Err(fault) => {
+                    if fault.is_lost() {
+                        // A server that only reads, or is going down, is not asked again.
+                        group.db.give_up();
+                    }
                     group.db.roll_back().await;
                     Err(fault)
                 }

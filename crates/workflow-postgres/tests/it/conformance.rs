@@ -1,11 +1,12 @@
-//! The suites that every store must pass: the trait's in both modes, the engine's inline; and the trait's
-//! once more with payloads encrypted, and once more with statements without names, as through a pooler.
+//! The suites that every store must pass: the trait's in both modes, the engine's inline; and the trait's once more
+//! with payloads encrypted and statements without names, as through a pooler by transaction.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
 use jiff::Timestamp;
+use lumina_workflow::codec::AesGcmCodec;
 use lumina_workflow::conformance::{Act, Backend, block_on};
 use lumina_workflow::deterministic::DeterministicRuntime;
 use lumina_workflow::store::{Attachment, Store};
@@ -19,6 +20,8 @@ const CELLS: Script = Script {
     name: "0001_cell",
     sql: "CREATE TABLE cell (name text PRIMARY KEY, value text NOT NULL)",
 };
+
+const KEY: &str = "first 000102030405060708090a0b0c0d0e0f101112131415161718191a1b1c1d1e1f";
 
 pub struct PostgresBackend {
     store: PostgresStore,
@@ -37,8 +40,14 @@ impl PostgresBackend {
         Self::standing(|options| options.mode(mode))
     }
 
-    pub fn unnamed() -> Self {
-        Self::standing(|options| options.statements(Statements::Unnamed))
+    /// As through a pooler by transaction, and with every payload encrypted.
+    pub fn veiled() -> Self {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("lumina.keys");
+        std::fs::write(&path, KEY).unwrap();
+        std::fs::set_permissions(&path, std::os::unix::fs::PermissionsExt::from_mode(0o600)).unwrap();
+        let codec = Arc::new(AesGcmCodec::open(&path).unwrap());
+        Self::standing(|options| options.statements(Statements::Unnamed).codec(codec))
     }
 
     /// On a clock that stands still.
@@ -154,8 +163,8 @@ mod inline {
     ));
 }
 
-mod unnamed {
-    lumina_workflow::conformance_suite!(crate::conformance::PostgresBackend::unnamed());
+mod veiled {
+    lumina_workflow::conformance_suite!(crate::conformance::PostgresBackend::veiled());
 }
 
 mod engine {

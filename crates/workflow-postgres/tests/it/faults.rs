@@ -9,7 +9,7 @@ use lumina_workflow::Payload;
 use lumina_workflow::store::{Change, Ending, InboxQuery, Member, MemberResult, Next, Store, StoreError};
 use lumina_workflow_postgres::testing::Database;
 use lumina_workflow_postgres::tokio_postgres::types::Type;
-use lumina_workflow_postgres::{At, Hook, PostgresStore, Script, Verdict, attach};
+use lumina_workflow_postgres::{Hook, PostgresStore, Script, Verdict, attach};
 
 use crate::opened::*;
 
@@ -247,5 +247,4 @@ async fn a_server_that_only_reads_is_unavailable() {
         "{error}"
     );
     start(&store, 1).await;
-    let _ = At::BeforeCommit;
 }
