@@ -221,7 +221,7 @@ async fn two_that_register_one_key() {
         let text = number.to_string();
         (registering(one, &text), registering(other, &text), ())
     };
-    let check = async |_: &PostgresStore, (), one: MemberResult, other: MemberResult, place| {
+    let check = async |_: &PostgresStore, (), one: MemberResult, other: MemberResult, place: usize| {
         assert!(one.is_ok() != other.is_ok(), "moment {place}: {one:?}, {other:?}");
     };
     interleave(prepare, check).await;
