@@ -9,14 +9,16 @@ pub const USAGE: &str = "\
 Usage: cargo xtask COMMAND
 
   ci                                  everything a change must pass: tidy, fmt, clippy, doc, test, ten thousand
-                                      simulated fleets, the examples, and the demo once
+                                      simulated fleets, the examples, the demo once, a minute of chaos
   test [FILTER...] [--sim-seed N]     all tests, or those whose name contains a filter; N repeats a simulated run
   mutants [FILTER...]                 plants bugs into a copy, one by one: the tests must catch each
   tidy                                the rules that only this project has
-  bench [NAME...] [--json] [--list]   the benchmarks, for release";
+  bench [NAME...] [--json] [--list]   the benchmarks, for release
+  chaos [--seed N] [--minutes M]      real processes, every fault at once and kill -9, held against the ledger;
+        [--without GUARD]             without a guard that must show";
 
 /// The commands, as documents may name them.
-pub const COMMANDS: &[&str] = &["ci", "test", "mutants", "tidy", "bench", "help"];
+pub const COMMANDS: &[&str] = &["ci", "test", "mutants", "tidy", "bench", "chaos", "help"];
 
 /// What to do.
 #[derive(Debug, PartialEq, Eq)]
@@ -31,6 +33,8 @@ pub enum Request {
     Tidy,
     /// The benchmarks, with arguments of their own.
     Bench(Vec<String>),
+    /// The chaos test, with arguments of its own.
+    Chaos(Vec<String>),
     /// Print [`USAGE`].
     Help,
 }
@@ -43,7 +47,8 @@ pub fn parse(words: impl IntoIterator<Item = String>) -> Result<Request> {
     let mut words = words.into_iter();
     let command = words.next().context("a command is missing")?;
     let rest: Vec<_> = words.collect();
-    if command != "bench" && rest.iter().any(|word| word == "--help" || word == "-h") {
+    let has_help_of_its_own = ["bench", "chaos"].contains(&command.as_str());
+    if !has_help_of_its_own && rest.iter().any(|word| word == "--help" || word == "-h") {
         return Ok(Request::Help);
     }
     match command.as_str() {
@@ -52,6 +57,7 @@ pub fn parse(words: impl IntoIterator<Item = String>) -> Result<Request> {
         "test" => selection(rest).map(Request::Test),
         "mutants" => Ok(Request::Mutants(rest)),
         "bench" => Ok(Request::Bench(rest)),
+        "chaos" => Ok(Request::Chaos(rest)),
         "help" | "--help" | "-h" => Ok(Request::Help),
         other => bail!("there is no command `{other}`; there are {}", COMMANDS.join(", ")),
     }
@@ -116,6 +122,10 @@ mod tests {
                 Request::Bench(vec!["floor".into(), "--json".into()]),
             ),
             ("bench --help", Request::Bench(vec!["--help".into()])),
+            (
+                "chaos --without budget",
+                Request::Chaos(vec!["--without".into(), "budget".into()]),
+            ),
             ("mutants", Request::Mutants(Vec::new())),
             ("mutants sql-", Request::Mutants(vec!["sql-".into()])),
             ("test --help", Request::Help),

@@ -7,7 +7,7 @@ use anyhow::{Context, Result};
 use crate::process::{monotonic, readable, stream};
 use crate::test::{Profile, Selection};
 use crate::workspace::Workspace;
-use crate::{smoke, test, tidy};
+use crate::{chaos, smoke, test, tidy};
 
 /// One thing that a change must pass.
 struct Gate {
@@ -15,7 +15,7 @@ struct Gate {
     pass: fn(&Workspace) -> Result<()>,
 }
 
-const GATES: [Gate; 8] = [
+const GATES: [Gate; 9] = [
     Gate {
         name: "tidy",
         pass: tidy::run,
@@ -47,6 +47,10 @@ const GATES: [Gate; 8] = [
     Gate {
         name: "smoke",
         pass: smoke::run,
+    },
+    Gate {
+        name: "chaos",
+        pass: chaos::pass,
     },
 ];
 

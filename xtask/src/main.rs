@@ -1,9 +1,10 @@
-//! The project's own commands: `cargo xtask ci|test|tidy|bench`.
+//! The project's own commands: `cargo xtask ci|test|tidy|bench|chaos`.
 //!
 //! Small dependencies on purpose: this package builds first and fails first.
 
 mod arguments;
 mod bench;
+mod chaos;
 mod ci;
 mod mutants;
 mod process;
@@ -47,5 +48,6 @@ fn run(request: &Request) -> anyhow::Result<()> {
         Request::Mutants(filters) => mutants::run(&workspace, filters),
         Request::Tidy => tidy::run(&workspace),
         Request::Bench(arguments) => bench::run(&workspace, arguments),
+        Request::Chaos(arguments) => chaos::run(&workspace, arguments),
     }
 }

@@ -1,8 +1,32 @@
 //! How a callback leaves the sandbox.
 
+use std::time::Duration;
+
 use bytes::Bytes;
 use futures_util::future::BoxFuture;
 use http::{Request, StatusCode};
+
+/// An extension of a callback's request: its body is to be sent in pieces, with pauses between them. A sender to
+/// which that makes no difference may ignore it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Trickle {
+    /// How many pieces.
+    pub pieces: usize,
+    /// How long it is from one to the next.
+    pub pause: Duration,
+}
+
+impl Trickle {
+    /// Cuts a body up, into as many pieces if it is that long.
+    pub(crate) fn cut(self, mut body: Bytes) -> Vec<Bytes> {
+        let size = body.len().div_ceil(self.pieces.max(1)).max(1);
+        let mut pieces = Vec::new();
+        while !body.is_empty() {
+            pieces.push(body.split_to(size.min(body.len())));
+        }
+        pieces
+    }
+}
 
 /// Carries callbacks to whoever asked for them.
 ///

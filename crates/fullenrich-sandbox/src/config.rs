@@ -1,12 +1,14 @@
 //! Everything about the sandbox that can be adjusted.
 
-use std::collections::BTreeSet;
 use std::fmt;
 use std::num::NonZeroU32;
 use std::time::Duration;
 
 use jiff::fmt::serde::unsigned_duration::friendly::compact::required as friendly;
 use serde::{Deserialize, Serialize};
+
+use crate::latency::Latency;
+use crate::moods::{Mood, Moods};
 
 /// How the sandbox behaves. The default is the real provider's behaviour, with 5,000 credits.
 ///
@@ -35,6 +37,24 @@ pub struct SandboxConfig {
     /// Equal to `lookup_min`, every contact takes that long, and an unhindered batch ends in one stroke.
     #[serde(with = "friendly")]
     pub lookup_max: Duration,
+    /// How look-ups are spread between the two.
+    pub lookup_latency: Latency,
+    /// The shortest time from a batch's acceptance to the answer of its POST.
+    #[serde(with = "friendly")]
+    pub answer_min: Duration,
+    /// The longest time from a batch's acceptance to the answer of its POST.
+    #[serde(with = "friendly")]
+    pub answer_max: Duration,
+    /// How the answers of POSTs are spread between the two.
+    pub answer_latency: Latency,
+    /// The shortest time that a GET takes.
+    #[serde(with = "friendly")]
+    pub read_min: Duration,
+    /// The longest time that a GET takes.
+    #[serde(with = "friendly")]
+    pub read_max: Duration,
+    /// How GETs are spread between the two.
+    pub read_latency: Latency,
     /// How long results can be read, and how long a repeat of a finished look-up is free. Three months, taken as the
     /// shortest reading of 90 days.
     #[serde(with = "friendly")]
@@ -53,8 +73,11 @@ pub struct SandboxConfig {
     pub unpayable: UnpayableBatch,
     /// The status of a GET of a batch that ended `CREDITS_INSUFFICIENT`.
     pub insufficient: InsufficientAnswer,
-    /// What goes wrong on purpose.
-    pub faults: Faults,
+    /// A 429 above the limit carries `Retry-After` with the seconds left of the minute. The real one's has not been
+    /// seen to.
+    pub retry_after: bool,
+    /// What it does now and then.
+    pub moods: Moods,
 }
 
 impl Default for SandboxConfig {
@@ -68,6 +91,13 @@ impl Default for SandboxConfig {
             contacts_at_once: NonZeroU32::new(100).expect("100 is not zero"),
             lookup_min: Duration::from_secs(30),
             lookup_max: Duration::from_secs(90),
+            lookup_latency: Latency::default(),
+            answer_min: Duration::ZERO,
+            answer_max: Duration::ZERO,
+            answer_latency: Latency::default(),
+            read_min: Duration::ZERO,
+            read_max: Duration::ZERO,
+            read_latency: Latency::default(),
             results_kept: Duration::from_secs(90 * 24 * 60 * 60),
             callback_retry_every: Duration::from_secs(60),
             callback_retries: 5,
@@ -75,7 +105,8 @@ impl Default for SandboxConfig {
             running: RunningAnswer::default(),
             unpayable: UnpayableBatch::default(),
             insufficient: InsufficientAnswer::default(),
-            faults: Faults::default(),
+            retry_after: false,
+            moods: Moods::default(),
         }
     }
 }
@@ -89,10 +120,18 @@ impl SandboxConfig {
         self
     }
 
+    /// Every POST is accepted at once and answered after exactly `span`.
+    #[must_use]
+    pub fn with_answer_delay(mut self, span: Duration) -> Self {
+        self.answer_min = span;
+        self.answer_max = span;
+        self
+    }
+
     /// Says what no sandbox can do, in words.
     ///
     /// # Errors
-    /// The key is empty, the percentage is above 100, or the look-up spans are the wrong way round.
+    /// The key is empty, the percentage is above 100, two spans are the wrong way round, or a switch has a percentage.
     pub fn check(&self) -> Result<(), ConfigError> {
         if self.api_key.expose().is_empty() {
             return Err(ConfigError::EmptyKey);
@@ -100,13 +139,15 @@ impl SandboxConfig {
         if self.not_found_percent > 100 {
             return Err(ConfigError::Percent(self.not_found_percent));
         }
-        if self.lookup_min > self.lookup_max {
-            return Err(ConfigError::Spans {
-                min: self.lookup_min,
-                max: self.lookup_max,
-            });
+        let spans = [
+            ("lookup", self.lookup_min, self.lookup_max),
+            ("answer", self.answer_min, self.answer_max),
+            ("read", self.read_min, self.read_max),
+        ];
+        match spans.into_iter().find(|(_, min, max)| min > max) {
+            Some((what, min, max)) => Err(ConfigError::Spans { what, min, max }),
+            None => self.moods.check(),
         }
-        Ok(())
     }
 }
 
@@ -119,12 +160,17 @@ pub enum ConfigError {
     /// More than everybody cannot be missing.
     #[error("`not_found_percent` is {0}: it goes from 0 to 100")]
     Percent(u8),
-    /// The shortest look-up is longer than the longest.
-    #[error("`lookup_min` ({min:?}) is longer than `lookup_max` ({max:?}): swap them, or make them equal")]
+    /// A mood that is a switch was treated like the others.
+    #[error("`{0}` is a switch: set it to true or false")]
+    Switch(Mood),
+    /// The shortest of something is longer than the longest.
+    #[error("`{what}_min` ({min:?}) is longer than `{what}_max` ({max:?}): swap them, or make them equal")]
     Spans {
-        /// The configured `lookup_min`.
+        /// What takes that long: `lookup`, `answer` or `read`.
+        what: &'static str,
+        /// The configured shortest.
         min: Duration,
-        /// The configured `lookup_max`.
+        /// The configured longest.
         max: Duration,
     },
 }
@@ -190,23 +236,4 @@ pub enum InsufficientAnswer {
     PaymentRequired,
     /// 200.
     Ok,
-}
-
-/// What goes wrong on purpose. The default is nothing.
-#[derive(Clone, Debug, Default, Serialize, Deserialize)]
-#[serde(default, deny_unknown_fields)]
-pub struct Faults {
-    /// A POST is accepted at once but answered only after this span.
-    #[serde(with = "friendly")]
-    pub answer_delay: Duration,
-    /// The first so many accepted POSTs of a ledger are answered with 500 although they were accepted.
-    pub server_errors_after_acceptance: u32,
-    /// Batches accepted under this setting never call back, neither for a contact nor at their end.
-    pub never_call_back: bool,
-    /// How often every delivered callback is delivered once more.
-    pub duplicate_callbacks: u32,
-    /// Addresses that are refused as invalid whatever they look like, and their batch with them.
-    pub refused_addresses: BTreeSet<String>,
-    /// A 429 carries `Retry-After` with the seconds left of the minute. The real one's has not been seen to.
-    pub retry_after: bool,
 }

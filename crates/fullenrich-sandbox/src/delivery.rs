@@ -3,26 +3,14 @@
 use std::sync::{Arc, Weak};
 use std::time::Duration;
 
-use bytes::Bytes;
 use futures_util::future::{Either, select};
-use http::{Request, StatusCode, header};
+use http::StatusCode;
+use tokio::sync::watch;
 
 use crate::callback::{CallbackSender, DeliveryError};
 use crate::clock::Clock;
-use crate::desk::Addressee;
-use crate::sandbox::Sandbox;
-use crate::signature::SIGNATURE_HEADER;
-
-/// One callback, signed and ready. Every attempt sends the same bytes.
-#[derive(Clone, Debug)]
-pub(crate) struct Letter {
-    pub(crate) addressee: Addressee,
-    /// Attempts made before, by a sandbox that has ended since.
-    pub(crate) attempts: u32,
-    pub(crate) url: String,
-    pub(crate) signature: String,
-    pub(crate) body: Bytes,
-}
+use crate::letter::{Letter, Sheet};
+use crate::sandbox::{Releases, Sandbox};
 
 /// Who delivers, and how patiently.
 #[derive(Clone)]
@@ -32,37 +20,46 @@ pub(crate) struct Courier {
     pub(crate) retry_every: Duration,
     pub(crate) retries: u32,
     pub(crate) timeout: Duration,
-    pub(crate) duplicates: u32,
-}
-
-impl Letter {
-    fn request(&self) -> Result<Request<Bytes>, http::Error> {
-        Request::post(&self.url)
-            .header(header::CONTENT_TYPE, "application/json")
-            .header(SIGNATURE_HEADER, &self.signature)
-            .body(self.body.clone())
-    }
 }
 
 impl Courier {
-    /// Delivers a letter, or gives it up after the last retry. Ends early when the sandbox is gone.
-    pub(crate) async fn deliver(self, letter: Letter, sandbox: Weak<Sandbox>) {
+    /// Delivers a letter with all that goes with it. Ends early when the sandbox is gone.
+    pub(crate) async fn deliver(self, letter: Letter, sandbox: Weak<Sandbox>, mut releases: watch::Receiver<Releases>) {
+        for sheet in &letter.before {
+            self.send_extra(&letter, sheet, &sandbox).await;
+        }
+        if !letter.delay.is_zero() {
+            let released = Box::pin(releases.changed());
+            drop(select(self.clock.sleep(letter.delay), released).await);
+        }
+        if self.deliver_at_last(&letter, &sandbox).await {
+            self.repeat(&letter, &sandbox).await;
+        }
+        if let Some(sandbox) = sandbox.upgrade() {
+            sandbox.follow_up(letter.addressee);
+        }
+    }
+
+    /// Tries until the letter is delivered or given up, and says which.
+    async fn deliver_at_last(&self, letter: &Letter, sandbox: &Weak<Sandbox>) -> bool {
         for attempt in letter.attempts + 1..=self.retries + 1 {
             if attempt > 1 {
                 self.clock.sleep(self.retry_every).await;
             }
-            let delivered = self.attempt(&letter, attempt).await;
-            let Some(sandbox) = sandbox.upgrade() else { return };
-            sandbox.note_callback(letter.addressee, attempt, delivered);
+            let delivered = self.attempt(letter, attempt).await;
+            let Some(sandbox) = sandbox.upgrade() else { return false };
+            let sha256 = delivered.then_some(letter.sheet.sha256);
+            sandbox.note_callback(letter.addressee, attempt, sha256);
             if delivered {
-                return self.repeat(&letter).await;
+                return true;
             }
         }
+        false
     }
 
     async fn attempt(&self, letter: &Letter, attempt: u32) -> bool {
         let last = attempt > self.retries;
-        match self.send(letter).await {
+        match self.send(letter, &letter.sheet).await {
             Ok(status) if status.is_success() => return true,
             Ok(status) => tracing::warn!(url = letter.url, attempt, last, "a callback was answered with {status}"),
             Err(error) => tracing::warn!(url = letter.url, attempt, last, "a callback was not delivered: {error}"),
@@ -70,18 +67,36 @@ impl Courier {
         false
     }
 
-    /// The duplicates of a delivered callback. Nobody minds what becomes of them.
-    async fn repeat(&self, letter: &Letter) {
-        for _ in 0..self.duplicates {
-            if let Err(error) = self.send(letter).await {
-                tracing::debug!(url = letter.url, "a duplicate callback was not delivered: {error}");
+    /// The duplicates of a delivered callback.
+    async fn repeat(&self, letter: &Letter, sandbox: &Weak<Sandbox>) {
+        for _ in 0..letter.copies {
+            self.send_extra(letter, &letter.sheet, sandbox).await;
+            if let Some(sandbox) = sandbox.upgrade() {
+                sandbox.note_copy(letter.addressee);
             }
         }
     }
 
-    async fn send(&self, letter: &Letter) -> Result<StatusCode, DeliveryError> {
+    /// Sends something beside the genuine callback. Nobody minds what becomes of it.
+    async fn send_extra(&self, letter: &Letter, sheet: &Sheet, sandbox: &Weak<Sandbox>) {
+        match self.send(letter, sheet).await {
+            Ok(status) if status.is_success() => {
+                if let Some(sandbox) = sandbox.upgrade() {
+                    sandbox.note_extra(letter.addressee, sheet.sent, sheet.sha256);
+                }
+            }
+            Ok(status) => {
+                tracing::debug!(url = letter.url, sent = ?sheet.sent, "an extra callback was answered with {status}");
+            }
+            Err(error) => {
+                tracing::debug!(url = letter.url, sent = ?sheet.sent, "an extra callback was not delivered: {error}");
+            }
+        }
+    }
+
+    async fn send(&self, letter: &Letter, sheet: &Sheet) -> Result<StatusCode, DeliveryError> {
         let url = || letter.url.clone();
-        let request = letter.request().map_err(|e| DeliveryError::NoAnswer {
+        let request = letter.request(sheet).map_err(|e| DeliveryError::NoAnswer {
             url: url(),
             reason: e.to_string(),
         })?;

@@ -1,16 +1,18 @@
 //! Callbacks over HTTP, for real use.
 
+use std::convert::Infallible;
 use std::error::Error;
 
 use axum::body::Body;
 use bytes::Bytes;
 use futures_util::future::BoxFuture;
+use futures_util::stream::{self, StreamExt};
 use http::{Request, StatusCode};
 use hyper_util::client::legacy::Client;
 use hyper_util::client::legacy::connect::HttpConnector;
 use hyper_util::rt::TokioExecutor;
 
-use crate::callback::{CallbackSender, DeliveryError};
+use crate::callback::{CallbackSender, DeliveryError, Trickle};
 
 /// How much of a callback's answer is read, so that its connection can be used again. Nobody looks at what it says.
 const ANSWER_LIMIT: usize = 64 * 1024;
@@ -52,7 +54,12 @@ async fn deliver(client: &Client<HttpConnector, Body>, request: Request<Bytes>) 
     if request.uri().scheme_str() != Some("http") {
         return Err(DeliveryError::UnsupportedScheme { url });
     }
-    let answer = match client.request(request.map(Body::from)).await {
+    let trickle = request.extensions().get::<Trickle>().copied();
+    let request = request.map(|body| match trickle {
+        Some(trickle) => in_pieces(body, trickle),
+        None => Body::from(body),
+    });
+    let answer = match client.request(request).await {
         Ok(answer) => answer,
         Err(error) => {
             return Err(DeliveryError::NoAnswer {
@@ -65,6 +72,14 @@ async fn deliver(client: &Client<HttpConnector, Body>, request: Request<Bytes>) 
     // A body that is cut short or too long changes nothing: the status is the answer.
     drop(axum::body::to_bytes(Body::new(answer.into_body()), ANSWER_LIMIT).await);
     Ok(status)
+}
+
+fn in_pieces(body: Bytes, trickle: Trickle) -> Body {
+    let pieces = stream::iter(trickle.cut(body)).then(move |piece| async move {
+        tokio::time::sleep(trickle.pause).await;
+        Ok::<_, Infallible>(piece)
+    });
+    Body::from_stream(pieces)
 }
 
 /// The deepest cause is the one that a person understands ("Connection refused").

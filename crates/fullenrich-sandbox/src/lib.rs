@@ -18,9 +18,16 @@
 //! - **Callbacks**: signed, for the batch and for each contact, tried again every minute up to five times.
 //! - **People**: invented from the seed and the address, some of them missing, many with gaps.
 //!
-//! What is its own: `GET /sandbox/ledger` (`?summary=true`) shows who was charged how often, and
-//! `POST /sandbox/credits` with `{"add": n}` buys credits. Neither needs a key. Every delay and limit is a field of
-//! [`SandboxConfig`], and so is what goes wrong on purpose ([`Faults`]).
+//! What is its own, and needs no key: `GET /sandbox/ledger` (`?summary=true`) shows who was charged how often and told
+//! what, `POST /sandbox/credits` with `{"add": n}` buys credits, `/sandbox/moods` shows, changes and ends the moods, and
+//! `/sandbox/holds` holds a POST back. Every delay and limit is a field of [`SandboxConfig`].
+//!
+//! What the provider does now and then that a client has to live with is a [`Mood`]: bursts of refusals, resets and lost
+//! answers before and after acceptance, callbacks that come early, late, twice, forged or never, batches that stop,
+//! records and fields that are missing or odd. Each comes as often as [`Moods`] say, by the seed and a running number.
+//! A mood changes what is told, never what is charged. A response that stands for a reset carries the extension
+//! [`Reset`], of which [`Sandbox::serve`] makes a real one; a callback that is to be sent in pieces carries [`Trickle`].
+//! All moods are in a table in `docs/reference/sandbox.md`.
 //!
 //! The ledger is a file of JSON lines that is only ever appended to. What was accepted, charged and called back
 //! survives the death of the process, and a sandbox opened on it goes on where the last one stopped; what it has not
@@ -52,23 +59,35 @@ mod api;
 mod callback;
 mod clock;
 mod config;
+mod connection;
 mod delivery;
 mod desk;
+mod dice;
 mod error;
+mod holds;
 mod http_sender;
 mod invent;
+mod latency;
 mod ledger;
+mod letter;
+mod moods;
 mod sandbox;
 mod serve;
 mod signature;
 mod workspace;
 
-pub use callback::{CallbackSender, DeliveryError};
+pub use callback::{CallbackSender, DeliveryError, Trickle};
 pub use clock::{BoxFuture, Clock, TokioClock};
-pub use config::{ApiKey, ConfigError, Faults, InsufficientAnswer, RunningAnswer, SandboxConfig, UnpayableBatch};
+pub use config::{ApiKey, ConfigError, InsufficientAnswer, RunningAnswer, SandboxConfig, UnpayableBatch};
+pub use connection::Reset;
 pub use error::{LedgerError, OpenError};
 pub use http_sender::HttpCallbackSender;
-pub use ledger::BatchStatus;
+pub use latency::Latency;
+pub use ledger::{BatchStatus, Digest, PostAnswer, Sent};
+pub use moods::{Mood, Moods, NoPercent, Percent, UnknownMood};
 pub use sandbox::Sandbox;
 pub use signature::{SIGNATURE_HEADER, sign};
-pub use workspace::{AddressLine, BatchLine, CallTotals, CallbackTotals, LedgerReport, LedgerTotals};
+pub use workspace::{
+    AddressLine, BatchLine, CallTotals, CallbackTotals, DeliveryLine, JobLine, LedgerReport, LedgerTotals, MinuteLine,
+    ToldLine,
+};

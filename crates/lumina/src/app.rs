@@ -18,6 +18,9 @@ use crate::records::sqlite::MIGRATIONS;
 use crate::records::{People, Records};
 use crate::workflows::{self, Context, PipelineSettings, Provider};
 
+/// Whose the application's tables are among a database's schema changes.
+pub const SCHEMA_OWNER: &str = "lumina";
+
 /// What an application is made of.
 pub struct Parts {
     /// The database file.
@@ -94,8 +97,7 @@ impl App {
             .role(parts.role)
             .codec(parts.codec);
         let store = Arc::new(SqliteStore::open(options)?);
-        let scripts: Vec<Script> = MIGRATIONS.iter().map(|(name, sql)| Script { name, sql }).collect();
-        store.migrate("lumina", &scripts).await?;
+        store.migrate(SCHEMA_OWNER, &scripts()).await?;
         let records = Records::new(store.clone());
         let provider = make_provider(&parts.provider)?;
         let runtime = parts.runtime;
@@ -155,6 +157,12 @@ impl App {
         }
         Ok(())
     }
+}
+
+/// The application's schema changes, in their order.
+#[must_use]
+pub fn scripts() -> Vec<Script> {
+    MIGRATIONS.iter().map(|(name, sql)| Script { name, sql }).collect()
 }
 
 fn make_provider(parts: &ProviderParts) -> anyhow::Result<Provider> {

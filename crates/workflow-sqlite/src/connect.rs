@@ -4,10 +4,13 @@ use std::path::Path;
 use std::time::Duration;
 
 use rusqlite::config::DbConfig;
-use rusqlite::{Connection, OpenFlags, Result};
+use rusqlite::{Connection, ErrorCode, OpenFlags, Result};
 
 /// Processes that write beside each other wait this long for their turn.
 const BUSY: Duration = Duration::from_secs(10);
+
+/// Between two tries where SQLite itself does not wait.
+const LOOK_AGAIN: Duration = Duration::from_millis(5);
 
 /// The engine has some sixty statements; the application's own come beside them.
 const STATEMENTS: usize = 256;
@@ -38,12 +41,31 @@ pub(crate) fn plain(path: &Path) -> Result<Connection> {
 /// Makes it a connection that writes.
 pub(crate) fn settle_writer(conn: &Connection) -> Result<()> {
     conn.pragma_update(None, "page_size", PAGE_BYTES)?;
-    conn.pragma_update(None, "journal_mode", "WAL")?;
+    keep_a_log(conn)?;
     conn.pragma_update(None, "synchronous", "FULL")?;
     conn.pragma_update(None, "journal_size_limit", JOURNAL_LIMIT)?;
     // Checkpoints come from a thread of their own.
     conn.pragma_update(None, "wal_autocheckpoint", 0)?;
     share(conn, WRITER_CACHE)
+}
+
+/// Has the file keep a write-ahead log. SQLite takes the lock for that from within a read, where it does not wait for
+/// others that do the same to a new file: so it is waited for here.
+#[expect(
+    clippy::disallowed_methods,
+    reason = "it waits as SQLite itself waits for a lock, with the thread that opens the file"
+)]
+fn keep_a_log(conn: &Connection) -> Result<()> {
+    let mut left = BUSY;
+    loop {
+        match conn.pragma_update(None, "journal_mode", "WAL") {
+            Err(error) if error.sqlite_error_code() == Some(ErrorCode::DatabaseBusy) && !left.is_zero() => {
+                std::thread::sleep(LOOK_AGAIN);
+                left = left.saturating_sub(LOOK_AGAIN);
+            }
+            done => return done,
+        }
+    }
 }
 
 /// A connection that cannot write.
@@ -64,6 +86,32 @@ pub(crate) fn checkpointer(path: &Path) -> Result<Connection> {
     conn.pragma_update(None, "synchronous", "FULL")?;
     conn.pragma_update(None, "wal_autocheckpoint", 0)?;
     Ok(conn)
+}
+
+/// A connection for who only looks. `immutable` leaves out the write-ahead log, which SQLite would otherwise make
+/// beside a file that has none.
+pub(crate) fn looker(path: &Path, immutable: bool) -> Result<Connection> {
+    let flags = OpenFlags::SQLITE_OPEN_READ_ONLY | OpenFlags::SQLITE_OPEN_NO_MUTEX | OpenFlags::SQLITE_OPEN_URI;
+    let conn = Connection::open_with_flags(uri(path, immutable), flags)?;
+    conn.busy_timeout(BUSY)?;
+    conn.set_db_config(DbConfig::SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, true)?;
+    Ok(conn)
+}
+
+/// A path as SQLite reads it in a URI.
+fn uri(path: &Path, immutable: bool) -> String {
+    let mut uri = "file:".to_owned();
+    for byte in path.as_os_str().as_encoded_bytes() {
+        match byte {
+            b'%' | b'?' | b'#' => uri.push_str(&format!("%{byte:02x}")),
+            byte if byte.is_ascii() => uri.push(char::from(*byte)),
+            byte => uri.push_str(&format!("%{byte:02x}")),
+        }
+    }
+    if immutable {
+        uri.push_str("?immutable=1");
+    }
+    uri
 }
 
 fn share(conn: &Connection, cache_kib: i64) -> Result<()> {

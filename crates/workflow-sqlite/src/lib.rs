@@ -74,6 +74,7 @@ mod flush;
 mod group;
 mod lanes;
 mod lock;
+mod look;
 mod migrate;
 mod options;
 mod passed;
@@ -89,6 +90,7 @@ mod writer;
 
 pub use attachment::{AttachError, Tx, attach};
 pub use checkpoint::Overload;
+pub use look::Look;
 pub use migrate::{MigrateError, Script};
 pub use options::{Mode, OpenError, Options, Role};
 pub use rusqlite;

@@ -41,6 +41,20 @@ pub(crate) fn acquire(database: &Path) -> Result<Lock, OpenError> {
     Ok(Lock(file))
 }
 
+/// The process that holds the lock of a database, as far as can be told. Nobody is kept from taking it: it is only
+/// tried where the process that signed it last still lives.
+pub(crate) fn find_holder(database: &Path) -> Option<u32> {
+    let mut file = File::open(lock_path(database)).ok()?;
+    let pid: u32 = holder(&mut file).parse().ok()?;
+    (is_alive(pid) && matches!(file.try_lock_shared(), Err(TryLockError::WouldBlock))).then_some(pid)
+}
+
+/// One that belongs to somebody else lives as well.
+fn is_alive(pid: u32) -> bool {
+    let pid = i32::try_from(pid).ok().and_then(rustix::process::Pid::from_raw);
+    pid.is_some_and(|pid| !matches!(rustix::process::test_kill_process(pid), Err(rustix::io::Errno::SRCH)))
+}
+
 fn lock_path(database: &Path) -> PathBuf {
     let mut name = database.as_os_str().to_owned();
     name.push(".lock");

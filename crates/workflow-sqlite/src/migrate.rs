@@ -161,6 +161,35 @@ pub(crate) fn apply(
     Ok(new.iter().map(|script| script.name).collect())
 }
 
+/// Which scripts a database lacks, the engine's and an owner's, as `owner/name`.
+pub(crate) fn missing(
+    conn: &Connection,
+    path: &Path,
+    owner: &str,
+    scripts: &[Script],
+) -> Result<Vec<String>, MigrateError> {
+    let failed = |error| MigrateError::Failed {
+        path: path.to_owned(),
+        what: "reading which scripts were applied".to_owned(),
+        error,
+    };
+    let known = recognise(conn, path).map_err(|e| e.unwrap_or_else(failed))?;
+    let mut missing = Vec::new();
+    for (owner, scripts) in [(ENGINE, ENGINE_SCRIPTS), (owner, scripts)] {
+        let applied = match known {
+            true => applied(conn, owner).map_err(failed)?,
+            false => Vec::new(),
+        };
+        check(path, owner, scripts, &applied)?;
+        missing.extend(
+            scripts[applied.len()..]
+                .iter()
+                .map(|script| format!("{owner}/{}", script.name)),
+        );
+    }
+    Ok(missing)
+}
+
 /// What SQLite said, or what is wrong with the database itself.
 enum Problem {
     Sql(rusqlite::Error),
@@ -194,7 +223,7 @@ fn recognise(tx: &Connection, path: &Path) -> Result<bool, Problem> {
     }
 }
 
-fn applied(tx: &Transaction<'_>, owner: &str) -> rusqlite::Result<Vec<(String, String)>> {
+fn applied(tx: &Connection, owner: &str) -> rusqlite::Result<Vec<(String, String)>> {
     const SQL: &str = "SELECT name, hash FROM workflow_migration WHERE owner = ?1 ORDER BY place";
     tx.prepare(SQL)?
         .query_map([owner], |row| Ok((row.get(0)?, row.get(1)?)))?

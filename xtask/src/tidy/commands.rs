@@ -128,10 +128,10 @@ fn wrong_xtask(tree: &Tree, arguments: &[&str]) -> Option<String> {
             ));
         }
     }
-    let folder = if *command == "bench" {
-        "bench/src/"
-    } else {
-        "xtask/src/"
+    let folder = match *command {
+        "bench" => "bench/src/",
+        "chaos" => "chaos/src/",
+        _ => "xtask/src/",
     };
     unknown_flag(tree, folder, rest).map(|flag| format!("`cargo xtask {command}` has no `{flag}`"))
 }

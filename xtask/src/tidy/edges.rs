@@ -71,7 +71,7 @@ const NO_STORE: (&[&str], &str) = (
 
 const ANYTHING: (&[&str], &str) = (&[], "");
 
-const PACKAGES: [Package; 12] = [
+const PACKAGES: [Package; 13] = [
     Package {
         name: "lumina-workflow",
         ours: Ours::Only(&[]),
@@ -124,6 +124,11 @@ const PACKAGES: [Package; 12] = [
     },
     Package {
         name: "lumina-bench-floor",
+        ours: Ours::Only(&[]),
+        without: ANYTHING,
+    },
+    Package {
+        name: "lumina-chaos",
         ours: Ours::Only(&[]),
         without: ANYTHING,
     },
@@ -296,6 +301,7 @@ mod tests {
                 "xtask" => name.to_owned(),
                 "lumina-bench" => "bench".to_owned(),
                 "lumina-bench-floor" => "bench/floor".to_owned(),
+                "lumina-chaos" => "chaos".to_owned(),
                 _ => format!("crates/{}", name.trim_start_matches("lumina-")),
             };
             json!({"name": name, "manifest_path": format!("/r/{folder}/Cargo.toml"), "dependencies": dependencies})
@@ -360,6 +366,8 @@ mod tests {
             ("lumina", "lumina-bench-floor", None, "under crates/"),
             ("lumina-bench-floor", "lumina-workflow", None, "no package of ours"),
             ("lumina-bench-floor", "tokio", None, "plain SQLite"),
+            ("lumina-chaos", "lumina", None, "no package of ours"),
+            ("lumina", "lumina-chaos", None, "under crates/"),
             ("xtask", "clap", None, "anyhow and serde_json alone"),
             (
                 "lumina-novel",

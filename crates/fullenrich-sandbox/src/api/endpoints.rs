@@ -3,47 +3,24 @@
 use std::sync::Arc;
 
 use axum::Json;
-use axum::extract::rejection::BytesRejection;
+use axum::body::Body;
 use axum::extract::{Path, State};
 use axum::response::{IntoResponse, Response};
-use bytes::Bytes;
 use http::{HeaderMap, StatusCode, header};
 use serde_json::json;
 use uuid::Uuid;
 
-use super::order::Order;
+use super::auth;
 use super::refusal::Refusal;
-use super::{auth, render};
-use crate::config::{InsufficientAnswer, RunningAnswer, SandboxConfig};
-use crate::ledger::BatchStatus;
+use super::render;
+use super::trickle::in_pieces;
+use crate::config::{RunningAnswer, SandboxConfig};
+use crate::desk::Desk;
+use crate::moods::Mood;
 use crate::sandbox::Sandbox;
 use crate::workspace::{Batch, Endpoint};
 
-type Shared = State<Arc<Sandbox>>;
-
-/// `POST /contact/reverse/email/bulk`
-pub(super) async fn start_batch(
-    State(sandbox): Shared,
-    headers: HeaderMap,
-    body: Result<Bytes, BytesRejection>,
-) -> Result<Response, Refusal> {
-    enter(&sandbox, &headers, Endpoint::StartBatch)?;
-    let faults = &sandbox.config().faults;
-    let order = Order::read(
-        &body.map_err(|rejection| unread(&rejection))?,
-        &faults.refused_addresses,
-    )?;
-    let accepted = sandbox.accept(order)?;
-    if !faults.answer_delay.is_zero() {
-        sandbox.clock().sleep(faults.answer_delay).await;
-    }
-    if accepted.number <= faults.server_errors_after_acceptance as usize {
-        return Err(Refusal::Internal(
-            "Something went wrong (an intended fault: the batch was accepted)".into(),
-        ));
-    }
-    Ok(Json(json!({"enrichment_id": accepted.id})).into_response())
-}
+pub(super) type Shared = State<Arc<Sandbox>>;
 
 /// `GET /contact/reverse/email/bulk/{enrichment_id}`
 pub(super) async fn read_batch(
@@ -52,31 +29,60 @@ pub(super) async fn read_batch(
     headers: HeaderMap,
 ) -> Result<Response, Refusal> {
     enter(&sandbox, &headers, Endpoint::ReadBatch)?;
+    sandbox.take_time().await;
+    sandbox.meet(Desk::meet_read)?;
     let id: Uuid = id.parse().map_err(|_| Refusal::BatchNotFound)?;
-    let mut desk = sandbox.desk();
-    desk.books.forget(sandbox.clock().now(), sandbox.config().results_kept);
-    let batch = desk
-        .books
-        .find(id)
-        .filter(|batch| !batch.is_forgotten())
-        .ok_or(Refusal::BatchNotFound)?;
-    let (status, body) = answer(sandbox.config(), batch)?;
-    drop(desk);
-    Ok((status, [(header::CONTENT_TYPE, "application/json")], body).into_response())
+    let answer = answer(&sandbox, id)?;
+    let body = if answer.trickled {
+        in_pieces(&sandbox, answer.body)
+    } else {
+        Body::from(answer.body)
+    };
+    Ok((answer.status, [(header::CONTENT_TYPE, "application/json")], body).into_response())
 }
 
-fn answer(config: &SandboxConfig, batch: &Batch) -> Result<(StatusCode, Vec<u8>), Refusal> {
+struct Answer {
+    status: StatusCode,
+    body: Vec<u8>,
+    trickled: bool,
+}
+
+fn answer(sandbox: &Sandbox, id: Uuid) -> Result<Answer, Refusal> {
+    let (config, now) = (sandbox.config(), sandbox.clock().now());
+    let mut desk = sandbox.desk();
+    desk.books.forget(now, config.results_kept);
+    let place = desk.books.place_of(id).ok_or(Refusal::BatchNotFound)?;
+    let batch = desk.books.batch(place);
+    let (runs, trickled) = (batch.ended.is_none(), batch.has(Mood::BodiesTrickled));
+    let odd = runs && batch.has(Mood::StatusUnknown);
+    if batch.is_forgotten() {
+        return Err(Refusal::BatchNotFound);
+    }
+    if runs && desk.meet_running(now) {
+        desk.ledger.flush()?;
+        return Err(Refusal::InProgress);
+    }
+    for (mood, shows) in [(Mood::StatusUnknown, odd), (Mood::BodiesTrickled, trickled)] {
+        if shows {
+            desk.show(place, mood, now);
+        }
+    }
+    let (status, body) = tell(config, desk.books.batch(place))?;
+    desk.note_read(place, now)?;
+    Ok(Answer { status, body, trickled })
+}
+
+fn tell(config: &SandboxConfig, batch: &Batch) -> Result<(StatusCode, Vec<u8>), Refusal> {
     if batch.ended.is_none() {
         let body = match config.running {
+            _ if batch.has(Mood::StatusUnknown) => render::odd(batch),
             RunningAnswer::Status => render::running(batch),
             RunningAnswer::StatusAndData => render::running_with_data(batch),
             RunningAnswer::Error => return Err(Refusal::InProgress),
         };
         return Ok((StatusCode::OK, body));
     }
-    let unpaid = batch.status() == BatchStatus::CreditsInsufficient;
-    let as_error = unpaid && config.insufficient == InsufficientAnswer::PaymentRequired;
-    let status = if as_error {
+    let status = if render::ends_as_error(batch, config) {
         StatusCode::PAYMENT_REQUIRED
     } else {
         StatusCode::OK
@@ -87,6 +93,7 @@ fn answer(config: &SandboxConfig, batch: &Batch) -> Result<(StatusCode, Vec<u8>)
 /// `GET /account/credits`
 pub(super) async fn credits(State(sandbox): Shared, headers: HeaderMap) -> Result<Response, Refusal> {
     enter(&sandbox, &headers, Endpoint::Credits)?;
+    sandbox.take_time().await;
     // The provider sends a double.
     let balance = sandbox.totals().balance as f64;
     Ok(Json(json!({"balance": balance})).into_response())
@@ -95,6 +102,7 @@ pub(super) async fn credits(State(sandbox): Shared, headers: HeaderMap) -> Resul
 /// `GET /account/keys/verify`
 pub(super) async fn verify_key(State(sandbox): Shared, headers: HeaderMap) -> Result<Response, Refusal> {
     enter(&sandbox, &headers, Endpoint::VerifyKey)?;
+    sandbox.take_time().await;
     let key = sandbox.config().api_key.expose();
     let workspace = Uuid::new_v5(&Uuid::NAMESPACE_OID, format!("workspace/{key}").as_bytes());
     Ok(Json(json!({"workspace_id": workspace})).into_response())
@@ -108,14 +116,7 @@ pub(super) async fn unknown(State(sandbox): Shared, headers: HeaderMap) -> Refus
 }
 
 /// What every call goes through first: the key, then the limit.
-fn enter(sandbox: &Sandbox, headers: &HeaderMap, endpoint: Endpoint) -> Result<(), Refusal> {
+pub(super) fn enter(sandbox: &Sandbox, headers: &HeaderMap, endpoint: Endpoint) -> Result<(), Refusal> {
     auth::check_key(headers, &sandbox.config().api_key).inspect_err(|_| sandbox.desk().calls.refuse_key())?;
     sandbox.admit(endpoint)
-}
-
-fn unread(rejection: &BytesRejection) -> Refusal {
-    if rejection.status() == StatusCode::PAYLOAD_TOO_LARGE {
-        return Refusal::TooLarge;
-    }
-    Refusal::Unreadable(format!("The body did not arrive: {rejection}"))
 }

@@ -1,11 +1,12 @@
 //! The body of a POST: read, checked, and from then on an [`Order`].
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 
 use http::Uri;
 use serde::Deserialize;
 
 use super::refusal::Refusal;
+use crate::moods::Moods;
 
 /// Contacts in one batch, at most.
 const MAX_CONTACTS: usize = 100;
@@ -51,8 +52,9 @@ pub(crate) struct ContactBody {
 }
 
 impl Order {
-    /// Reads a body and holds it to every documented rule. One bad contact refuses all.
-    pub(super) fn read(body: &[u8], refused: &BTreeSet<String>) -> Result<Self, Refusal> {
+    /// Reads a body and holds it to every documented rule. One bad contact refuses all, and so does one that a mood
+    /// refuses.
+    pub(super) fn read(body: &[u8], moods: &Moods) -> Result<Self, Refusal> {
         let body: Body = serde_json::from_slice(body)
             .map_err(|error| Refusal::Unreadable(format!("The body cannot be read: {error}")))?;
         let name = body
@@ -68,9 +70,7 @@ impl Order {
             .into_iter()
             .flatten()
             .try_for_each(|url| check_url(url))?;
-        contacts
-            .iter()
-            .try_for_each(|contact| check_contact(contact, refused))?;
+        contacts.iter().try_for_each(|contact| check_contact(contact, moods))?;
         Ok(Self {
             name,
             webhook_url: body.webhook_url,
@@ -91,12 +91,15 @@ fn check_url(url: &str) -> Result<(), Refusal> {
     }
 }
 
-fn check_contact(contact: &ContactBody, refused: &BTreeSet<String>) -> Result<(), Refusal> {
+fn check_contact(contact: &ContactBody, moods: &Moods) -> Result<(), Refusal> {
     if contact.email.trim().is_empty() {
         return Err(Refusal::EmailEmpty);
     }
-    if !is_address(&contact.email) || refused.iter().any(|bad| bad.eq_ignore_ascii_case(&contact.email)) {
+    if !is_address(&contact.email) {
         return Err(Refusal::EmailInvalid);
+    }
+    if moods.refuses(&contact.email) {
+        return Err(Refusal::EmailUnwelcome);
     }
     let Some(custom) = &contact.custom else { return Ok(()) };
     if custom.len() > MAX_CUSTOM_KEYS {

@@ -2,9 +2,9 @@
 
 use serde::Serialize;
 
-use super::dice::Dice;
 use super::industries::{INDUSTRIES, SPECIALTIES};
 use super::place::{Place, SocialProfiles};
+use crate::dice::Dice;
 
 const FRONT: &[&str] = &[
     "Amberglass",

@@ -3,9 +3,9 @@
 use serde::Serialize;
 
 use super::company::Company;
-use super::dice::Dice;
 use super::person::Gap;
 use super::titles::SENIORITIES;
+use crate::dice::Dice;
 
 /// `current` and `all`, where the first of all is the present one.
 pub(super) struct Employments {

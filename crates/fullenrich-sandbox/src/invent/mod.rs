@@ -1,7 +1,6 @@
 //! Invented people. Everything about one follows from the seed and the address, whatever its case, and nothing else.
 
 mod company;
-mod dice;
 mod employment;
 mod industries;
 mod names;
@@ -13,8 +12,10 @@ use std::time::Duration;
 
 use serde::Serialize;
 
-use dice::Dice;
 use person::Person;
+
+use crate::dice::Dice;
+use crate::latency::Latency;
 
 /// Whether the address belongs to anybody, when so many of a hundred do not.
 pub(crate) fn is_found(seed: u64, email: &str, not_found_percent: u8) -> bool {
@@ -44,12 +45,9 @@ pub(crate) fn nobody(seed: u64, email: &str) -> Option<Profile> {
     }
 }
 
-/// How long this address takes: one of 61 even steps from `min` to `max`, so that with the real 30 to 90 s contacts
-/// that start together end together, a second's worth at a time.
-pub(crate) fn lookup_delay(seed: u64, email: &str, min: Duration, max: Duration) -> Duration {
-    const STEPS: u32 = 60;
-    let step = Dice::new(seed, "delay", email).below(u64::from(STEPS) + 1);
-    min + (max - min) / STEPS * u32::try_from(step).expect("a step is at most 60")
+/// How long this address takes.
+pub(crate) fn lookup_delay(seed: u64, email: &str, shape: Latency, min: Duration, max: Duration) -> Duration {
+    shape.draw(&mut Dice::new(seed, "delay", email), min, max)
 }
 
 /// Orders the records of an answer.

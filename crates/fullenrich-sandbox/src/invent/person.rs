@@ -2,10 +2,10 @@
 
 use serde::Serialize;
 
-use super::dice::Dice;
 use super::employment::{Employment, Employments};
 use super::names::{DEGREES, FIRST, LANGUAGES, LAST, SCHOOLS, SKILLS};
 use super::place::{Place, SocialProfiles};
+use crate::dice::Dice;
 
 /// What is missing from a person.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -2,8 +2,8 @@
 
 use serde::Serialize;
 
-use super::dice::Dice;
 use super::names::PLACES;
+use crate::dice::Dice;
 
 /// A place as the provider writes it.
 #[derive(Serialize)]

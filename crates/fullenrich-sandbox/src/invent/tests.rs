@@ -61,11 +61,13 @@ fn nobody_comes_in_all_three_forms() {
 #[test]
 fn delays_fill_the_span_and_do_not_leave_it() {
     let (min, max) = (Duration::from_secs(30), Duration::from_secs(90));
-    let delays: Vec<_> = (0..CROWD).map(|n| lookup_delay(1, &address(n), min, max)).collect();
+    let delays: Vec<_> = (0..CROWD)
+        .map(|n| lookup_delay(1, &address(n), Latency::Uniform, min, max))
+        .collect();
     assert_eq!(delays.iter().min(), Some(&min));
     assert_eq!(delays.iter().max(), Some(&max));
     let fixed = Duration::from_millis(3_001);
-    assert_eq!(lookup_delay(1, "a@b.example", fixed, fixed), fixed);
+    assert_eq!(lookup_delay(1, "a@b.example", Latency::Uniform, fixed, fixed), fixed);
 }
 
 #[test]

@@ -2,7 +2,9 @@
 
 mod file;
 mod record;
+mod told;
 
 pub(crate) use file::Ledger;
 pub use record::BatchStatus;
 pub(crate) use record::{BatchRecord, FORMAT, ItemRecord, Record};
+pub use told::{Digest, PostAnswer, Sent};

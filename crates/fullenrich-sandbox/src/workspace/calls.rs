@@ -1,5 +1,6 @@
 //! The calls of the workspace, and their limit.
 
+use std::collections::BTreeMap;
 use std::num::NonZeroU32;
 use std::time::Duration;
 
@@ -21,21 +22,20 @@ pub(crate) enum Endpoint {
 #[derive(Debug, Default)]
 pub(crate) struct CallCounts {
     totals: CallTotals,
-    minute: i64,
-    in_minute: u32,
+    /// By minute since the epoch; those without a call are not there.
+    minutes: BTreeMap<i64, u32>,
 }
 
 impl CallCounts {
     /// Counts a call with a valid key. Above the limit it is refused, with the time until the next minute.
     pub(crate) fn admit(&mut self, endpoint: Endpoint, now: Timestamp, limit: NonZeroU32) -> Result<(), Duration> {
         let minute = now.as_second().div_euclid(60);
-        if minute != self.minute {
-            (self.minute, self.in_minute) = (minute, 0);
-        }
-        self.in_minute = self.in_minute.saturating_add(1);
-        self.totals.most_in_a_minute = self.totals.most_in_a_minute.max(self.in_minute);
+        let in_minute = self.minutes.entry(minute).or_default();
+        *in_minute = in_minute.saturating_add(1);
+        let in_minute = *in_minute;
+        self.totals.most_in_a_minute = self.totals.most_in_a_minute.max(in_minute);
         *self.counter(endpoint) += 1;
-        if self.in_minute <= limit.get() {
+        if in_minute <= limit.get() {
             return Ok(());
         }
         self.totals.rate_limited += 1;
@@ -46,6 +46,24 @@ impl CallCounts {
     /// Counts a call without a valid key, which spends nobody's limit.
     pub(crate) fn refuse_key(&mut self) {
         self.totals.unauthorized += 1;
+    }
+
+    /// Counts a call that a mood refused with 429.
+    pub(crate) fn refuse_rate(&mut self) {
+        self.totals.rate_limited += 1;
+    }
+
+    /// The GETs so far.
+    pub(crate) fn reads(&self) -> u64 {
+        self.totals.read_batch + self.totals.credits + self.totals.verify_key
+    }
+
+    /// How many calls came in each minute, by its first moment.
+    pub(crate) fn by_minute(&self) -> impl Iterator<Item = (Timestamp, u32)> + '_ {
+        let moment = |minute: i64| Timestamp::from_second(minute * 60).unwrap_or(Timestamp::MAX);
+        self.minutes
+            .iter()
+            .map(move |(minute, calls)| (moment(*minute), *calls))
     }
 
     fn counter(&mut self, endpoint: Endpoint) -> &mut u64 {

@@ -2,11 +2,10 @@
 
 use jiff::Timestamp;
 use serde::Serialize;
-use uuid::Uuid;
 
 use super::books::{Account, Books};
-use super::{Batch, CallCounts, LookupQueue};
-use crate::ledger::BatchStatus;
+use super::told::{BatchLine, DeliveryLine};
+use super::{CallCounts, LookupQueue};
 
 /// The whole ledger: totals, and who was looked up and charged how often.
 #[derive(Clone, Debug, Serialize)]
@@ -21,6 +20,20 @@ pub struct LedgerReport {
     pub batches: Vec<BatchLine>,
     /// The addresses that were charged more than once, ever.
     pub charged_twice: Vec<String>,
+    /// Each callback that was answered with 2xx, in that order.
+    pub deliveries: Vec<DeliveryLine>,
+    /// The calls with a valid key in each calendar minute that had any, since the sandbox was opened.
+    pub calls_per_minute: Vec<MinuteLine>,
+}
+
+/// One calendar minute.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct MinuteLine {
+    /// Its first moment.
+    pub minute: Timestamp,
+    /// Calls with a valid key, refused ones included.
+    pub calls: u32,
 }
 
 /// The ledger in numbers.
@@ -45,6 +58,8 @@ pub struct LedgerTotals {
     pub batch_count: usize,
     /// Batches that came to an end.
     pub batches_ended: u64,
+    /// The most batches that were accepted and not at their end at one time.
+    pub most_batches_at_once: usize,
     /// Contacts in all batches.
     pub contact_count: u64,
     /// Contacts being looked up now.
@@ -103,30 +118,6 @@ pub struct AddressLine {
     pub charges: u32,
 }
 
-/// One batch.
-#[derive(Clone, Debug, Serialize)]
-#[serde(rename_all = "camelCase")]
-pub struct BatchLine {
-    /// The provider's id of it.
-    pub enrichment_id: Uuid,
-    /// Where it is.
-    pub status: BatchStatus,
-    /// How many contacts it was accepted with.
-    pub contacts: usize,
-    /// The name it was given.
-    pub name: String,
-    /// Credits charged for it so far.
-    pub credits: u32,
-    /// When it was accepted.
-    pub accepted_at: Timestamp,
-    /// When it ended, if it has.
-    pub ended_at: Option<Timestamp>,
-    /// Attempts at its final callback.
-    pub callback_attempts: u32,
-    /// Whether its final callback was answered with 2xx.
-    pub called_back: bool,
-}
-
 impl LedgerTotals {
     pub(crate) fn new(books: &Books, queue: &LookupQueue, calls: &CallCounts) -> Self {
         let totals = books.totals();
@@ -140,6 +131,7 @@ impl LedgerTotals {
             charged_twice_count: totals.charged_twice,
             batch_count: books.batches().len(),
             batches_ended: totals.ended,
+            most_batches_at_once: totals.most_out,
             contact_count: totals.contacts,
             contacts_in_flight: queue.in_flight(),
             contacts_waiting: queue.waiting(),
@@ -151,7 +143,7 @@ impl LedgerTotals {
 }
 
 impl LedgerReport {
-    pub(crate) fn new(totals: LedgerTotals, books: &Books) -> Self {
+    pub(crate) fn new(totals: LedgerTotals, books: &Books, calls: &CallCounts) -> Self {
         let addresses = books
             .accounts()
             .map(|(email, account)| AddressLine::new(email, *account));
@@ -161,6 +153,11 @@ impl LedgerReport {
             addresses: addresses.collect(),
             batches: books.batches().iter().map(BatchLine::new).collect(),
             charged_twice: twice.map(|(email, _)| email.to_owned()).collect(),
+            deliveries: DeliveryLine::all(books),
+            calls_per_minute: calls
+                .by_minute()
+                .map(|(minute, calls)| MinuteLine { minute, calls })
+                .collect(),
         }
     }
 }
@@ -171,22 +168,6 @@ impl AddressLine {
             email: email.to_owned(),
             lookups: account.lookups,
             charges: account.charges,
-        }
-    }
-}
-
-impl BatchLine {
-    fn new(batch: &Batch) -> Self {
-        Self {
-            enrichment_id: batch.id,
-            status: batch.status(),
-            contacts: batch.contacts,
-            name: batch.name.clone(),
-            credits: batch.credits,
-            accepted_at: batch.at,
-            ended_at: batch.ended.map(|(at, _)| at),
-            callback_attempts: batch.callback.attempts,
-            called_back: batch.callback.delivered,
         }
     }
 }

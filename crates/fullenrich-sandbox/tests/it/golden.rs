@@ -6,12 +6,12 @@ use std::collections::BTreeSet;
 use std::fs;
 use std::path::Path;
 
-use lumina_fullenrich_sandbox::{InsufficientAnswer, RunningAnswer, SandboxConfig, UnpayableBatch};
+use lumina_fullenrich_sandbox::{InsufficientAnswer, Latency, Mood, RunningAnswer, SandboxConfig, UnpayableBatch};
 use serde_json::Value;
 
 use crate::world::{Answer, BATCH_URL, BULK, CONTACT_URL, World, config, crowd, refs, secs};
 
-fn golden(name: &str) -> Value {
+pub fn golden(name: &str) -> Value {
     let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/it/golden").join(name);
     serde_json::from_slice(&fs::read(&path).unwrap()).unwrap()
 }
@@ -58,7 +58,7 @@ fn quick() -> SandboxConfig {
 }
 
 /// Whether a value has the shape: every field a documented one, of its kind, absent or null.
-fn fits(shape: &Value, actual: &Value) -> Result<(), String> {
+pub fn fits(shape: &Value, actual: &Value) -> Result<(), String> {
     let fits_kind = match (shape, actual) {
         (_, Value::Null) => true,
         (Value::String(kind), _) => match kind.as_str() {
@@ -102,7 +102,7 @@ fn every_invented_person_has_documented_fields_only() {
 }
 
 /// The paths of all fields, through objects and the first items of arrays.
-fn fields_of(value: &Value) -> BTreeSet<String> {
+pub fn fields_of(value: &Value) -> BTreeSet<String> {
     let children: Vec<(&str, &Value)> = match value {
         Value::Object(fields) => fields.iter().map(|(name, field)| (name.as_str(), field)).collect(),
         Value::Array(items) => items.first().map(|item| ("0", item)).into_iter().collect(),
@@ -219,7 +219,7 @@ fn the_ledger_page() {
     assert_answer("ledger.json", 200, &world.get("/sandbox/ledger"));
     let summary = world.get("/sandbox/ledger?summary=true");
     let mut totals = golden("ledger.json");
-    for list in ["addresses", "batches", "chargedTwice"] {
+    for list in ["addresses", "batches", "chargedTwice", "deliveries", "callsPerMinute"] {
         totals.as_object_mut().unwrap().remove(list);
     }
     assert_eq!((summary.status, summary.json), (200, totals));
@@ -241,6 +241,32 @@ fn the_ledger_file() {
     assert_golden("ledger.lines.json", &lines);
 }
 
+/// What the first version wrote is read, and gone on with.
+#[test]
+fn a_ledger_file_of_the_first_version() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("ledger.jsonl");
+    let id = "2db5ea61-1752-42cf-8ea1-ab1da060cd0a";
+    let lines = golden("ledger.lines.first.json");
+    let lines = lines.as_array().unwrap().iter().map(|line| format!("{line}\n"));
+    fs::write(&path, lines.collect::<String>().replace("<uuid>", id)).unwrap();
+    let mut world = World::on(quick(), Some(path));
+    assert_golden("found.json", &world.read(id).json);
+    let line = world.batch_line(0);
+    assert_eq!((line.reached_by, line.credits), (vec!["read", "contact", "final"], 1));
+    assert!(
+        world
+            .sandbox()
+            .report()
+            .deliveries
+            .iter()
+            .all(|line| line.sha256.is_none())
+    );
+    let again = world.start(&golden("start.request.json"));
+    world.advance(secs(10));
+    assert_eq!(world.read(&again).json["cost"]["credits"], 0, "a repeat is free");
+}
+
 #[test]
 fn the_configuration() {
     let written = r#"
@@ -251,9 +277,14 @@ fn the_configuration() {
         running = "status_and_data"
         unpayable = "fails_whole"
         insufficient = "ok"
-        [faults]
-        answer_delay = "3s"
+        answer_max = "3s"
+        lookup_latency = "long_tailed"
+        [moods]
+        error_after = 5
+        callback_forged = 0.5
+        invalid_addresses = true
         refused_addresses = ["a@readers.example"]
+        next = { answer_lost = 2 }
     "#;
     let read: SandboxConfig = toml::from_str(written).unwrap();
     assert_eq!(
@@ -261,8 +292,17 @@ fn the_configuration() {
         (7, 200, secs(90), 5000)
     );
     assert_eq!(
-        (read.faults.answer_delay, read.faults.refused_addresses.len()),
-        (secs(3), 1)
+        (read.answer_max, read.lookup_latency, read.moods.refused_addresses.len()),
+        (secs(3), Latency::LongTailed, 1)
+    );
+    let percent = |mood| f64::from(read.moods.of(mood));
+    assert_eq!(
+        [Mood::ErrorAfter, Mood::CallbackForged, Mood::ResetAfter].map(percent),
+        [5.0, 0.5, 0.0]
+    );
+    assert_eq!(
+        (read.moods.invalid_addresses, read.moods.next[&Mood::AnswerLost]),
+        (true, 2)
     );
     let again = toml::to_string(&read).unwrap();
     assert!(
@@ -275,10 +315,21 @@ fn the_configuration() {
             .to_string()
             .contains("lookup_min")
     );
+    for (wrong, words) in [
+        ("[moods]\nreset_afther = 1", "reset_after"),
+        ("[moods]\nreset_after = 101", "0 to 100"),
+        ("[moods]\nreset_after = \"often\"", "often"),
+    ] {
+        let error = toml::from_str::<SandboxConfig>(wrong).unwrap_err().to_string();
+        assert!(error.contains(words), "{error}");
+    }
     for (change, words) in [
         ("not_found_percent = 101", "0 to 100"),
         ("lookup_min = \"2m\"", "longer"),
+        ("answer_min = \"2m\"", "`answer_min`"),
+        ("read_min = \"2m\"", "`read_min`"),
         ("api_key = \"\"", "empty"),
+        ("moods.next.invalid_addresses = 1", "a switch"),
     ] {
         let wrong: SandboxConfig = toml::from_str(change).unwrap();
         assert!(wrong.check().unwrap_err().to_string().contains(words), "{change}");

@@ -5,11 +5,13 @@
 mod callbacks;
 mod conservation;
 mod credits;
-mod faults;
+mod facts;
 mod golden;
 mod lookups;
+mod moods;
 mod refusals;
 mod restart;
 mod scale;
 mod sockets;
+mod wire;
 mod world;

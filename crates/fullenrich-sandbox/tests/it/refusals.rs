@@ -228,7 +228,7 @@ fn sixty_calls_a_calendar_minute_over_all_endpoints() {
 fn the_limit_is_adjustable_and_may_be_told() {
     let mut settings = config();
     settings.calls_per_minute = NonZeroU32::new(2).unwrap();
-    settings.faults.retry_after = true;
+    settings.retry_after = true;
     let mut world = World::new(settings);
     world.advance(secs(45));
     for _ in 0..2 {

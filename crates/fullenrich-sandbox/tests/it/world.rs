@@ -12,11 +12,11 @@ use axum::body::Body;
 use bytes::Bytes;
 use futures_util::StreamExt;
 use futures_util::stream::FuturesUnordered;
-use http::{Request, StatusCode};
+use http::{HeaderMap, Request, StatusCode};
 use jiff::Timestamp;
 use lumina_fullenrich_sandbox::{
-    BoxFuture, CallbackSender, Clock, DeliveryError, LedgerTotals, OpenError, SIGNATURE_HEADER, Sandbox, SandboxConfig,
-    sign,
+    BatchLine, BoxFuture, CallbackSender, Clock, DeliveryError, LedgerTotals, Mood, OpenError, Reset, SIGNATURE_HEADER,
+    Sandbox, SandboxConfig, Trickle, sign,
 };
 use serde_json::{Value, json};
 use tower::ServiceExt;
@@ -111,10 +111,17 @@ impl Clock for VirtualClock {
 pub struct Arrival {
     pub at: Timestamp,
     pub url: String,
+    pub signature: Option<String>,
+    pub headers: HeaderMap,
+    pub trickle: Option<Trickle>,
     pub body: Bytes,
 }
 
 impl Arrival {
+    pub fn is_genuine(&self) -> bool {
+        self.signature == Some(sign(KEY, &self.body))
+    }
+
     pub fn json(&self) -> Value {
         serde_json::from_slice(&self.body).unwrap()
     }
@@ -141,14 +148,19 @@ impl CallbackSender for Inbox {
         assert_eq!(request.method(), "POST");
         assert_eq!(request.headers()["content-type"], "application/json");
         let mut arrivals = self.arrivals.lock().unwrap();
+        let signature = request.headers().get(SIGNATURE_HEADER);
+        let signature = signature.map(|signature| signature.to_str().unwrap().to_owned());
+        let (trickle, headers) = (request.extensions().get().copied(), request.headers().clone());
         let mut body = Bytes::new();
         if arrivals.len() < KEPT_BODIES {
-            assert_eq!(request.headers()[SIGNATURE_HEADER], sign(KEY, request.body()));
             body = request.into_body();
         }
         arrivals.push(Arrival {
             at: self.clock.now(),
             url: url.clone(),
+            signature,
+            headers,
+            trickle,
             body,
         });
         let answer = match (self.answer.lock().unwrap())(arrivals.len()) {
@@ -168,8 +180,37 @@ impl CallbackSender for Inbox {
 pub struct Answer {
     pub status: u16,
     pub retry_after: Option<String>,
+    /// Whether it stands for a connection that was reset.
+    pub reset: bool,
+    pub content_type: Option<String>,
     pub bytes: Bytes,
     pub json: Value,
+}
+
+/// A call that was begun.
+#[derive(Default)]
+pub struct Pending(Arc<Mutex<Option<Answer>>>);
+
+impl Pending {
+    pub fn answer(&self) -> Option<Answer> {
+        self.0.lock().unwrap().take()
+    }
+}
+
+async fn answer_of(router: axum::Router, request: Request<Body>) -> Answer {
+    let response = router.oneshot(request).await.unwrap();
+    let reset = Reset::is_meant(&response);
+    let (parts, body) = response.into_parts();
+    let bytes = axum::body::to_bytes(body, usize::MAX).await.unwrap();
+    let header = |name: &str| parts.headers.get(name).map(|value| value.to_str().unwrap().to_owned());
+    Answer {
+        status: parts.status.as_u16(),
+        retry_after: header("retry-after"),
+        content_type: header("content-type"),
+        reset,
+        json: serde_json::from_slice(&bytes).unwrap_or(Value::Null),
+        bytes,
+    }
 }
 
 pub struct World {
@@ -256,12 +297,23 @@ impl World {
         self.answer_callbacks(|_| HANGS);
     }
 
+    pub fn now(&self) -> Timestamp {
+        self.clock.now()
+    }
+
     pub fn clock_second(&self) -> i64 {
         self.clock.now().as_second()
     }
 
-    /// The callbacks that came to this URL.
+    /// The callbacks that came to this URL. All of them are genuine.
     pub fn arrivals(&self, url: &str) -> Vec<Arrival> {
+        let arrivals = self.arrivals_of_any_kind(url);
+        let kept = arrivals.iter().filter(|arrival| !arrival.body.is_empty());
+        assert!(kept.into_iter().all(Arrival::is_genuine), "{arrivals:?}");
+        arrivals
+    }
+
+    pub fn arrivals_of_any_kind(&self, url: &str) -> Vec<Arrival> {
         self.inbox
             .arrivals
             .lock()
@@ -317,14 +369,17 @@ impl World {
     /// Runs something to its end, letting as much time pass as it needs.
     pub fn block_on<T>(&mut self, work: impl Future<Output = T>) -> T {
         let mut work = pin!(work);
-        let waker = Waker::from(Arc::clone(&self.ready));
+        let woken = Arc::<Flag>::default();
+        let waker = Waker::from(Arc::clone(&woken));
         loop {
+            woken.0.store(false, Ordering::SeqCst);
             if let Poll::Ready(output) = work.as_mut().poll(&mut Context::from_waker(&waker)) {
                 self.run_ready();
                 return output;
             }
             self.run_ready();
-            assert!(self.step(Timestamp::MAX), "nothing is left that could end this");
+            let goes_on = woken.0.load(Ordering::SeqCst) || self.step(Timestamp::MAX);
+            assert!(goes_on, "nothing is left that could end this");
         }
     }
 
@@ -338,22 +393,21 @@ impl World {
     }
 
     pub fn send(&mut self, request: Request<Body>) -> Answer {
-        let router = self.sandbox().router();
-        let call = async move {
-            let response = router.oneshot(request).await.unwrap();
-            let (parts, body) = response.into_parts();
-            (parts, axum::body::to_bytes(body, usize::MAX).await.unwrap())
-        };
-        let (parts, bytes) = self.block_on(call);
-        Answer {
-            status: parts.status.as_u16(),
-            retry_after: parts
-                .headers
-                .get("retry-after")
-                .map(|value| value.to_str().unwrap().to_owned()),
-            json: serde_json::from_slice(&bytes).unwrap_or(Value::Null),
-            bytes,
-        }
+        let call = answer_of(self.sandbox().router(), request);
+        self.block_on(call)
+    }
+
+    /// Begins a call that goes on while time passes.
+    pub fn begin(&mut self, request: Request<Body>) -> Pending {
+        let call = answer_of(self.sandbox().router(), request);
+        let pending = Pending::default();
+        let answer = Arc::clone(&pending.0);
+        self.tasks.push(Box::pin(async move {
+            let answered = call.await;
+            *answer.lock().unwrap() = Some(answered);
+        }));
+        self.run_ready();
+        pending
     }
 
     pub fn get(&mut self, path: &str) -> Answer {
@@ -377,6 +431,17 @@ impl World {
 
     pub fn start_for(&mut self, emails: &[&str]) -> String {
         self.start(&batch(emails))
+    }
+
+    /// How often a mood has occurred.
+    pub fn occurred(&mut self, mood: Mood) -> u64 {
+        let page = self.get("/sandbox/moods").json;
+        page["occurred"][mood.name()].as_u64().unwrap()
+    }
+
+    /// The ledger's line of the how many-th batch.
+    pub fn batch_line(&self, place: usize) -> BatchLine {
+        self.sandbox().report().batches[place].clone()
     }
 
     /// How often an address was looked up, and charged.

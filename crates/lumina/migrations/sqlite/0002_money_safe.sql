@@ -23,6 +23,12 @@ ALTER TABLE batch DROP COLUMN reserved;
 ALTER TABLE batch DROP COLUMN cost;
 ALTER TABLE batch DROP COLUMN slot_until;
 
+-- Which lookup a lead is of, so that two answers to one lookup fill each other's gaps.
+ALTER TABLE lead ADD COLUMN job BLOB;
+
+-- Whom a run gave up, so that what is told later finds them.
+CREATE INDEX enrichment_job_stale ON enrichment_job (run) WHERE status = 'stale';
+
 -- When the provider is asked again for the answer of a batch whose run is over, and how often it was.
 ALTER TABLE enrichment ADD COLUMN ask_at INTEGER;
 ALTER TABLE enrichment ADD COLUMN asked INTEGER NOT NULL DEFAULT 0;

@@ -45,11 +45,6 @@ fn parts(config: &Config, role: Role, callback: CallbackMode) -> anyhow::Result<
         .database
         .sqlite_path()
         .context("PostgreSQL is not supported yet: use sqlite:PATH")?;
-    let people = if config.fullenrich.is_real_provider() {
-        People::Real
-    } else {
-        People::Sandbox
-    };
     Ok(Parts {
         database: database.to_owned(),
         codec: encryption::codec(config.encryption_key_file.as_deref()).context("database.encryption_key_file")?,
@@ -60,18 +55,33 @@ fn parts(config: &Config, role: Role, callback: CallbackMode) -> anyhow::Result<
         settings: settings(config),
         profile: config.icp.clone(),
         classifier: Classifier::with_overrides(&config.addresses)?,
-        people: Some(people),
+        people: Some(people(config)),
     })
+}
+
+/// Whose people the configured provider knows.
+pub(super) fn people(config: &Config) -> People {
+    if config.fullenrich.is_real_provider() {
+        People::Real
+    } else {
+        People::Sandbox
+    }
+}
+
+/// The way to the provider, with the configured patience.
+pub(super) fn transport(config: &Config) -> anyhow::Result<Arc<dyn Transport>> {
+    let wanted = &config.fullenrich;
+    Ok(Arc::new(ReqwestTransport::new(&ReqwestOptions {
+        connect_timeout: wanted.connect_timeout,
+        timeout: wanted.timeout,
+        ..ReqwestOptions::default()
+    })?))
 }
 
 fn provider(config: &Config, callback: CallbackMode) -> anyhow::Result<ProviderParts> {
     let wanted = &config.fullenrich;
-    let transport: Arc<dyn Transport> = match wanted.api_key {
-        Some(_) => Arc::new(ReqwestTransport::new(&ReqwestOptions {
-            connect_timeout: wanted.connect_timeout,
-            timeout: wanted.timeout,
-            ..ReqwestOptions::default()
-        })?),
+    let transport = match wanted.api_key {
+        Some(_) => transport(config)?,
         None => Arc::new(NoKey),
     };
     Ok(ProviderParts {

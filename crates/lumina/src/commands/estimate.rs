@@ -19,19 +19,25 @@ pub(super) fn describe(config: &Config, lookups: u64) -> String {
     let money = estimate
         .money_at_most
         .map(|money| format!(" (about ${money} at ${} a credit)", wanted.credit_price));
-    let batches = match estimate.batches {
-        1 => "1 batch".to_owned(),
-        batches => format!("{} batches", thousands(batches)),
-    };
     format!(
-        "at most {} credits{}, in {batches}, up to {}",
+        "at most {} credits{}, in {}, up to {}",
         thousands(estimate.credits_at_most.get()),
         money.unwrap_or_default(),
+        count_batches(estimate.batches),
         tell_duration(estimate.duration_at_most)
     )
 }
 
-fn tell_duration(duration: std::time::Duration) -> String {
+/// So many batches, in words.
+pub(super) fn count_batches(batches: u64) -> String {
+    match batches {
+        1 => "1 batch".to_owned(),
+        batches => format!("{} batches", thousands(batches)),
+    }
+}
+
+/// A time in whole minutes, rounded up.
+pub(super) fn tell_duration(duration: std::time::Duration) -> String {
     let minutes = duration.as_secs().div_ceil(60);
     match (minutes / 60, minutes % 60) {
         (0, minutes) => format!("{minutes} min"),

@@ -8,9 +8,12 @@ use clap::{Args, Parser, Subcommand};
 
 use crate::config::{Config, ConfigFile, Sources};
 
+mod answers;
 mod composition;
 pub mod config;
+mod credits;
 mod demo;
+mod doctor;
 mod enrich;
 mod estimate;
 mod export;
@@ -69,14 +72,20 @@ enum Command {
     Leads(leads::LeadsArgs),
     /// Writes all leads to a file.
     Export(export::ExportArgs),
-    /// Lists and retries lookups.
+    /// Lists lookups, retries them and gives them up.
     Jobs(jobs::JobsArgs),
+    /// Shows what was sent, what it cost, and what is used of the budget.
+    Credits(credits::CreditsArgs),
+    /// Lists the provider's answers, shows one, routes one anew.
+    Answers(answers::AnswersArgs),
     /// Lists, shows, cancels and retries workflow runs.
     Workflows(workflows::WorkflowsArgs),
     /// Lists, holds and triggers what starts by itself.
     Schedules(schedules::SchedulesArgs),
     /// Prints the dashboard's numbers.
     Metrics,
+    /// Looks at everything that lookups depend on, and says what to do where something is not well.
+    Doctor,
     /// Checks or prints the configuration, makes keys.
     Config(config::ConfigArgs),
     /// Runs a local FullEnrich with invented people.
@@ -104,6 +113,7 @@ fn run(cli: Cli) -> anyhow::Result<ExitCode> {
     let global = cli.global;
     match cli.command {
         Command::Config(args) => config::run(&global, &args),
+        Command::Doctor => doctor::run(&global),
         Command::Demo(args) => {
             let flags = flags(&global)?;
             start(&demo::load(flags.clone())?, demo::run(&global, &args, flags))
@@ -125,10 +135,12 @@ async fn dispatch(global: &Global, config: &Config, command: Command) -> anyhow:
         Command::Leads(args) => leads::run(global, config, &args).await,
         Command::Export(args) => export::run(config, &args).await,
         Command::Jobs(args) => jobs::run(global, config, &args).await,
+        Command::Credits(args) => credits::run(global, config, &args).await,
+        Command::Answers(args) => answers::run(global, config, &args).await,
         Command::Workflows(args) => workflows::run(global, config, &args).await,
         Command::Schedules(args) => schedules::run(global, config, &args).await,
         Command::Metrics => metrics::run(global, config).await,
-        Command::Demo(_) | Command::Config(_) | Command::Sandbox(_) => {
+        Command::Demo(_) | Command::Config(_) | Command::Doctor | Command::Sandbox(_) => {
             unreachable!("these are taken before the configuration is loaded")
         }
     }

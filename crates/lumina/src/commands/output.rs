@@ -2,12 +2,16 @@
 
 use std::io::{IsTerminal, Write};
 
-use comfy_table::{ContentArrangement, Table, presets};
+use comfy_table::{CellAlignment, ColumnConstraint, ContentArrangement, Table, Width, presets};
 use indicatif::{ProgressBar, ProgressStyle};
+use jiff::Timestamp;
 use serde::Serialize;
 use tracing_subscriber::EnvFilter;
 
 use crate::config::{LogConfig, LogFormat};
+
+/// How wide a date is: what a time is broken after where room is short.
+pub(super) const DATE_WIDTH: u16 = 10;
 
 /// Logs go to standard error, so that what is printed can be piped.
 pub(super) fn start_logs(config: &LogConfig) {
@@ -46,6 +50,50 @@ pub(super) fn table(header: &[&str]) -> Table {
     }
     table.set_header(header.to_vec());
     table
+}
+
+/// Whether there is no room for an id, an address and a sentence side by side.
+pub(super) fn is_narrow() -> bool {
+    const ROOM: u16 = 130;
+    table(&[]).width().is_some_and(|width| width < ROOM)
+}
+
+/// Never breaks what is in these columns, such as an id that is to be copied, over lines.
+pub(super) fn keep_whole(table: &mut Table, columns: &[usize]) {
+    for place in columns {
+        if let Some(column) = table.column_mut(*place) {
+            column.set_constraint(ColumnConstraint::ContentWidth);
+        }
+    }
+}
+
+/// Breaks what is in a column between its words alone, of which none is longer than this.
+pub(super) fn break_at_blanks(table: &mut Table, column: usize, longest_word: u16) {
+    const PADDING: u16 = 2;
+    if let Some(column) = table.column_mut(column) {
+        column.set_constraint(ColumnConstraint::LowerBoundary(Width::Fixed(longest_word + PADDING)));
+    }
+}
+
+/// Lets the last digits of these columns' numbers stand below each other.
+pub(super) fn align_right(table: &mut Table, columns: &[usize]) {
+    for place in columns {
+        if let Some(column) = table.column_mut(*place) {
+            column.set_cell_alignment(CellAlignment::Right);
+        }
+    }
+}
+
+/// What to type next: commands, and what each is for.
+pub(super) fn print_next(commands: &[(&str, &str)]) -> anyhow::Result<()> {
+    commands
+        .iter()
+        .try_for_each(|(command, why)| print_line(&format!("Next: {command}  ({why})")))
+}
+
+/// A time, to the second.
+pub(super) fn moment(time: Timestamp) -> String {
+    time.strftime("%Y-%m-%d %H:%M:%S").to_string()
 }
 
 /// A progress bar on a terminal; nothing elsewhere.

@@ -9,7 +9,9 @@ use std::time::Duration;
 
 use anyhow::Context as _;
 use clap::Args;
-use lumina_fullenrich_sandbox::{ApiKey, Clock, HttpCallbackSender, Sandbox, SandboxConfig, TokioClock};
+use lumina_fullenrich_sandbox::{
+    ApiKey, Clock, HttpCallbackSender, Mood, Percent, Sandbox, SandboxConfig, TokioClock, UnknownMood,
+};
 use lumina_workflow::parse_duration;
 use tokio::net::TcpListener;
 
@@ -45,6 +47,17 @@ pub(super) struct SandboxArgs {
     /// Between two tries of a callback that failed.
     #[arg(long, value_name = "DURATION", value_parser = parse_duration)]
     callback_retry: Option<Duration>,
+    /// How often of a hundred times a mood of the provider comes, such as answer_lost=5. Can be given again.
+    #[arg(long = "mood", value_name = "NAME=PERCENT", value_parser = parse_mood)]
+    moods: Vec<(Mood, Percent)>,
+}
+
+fn parse_mood(text: &str) -> Result<(Mood, Percent), String> {
+    let (name, percent) = text.split_once('=').ok_or("it is written NAME=PERCENT")?;
+    let mood = name.parse().map_err(|error: UnknownMood| error.to_string())?;
+    let percent: f64 = percent.parse().map_err(|_| format!("`{percent}` is no number"))?;
+    let percent = Percent::try_from(percent).map_err(|error| error.to_string())?;
+    Ok((mood, percent))
 }
 
 impl SandboxArgs {
@@ -63,6 +76,10 @@ impl SandboxArgs {
         if let Some(delay) = self.delay {
             settings = settings.with_lookup_delay(delay);
         }
+        settings.moods = self
+            .moods
+            .iter()
+            .fold(settings.moods, |moods, (mood, percent)| moods.with(*mood, *percent));
         Ok(settings)
     }
 }

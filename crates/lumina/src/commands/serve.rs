@@ -11,7 +11,7 @@ use tokio::net::TcpListener;
 use tokio::sync::watch;
 use tokio::task::JoinHandle;
 
-use super::output::thousands;
+use super::output::{moment, thousands};
 use super::{composition, shutdown, worker};
 use crate::app::App;
 use crate::config::{BudgetConfig, CallbackMode, Config, Severity};
@@ -157,6 +157,22 @@ pub(super) async fn greet(config: &Config, app: &App, mode: &CallbackMode) {
                 tracing::error!(%error, "the pause could not be noted");
             }
         }
+    }
+    tell_pauses(app).await;
+}
+
+/// What still keeps lookups from being bought.
+async fn tell_pauses(app: &App) {
+    match app.records.pauses().await {
+        Ok(pauses) => pauses.iter().for_each(|pause| {
+            let since = moment(pause.since);
+            eprintln!(
+                "Lookups are paused since {since} UTC ({}): {}.",
+                pause.reason.as_str(),
+                pause.message
+            );
+        }),
+        Err(error) => tracing::error!(%error, "it is not known whether lookups are paused"),
     }
 }
 

@@ -56,7 +56,7 @@ pub(super) const KEYS: &[Key] = &[
         "500",
         "How many credits may be spent on a UTC day, what is out included; or \"unlimited\".",
     ),
-    Key::text(
+    Key::literal(
         "enrichment.budget.per_month",
         "unlimited",
         "How many credits may be spent in a UTC month, what is out included; or \"unlimited\".",

@@ -97,6 +97,12 @@ impl CallbackUrl {
         }
     }
 
+    /// The URL itself.
+    #[must_use]
+    pub fn url(&self) -> &HttpUrl {
+        &self.0
+    }
+
     /// For the answer of a whole batch.
     #[must_use]
     pub fn batch(&self) -> &str {

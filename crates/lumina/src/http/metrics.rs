@@ -9,5 +9,7 @@ use crate::records::Metrics;
 
 /// As the database stands.
 pub(super) async fn show(State(state): State<HttpState>) -> Result<Json<Metrics>, ApiError> {
-    Ok(Json(state.app.records.metrics().await?))
+    let context = &state.app.context;
+    let view = context.settings.view(context.runtime.now());
+    Ok(Json(context.records.metrics(view).await?))
 }

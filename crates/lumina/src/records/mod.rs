@@ -7,16 +7,26 @@
 use std::time::Duration;
 
 use jiff::Timestamp;
-use lumina_enrichment::email::AddressClass;
-use lumina_enrichment::job::JobStatus;
 use lumina_enrichment::subscriber::{NewSubscriber, SubscriberId};
 use lumina_workflow::RunId;
 use lumina_workflow::store::NewRun;
 use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
+mod checkup;
+mod jobs;
+mod ledger;
+mod numbers;
+mod pauses;
+mod replays;
 pub mod sqlite;
 
+pub use checkup::{Batches, Checkup};
+pub use jobs::{Decided, JobRow, KeptJob, RetriedPage, Retrying};
+pub use ledger::{BatchAddress, BatchDetail, BudgetUse, LedgerBatch, LedgerDay, Spending};
+pub use numbers::{Census, Metrics, View};
+pub use pauses::{Looks, Pause, PauseReason, ShownPause};
+pub use replays::{AnswerState, ListedAnswer, Replayed};
 pub use sqlite::Records;
 
 /// How many lookups go to the provider at once: its own limit.
@@ -148,6 +158,15 @@ pub struct Budgets {
     pub per_month: Option<u64>,
 }
 
+impl Budgets {
+    /// What may be spent at once, on the best of days.
+    #[must_use]
+    pub fn at_most(self) -> u64 {
+        let bounds = [self.per_day, self.per_month];
+        bounds.into_iter().flatten().min().unwrap_or(u64::MAX)
+    }
+}
+
 /// What bounds a batch.
 #[derive(Debug, Clone, Copy)]
 pub struct Allowance {
@@ -205,7 +224,8 @@ pub struct NewAnswer {
 }
 
 /// How an answer came.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "snake_case")]
 pub enum AnswerSource {
     /// The provider's callback for the batch.
     Callback,
@@ -222,6 +242,12 @@ impl AnswerSource {
             Self::Contact => "contact",
             Self::Poll => "poll",
         }
+    }
+
+    pub(crate) fn parse(word: &str) -> Option<Self> {
+        [Self::Callback, Self::Contact, Self::Poll]
+            .into_iter()
+            .find(|source| source.as_str() == word)
     }
 }
 
@@ -258,6 +284,8 @@ pub struct StoredAnswer {
     pub enrichment: String,
     /// Its status word.
     pub status: Option<String>,
+    /// Whether the provider says nothing more after it.
+    pub is_final: bool,
     /// The body, as it came.
     pub body: Vec<u8>,
 }
@@ -305,9 +333,37 @@ pub struct Verdicts {
 pub struct Settled {
     /// Jobs without an answer.
     pub stale: u64,
+    /// Something that was told before the end is to be applied first: the batch is not over.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub hear_kept: bool,
     /// The same jobs were sent a second time, and that answer is still to come: the batch is not over.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub still_out: Option<Out>,
+}
+
+/// What sending a batch once more came to.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(untagged)]
+pub enum Again {
+    /// It is made ready, with so many jobs; with none there is nothing to send.
+    Ready(usize),
+    /// It need not be sent: meanwhile it is known to have been accepted.
+    Accepted(Out),
+    /// It has to wait for a place, and is first in line for one.
+    InLine,
+}
+
+/// What is known of a POST that is about to be made.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Standing {
+    /// It was not made.
+    Open,
+    /// It, or one of the same jobs before it, was accepted.
+    Accepted(Out),
+    /// It was made, and nobody knows with what outcome.
+    Unknown,
+    /// It was given up, or refused.
+    Over,
 }
 
 /// A batch that is out.
@@ -429,120 +485,6 @@ impl Applied {
         self.not_looked_at += other.not_looked_at;
         self.stale += other.stale;
     }
-}
-
-/// The dashboard's numbers.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-#[serde(rename_all = "camelCase")]
-pub struct Metrics {
-    /// All subscribers.
-    pub total_subscribers: u64,
-    /// Those with a personal address.
-    pub personal_email_count: u64,
-    /// Personal ones that a person was found for.
-    pub enriched_count: u64,
-    /// Jobs that have not ended.
-    pub pending_count: u64,
-    /// Enriched personal of all personal, in per cent with two decimals; 0 when there are none.
-    pub dark_funnel_percentage: f64,
-    /// Credits that the provider has charged.
-    pub total_credits_used: u64,
-    /// What open jobs may cost at most.
-    pub estimated_pending_credits: u64,
-}
-
-/// How many of each there are.
-#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Census {
-    /// Subscribers by class.
-    pub classes: std::collections::BTreeMap<String, u64>,
-    /// Jobs by status.
-    pub jobs: std::collections::BTreeMap<String, u64>,
-    /// Leads that are hidden gems.
-    pub hidden_gems: u64,
-    /// Credits that the provider has charged.
-    pub credits_used: u64,
-}
-
-impl Census {
-    /// Subscribers of a class.
-    #[must_use]
-    pub fn of_class(&self, class: AddressClass) -> u64 {
-        self.classes.get(class.as_str()).copied().unwrap_or(0)
-    }
-
-    /// Jobs with a status.
-    #[must_use]
-    pub fn of_status(&self, status: JobStatus) -> u64 {
-        self.jobs.get(status.as_str()).copied().unwrap_or(0)
-    }
-
-    /// Jobs that have not ended.
-    #[must_use]
-    pub fn open_jobs(&self) -> u64 {
-        self.of_status(JobStatus::Pending) + self.of_status(JobStatus::Submitted)
-    }
-}
-
-/// A job, as shown.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
-#[serde(rename_all = "camelCase")]
-pub struct JobRow {
-    /// Its id.
-    pub id: JobId,
-    /// The address.
-    pub email: String,
-    /// Its status.
-    pub status: String,
-    /// Why, in words.
-    pub reason: Option<String>,
-    /// The run that works it off, or did last.
-    pub workflow_id: Option<Uuid>,
-    /// When it was created.
-    pub created_at: Timestamp,
-    /// When it ended.
-    pub finished_at: Option<Timestamp>,
-}
-
-/// What keeps the pipeline from buying.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub enum PauseReason {
-    /// The provider's balance is used up.
-    Credits,
-    /// The day's budget is used up.
-    Budget,
-    /// The provider refuses what concerns no single address: the key, a URL.
-    Refused,
-}
-
-impl PauseReason {
-    pub(crate) fn as_str(self) -> &'static str {
-        match self {
-            Self::Credits => "credits",
-            Self::Budget => "budget",
-            Self::Refused => "refused",
-        }
-    }
-
-    pub(crate) fn parse(word: &str) -> Option<Self> {
-        [Self::Credits, Self::Budget, Self::Refused]
-            .into_iter()
-            .find(|reason| reason.as_str() == word)
-    }
-}
-
-/// A pause, as stored.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Pause {
-    /// What is in the way.
-    pub reason: PauseReason,
-    /// What happened, and what to do.
-    pub message: String,
-    /// Since when.
-    pub since: Timestamp,
-    /// When it was last looked whether it has gone; since when, if it was not yet.
-    pub looked_at: Timestamp,
 }
 
 /// Whose people a database holds.

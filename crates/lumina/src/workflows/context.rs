@@ -5,13 +5,13 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use lumina_enrichment::icp::IcpProfile;
-use lumina_fullenrich::{Answer, CallKind, Client, Permit, Refusal};
+use lumina_fullenrich::{Answer, BatchStatus, CallKind, Client, EnrichmentId, Permit, Refusal};
 use lumina_workflow::store::{Attachment, NewRun};
 use lumina_workflow::{Engine, EngineError, Payload, RunId, Runtime, StartOptions, StepError, WeakEngine, Workflow};
 use uuid::Uuid;
 
 use super::LateAnswer;
-use crate::records::{AnswerId, AnswerSource, Budgets, NewAnswer, PauseReason, Records};
+use crate::records::{AnswerId, AnswerSource, Budgets, Looks, NewAnswer, PauseReason, Records, View};
 
 /// The keys under `custom` that come back with each record, signed.
 pub(super) const RUN_TAG: &str = "lumina_run";
@@ -55,6 +55,21 @@ pub struct PipelineSettings {
     pub raw_kept: Duration,
     /// How long finished runs are kept.
     pub runs_kept: Duration,
+}
+
+impl PipelineSettings {
+    /// What the dashboard's numbers are seen against at this time.
+    #[must_use]
+    pub fn view(&self, now: jiff::Timestamp) -> View {
+        View {
+            now,
+            budgets: self.budgets,
+            looks: Looks {
+                sweep_every: self.sweep_every,
+                probe_every: self.probe_every,
+            },
+        }
+    }
 }
 
 /// The provider, and how it reaches us.
@@ -163,20 +178,39 @@ impl Context {
         }
     }
 
-    /// An answer, ready to be stored.
+    /// The final answer to a question, ready to be stored. It is about what was asked for, whether it repeats that or
+    /// not, and the end, whether it names its status or not: 402 alone says so much.
+    ///
+    /// # Errors
+    /// When its late run cannot be prepared.
+    pub(super) fn make_told(&self, answer: &Answer, asked: &EnrichmentId) -> Result<NewAnswer, EngineError> {
+        let short = || BatchStatus::CreditsInsufficient.as_str().to_owned();
+        let told = self.make(answer, asked, AnswerSource::Poll)?;
+        Ok(NewAnswer {
+            status: Some(told.status.unwrap_or_else(short)),
+            is_final: true,
+            ..told
+        })
+    }
+
+    /// An answer, ready to be stored; none when it does not say which batch it is about.
     ///
     /// # Errors
     /// When its late run cannot be prepared.
     pub fn make_answer(&self, answer: &Answer, source: AnswerSource) -> Result<Option<NewAnswer>, EngineError> {
+        let about = answer.result().id.as_ref();
+        about.map(|id| self.make(answer, id, source)).transpose()
+    }
+
+    fn make(&self, answer: &Answer, about: &EnrichmentId, source: AnswerSource) -> Result<NewAnswer, EngineError> {
         let result = answer.result();
-        let Some(enrichment) = &result.id else { return Ok(None) };
         let id = AnswerId(self.runtime.new_id());
         let gone = |error: StepError| EngineError::Invalid(error.message);
         let options = StartOptions::keyed(id.0.to_string()).priority(20);
         let late_run = self.engine().map_err(gone)?.prepare::<LateAnswer>(&id, options)?;
-        Ok(Some(NewAnswer {
+        Ok(NewAnswer {
             id,
-            enrichment: enrichment.as_str().to_owned(),
+            enrichment: about.as_str().to_owned(),
             status: result.status.as_ref().map(|status| status.as_str().to_owned()),
             is_final: source != AnswerSource::Contact && result.is_final(),
             source,
@@ -185,7 +219,7 @@ impl Context {
             body: answer.raw().clone(),
             late_run,
             deadline: self.settings.deadline,
-        }))
+        })
     }
 }
 

@@ -1,14 +1,17 @@
-//! Late results: batches that were given up unanswered are asked about again, because they may have been paid for.
+//! Late results: batches that were given up unanswered are asked about again, because they may have been paid for; and
+//! what is stored of a batch whose run is over, and nobody has applied, is applied.
 
 use std::sync::Arc;
 
 use lumina_fullenrich::{CallKind, EnrichmentId};
-use lumina_workflow::{Failure, Retry, Run, Step, StepError, Workflow};
+use lumina_workflow::{Attempt, Failure, Retry, Run, Step, StepError, Workflow};
 use serde::{Deserialize, Serialize};
 
 use super::context::Context;
 use super::reading::{Reading, read};
-use crate::records::{AnswerSource, Records};
+use super::waiting::read_all;
+use crate::guards::Guard;
+use crate::records::Records;
 
 /// Asks about each batch whose time has come.
 const ASK: Step = Step::action("ask-for-late-results")
@@ -51,23 +54,43 @@ impl Workflow for LateResults {
 
     async fn run(&self, run: &Run, (): ()) -> Result<LateReport, Failure> {
         let context = self.context.clone();
-        run.step(ASK, move |_| {
+        run.step(ASK, move |attempt| {
             let context = context.clone();
-            async move { ask_all(&context).await }
+            async move { ask_all(&context, &attempt).await }
         })
         .await
     }
 }
 
 /// What is asked about is due no more, so that an attempt that is interrupted goes on where it stopped.
-async fn ask_all(context: &Context) -> Result<LateReport, StepError> {
+async fn ask_all(context: &Arc<Context>, attempt: &Attempt) -> Result<LateReport, StepError> {
     let mut report = LateReport::default();
     let now = context.runtime.now();
     let due = context.records.due_for_asking(now, AT_ONCE).await;
     for enrichment in due.map_err(StepError::retry)? {
-        *ask(context, &enrichment, &mut report).await? += 1;
+        match apply_stored(context, attempt, &enrichment).await? {
+            true => report.answered += 1,
+            false => *ask(context, &enrichment, &mut report).await? += 1,
+        }
     }
     Ok(report)
+}
+
+/// Applies what is stored and was left to nobody else. Whether that was the end.
+async fn apply_stored(context: &Arc<Context>, attempt: &Attempt, enrichment: &str) -> Result<bool, StepError> {
+    let left = context
+        .records
+        .unapplied_of(enrichment)
+        .await
+        .map_err(StepError::retry)?;
+    if !left.is_empty() && !Guard::LateAnswers.is_removed() {
+        let told = read_all(context, attempt, left).await?;
+        let applied = context.transact(Records::apply_answers(told)).await;
+        applied.map_err(StepError::retry)?;
+    }
+    let ended = Records::stop_asking_if_ended(enrichment.to_owned());
+    let ended = context.transact(ended).await.map_err(StepError::retry)?;
+    ended.decode().map_err(StepError::fail)
 }
 
 async fn ask<'r>(context: &Context, enrichment: &str, report: &'r mut LateReport) -> Result<&'r mut u64, StepError> {
@@ -76,11 +99,8 @@ async fn ask<'r>(context: &Context, enrichment: &str, report: &'r mut LateReport
     let later = || Records::ask_later(enrichment.to_owned(), context.settings.late_poll);
     let (writes, count) = match read(context, permit, &id).await {
         Reading::Answered(answer) => {
-            let stored = context.make_answer(&answer, AnswerSource::Poll);
-            match stored.map_err(StepError::retry)? {
-                Some(stored) => (Records::store_answer(stored), &mut report.answered),
-                None => (later(), &mut report.left),
-            }
+            let stored = context.make_told(&answer, &id).map_err(StepError::retry)?;
+            (Records::store_answer(stored), &mut report.answered)
         }
         Reading::Gone(_) => (Records::mark_gone(enrichment.to_owned()), &mut report.gone),
         Reading::KeyRefused(refusal) => return Err(context.pause_for(&refusal).await),

@@ -8,6 +8,7 @@ mod late_answer;
 mod late_results;
 mod probe;
 mod reading;
+mod replay;
 mod results;
 mod retention;
 mod submission;
@@ -20,6 +21,7 @@ pub use housekeeping::{HOUSEKEEPING, LATE_RESULTS, PROBE, RETENTION, SCHEDULED_B
 pub use late_answer::LateAnswer;
 pub use late_results::{LateReport, LateResults};
 pub use probe::{PauseProbe, ProbeReport};
+pub use replay::replay;
 pub use retention::{Retention, RetentionReport};
 pub use subscriber_enrichment::{SubscriberEnrichment, Summary, Trigger, WAIT};
 pub use sweep::{PendingJobSweep, SweepReport, sweep};

@@ -13,7 +13,7 @@ use super::context::{ATTEMPT_TAG, Context, JOB_TAG, RUN_TAG};
 use super::reading::limited;
 use super::subscriber_enrichment::{DOUBT, RECONCILE, SUBMIT};
 use crate::guards::Guard;
-use crate::records::{Lookup, Out, Records};
+use crate::records::{Lookup, Out, Records, Standing};
 
 /// A batch is sent once, or, when nobody knows what became of it, twice.
 pub(super) const MAX_POSTS: u32 = 2;
@@ -30,6 +30,8 @@ pub(super) enum Submission {
     },
     /// Everybody in it has an answer meanwhile: it was not sent.
     Nothing,
+    /// The budget does not allow it any more: it was not sent.
+    Short(String),
 }
 
 /// Whole credits that are left.
@@ -51,6 +53,10 @@ enum Order {
     /// It would be refused as it is.
     Unfit(String),
     Nothing,
+    /// It is more than may be spent now.
+    Short(String),
+    /// It need not be sent: it was accepted before.
+    Accepted(Out),
 }
 
 /// Sends the batch. What must be read, built and permitted is done before the attempt begins.
@@ -71,6 +77,8 @@ pub(super) async fn submit(run: &Run, context: &Arc<Context>, post: u32) -> Resu
                     message,
                 }),
                 Order::Nothing => Ok(Submission::Nothing),
+                Order::Short(why) => Ok(Submission::Short(why)),
+                Order::Accepted(out) => Ok(Submission::Accepted(out)),
             }
         }
     })
@@ -78,6 +86,18 @@ pub(super) async fn submit(run: &Run, context: &Arc<Context>, post: u32) -> Resu
 }
 
 async fn make_order(context: &Context, run: RunId, post: u32) -> Result<Order, StepError> {
+    match context.records.standing(run, post).await.map_err(StepError::retry)? {
+        Standing::Open => {}
+        Standing::Accepted(out) => {
+            context
+                .transact(Records::withdraw(run))
+                .await
+                .map_err(StepError::retry)?;
+            return Ok(Order::Accepted(out));
+        }
+        Standing::Unknown => return Err(StepError::unknown("it was sent before, with an unknown outcome")),
+        Standing::Over => return Ok(Order::Nothing),
+    }
     let lookups = context.records.lookups(run, post).await.map_err(StepError::retry)?;
     if lookups.is_empty() {
         return Ok(Order::Nothing);
@@ -87,8 +107,11 @@ async fn make_order(context: &Context, run: RunId, post: u32) -> Result<Order, S
         .transact(Records::spend_today(run, post, settings.budgets))
         .await;
     let in_the_way: Option<String> = spend.map_err(StepError::retry)?.decode().map_err(StepError::fail)?;
-    if let Some(why) = in_the_way {
-        return Err(StepError::defer(settings.sweep_every, why));
+    match in_the_way {
+        // Its jobs can wait for their turn like all others, in a batch that is cut to what may be spent.
+        Some(why) if post == 1 => return Ok(Order::Short(why)),
+        Some(why) => return Err(StepError::defer(settings.sweep_every, why)),
+        None => {}
     }
     match make_request(context, run, post, &lookups)? {
         Ok(request) => Ok(Order::Send(context.permit(CallKind::Submit)?, request)),
@@ -151,7 +174,7 @@ async fn send(
             ));
             Ok(Submission::Accepted(Out { enrichment, posted_at }))
         }
-        StartOutcome::NotAccepted(later) => Err(not_accepted(context, later)),
+        StartOutcome::NotAccepted(later) => Err(not_accepted(context, post, later)),
         // What was sent before may have been accepted: its jobs wait, and are not given up.
         StartOutcome::Refused(refusal) if post > 1 && refusal.kind != RefusalKind::Addresses => {
             Err(context.pause_for(&refusal).await)
@@ -173,9 +196,14 @@ async fn send(
     }
 }
 
-fn not_accepted(context: &Context, later: TryLater) -> StepError {
+/// A second POST waits for as long as it takes: its jobs are not free, and would be given up with it.
+fn not_accepted(context: &Context, post: u32, later: TryLater) -> StepError {
     if later.is_rate_limited() {
         return limited(context, later);
+    }
+    if post > 1 {
+        let pause = later.retry_after.unwrap_or(context.settings.retry_unreachable);
+        return StepError::defer(pause, later);
     }
     let (code, after) = (later.code, later.retry_after);
     let error = StepError::retry(later);

@@ -12,7 +12,7 @@ use super::context::Context;
 use super::submission::{self, Submission};
 use super::waiting::{self, process_step};
 use super::{ACCEPTED_EVENT, COMPLETE_EVENT};
-use crate::records::{Allowance, Applied, Out, Records, Resend, Settled, Taken};
+use crate::records::{Again, Allowance, Applied, Out, Records, Resend, Settled, Taken};
 
 /// Takes a place among the batches that may be out at once.
 pub(super) const SLOT: Step = Step::action("take-slot").retry(Retry::exponential(3));
@@ -129,6 +129,10 @@ impl SubscriberEnrichment {
                     message,
                 }) => return self.pause(run, message).await,
                 Ok(Submission::Nothing) => return self.skip(run).await,
+                Ok(Submission::Short(why)) => {
+                    self.release(run, &why).await?;
+                    return Ok(Outbound::Nothing(why));
+                }
                 Err(failure) if failure.is_unknown() => {
                     if let Some(sent) = submission::reconcile(run, &self.context, attempt).await? {
                         return Ok(Outbound::Out(sent));
@@ -139,13 +143,30 @@ impl SubscriberEnrichment {
                 }
                 Err(failure) => return Err(failure),
             }
-            let again = Records::send_again(run.id(), attempt, self.resend());
-            let left: usize = run.step_in_tx(AGAIN, again).await?;
-            if left == 0 {
-                return self.skip(run).await;
+            match self.make_ready_again(run, attempt).await? {
+                Again::Accepted(out) => return Ok(Outbound::Out(out)),
+                Again::Ready(0) => return self.skip(run).await,
+                Again::Ready(_) | Again::InLine => {}
             }
         }
         unreachable!("the last attempt returns in every case")
+    }
+
+    /// Makes ready to send once more; in line for a place if there is none, as often as that takes.
+    async fn make_ready_again(&self, run: &Run, attempt: u32) -> Result<Again, Failure> {
+        loop {
+            let again = Records::send_again(run.id(), attempt, self.resend());
+            let again = run.step_in_tx(AGAIN, again).await?;
+            if again != Again::InLine {
+                return Ok(again);
+            }
+            self.take_slot(run).await?;
+        }
+    }
+
+    async fn take_slot(&self, run: &Run) -> Result<(), Failure> {
+        let max = self.context.settings.max_in_flight;
+        run.step_in_tx(SLOT, Records::take_slot(run.id(), max)).await
     }
 
     fn resend(&self) -> Resend {
@@ -202,13 +223,21 @@ impl SubscriberEnrichment {
             let answer = waiting::await_answer(run, &self.context, &out).await?;
             let applied = process_step(run, PROCESS, self.context.clone(), answer.answer).await?;
             all.add(applied);
-            let settled: Settled = run.step_in_tx(SETTLE, Records::settle_batch(run.id())).await?;
+            let mut settled = self.settle(run).await?;
+            while settled.hear_kept {
+                waiting::apply_kept(run, self.context.clone()).await?;
+                settled = self.settle(run).await?;
+            }
             all.stale += settled.stale;
             match settled.still_out {
                 Some(other) => out = other,
                 None => return Ok(all),
             }
         }
+    }
+
+    async fn settle(&self, run: &Run) -> Result<Settled, Failure> {
+        run.step_in_tx(SETTLE, Records::settle_batch(run.id())).await
     }
 
     async fn release(&self, run: &Run, reason: &str) -> Result<Applied, Failure> {
@@ -235,8 +264,7 @@ impl Workflow for SubscriberEnrichment {
 
     async fn run(&self, run: &Run, _trigger: Trigger) -> Result<Summary, Failure> {
         let settings = &self.context.settings;
-        run.step_in_tx::<()>(SLOT, Records::take_slot(run.id(), settings.max_in_flight))
-            .await?;
+        self.take_slot(run).await?;
         let allowance = Allowance {
             budgets: settings.budgets,
             balance: self.read_balance(run).await?,

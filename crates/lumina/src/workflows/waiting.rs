@@ -12,7 +12,7 @@ use super::context::{Context, answer_of};
 use super::reading::{Reading, read};
 use super::results::{judge, judge_found};
 use super::subscriber_enrichment::{KEPT, LAST_GET, POLL, POLL_PAUSE, WAIT};
-use crate::records::{AnswerId, AnswerRef, AnswerSource, Applied, Out, Records, Verdicts};
+use crate::records::{AnswerId, AnswerRef, Applied, Out, Records, Verdicts};
 
 /// An answer that has just been stored is told within moments.
 const TOLD_WITHIN: Duration = Duration::from_secs(60);
@@ -110,10 +110,8 @@ async fn listen(context: &Context, attempt: &Attempt, permit: Permit, enrichment
     let id = EnrichmentId::parse(enrichment).map_err(StepError::fail)?;
     match read(context, permit, &id).await {
         Reading::Answered(answer) => {
-            let stored = context.make_answer(&answer, AnswerSource::Poll);
-            if let Some(stored) = stored.map_err(StepError::retry)? {
-                attempt.attach(Records::store_answer(stored));
-            }
+            let stored = context.make_told(&answer, &id).map_err(StepError::retry)?;
+            attempt.attach(Records::store_answer(stored));
             Ok(Word::Answered)
         }
         Reading::Running => Ok(Word::Running),
@@ -142,46 +140,57 @@ pub(super) async fn process_step(
     run.step(step, move |attempt| {
         let context = context.clone();
         async move {
-            let verdicts = read_verdicts(&context, &attempt, answer, judge).await?;
+            let verdicts = read_verdicts(&context, &attempt, answer).await?;
             let applied = verdicts.count();
-            attempt.attach(Records::apply_answer(answer, verdicts));
+            let mut told = Vec::new();
+            if verdicts.unnamed_not_looked_at {
+                // Whoever it leaves out is sent again: unless somebody else was told before.
+                let before = context.records.said_before(answer).await.map_err(StepError::retry)?;
+                told = read_all(&context, &attempt, before).await?;
+            }
+            told.push((answer, verdicts));
+            attempt.attach(Records::apply_answers(told));
             Ok(applied)
         }
     })
     .await
 }
 
-/// Applies what was said of people before the end, when the end never came: they were paid for.
+/// Applies what was said of people and not applied, before an end that never came above all: they were paid for.
 pub(super) async fn apply_kept(run: &Run, context: Arc<Context>) -> Result<usize, Failure> {
     let id = run.id();
     run.step(KEPT, move |attempt| {
         let context = context.clone();
         async move {
-            let mut kept = Vec::new();
-            for answer in context.records.kept_answers(id).await.map_err(StepError::retry)? {
-                let verdicts = read_verdicts(&context, &attempt, answer, judge_found).await?;
-                kept.push((answer, verdicts));
-            }
+            let kept = context.records.unapplied_of_run(id).await.map_err(StepError::retry)?;
             let count = kept.len();
-            attempt.attach(Records::apply_kept(kept));
+            attempt.attach(Records::apply_answers(read_all(&context, &attempt, kept).await?));
             Ok(count)
         }
     })
     .await
 }
 
-type Judge = fn(&lumina_fullenrich::result::EnrichmentResult, &lumina_enrichment::icp::IcpProfile) -> Verdicts;
-
-async fn read_verdicts(
+/// What several answers say.
+pub(super) async fn read_all(
     context: &Arc<Context>,
     attempt: &Attempt,
-    id: AnswerId,
-    judge: Judge,
-) -> Result<Verdicts, StepError> {
+    answers: Vec<AnswerId>,
+) -> Result<Vec<(AnswerId, Verdicts)>, StepError> {
+    let mut told = Vec::with_capacity(answers.len());
+    for answer in answers {
+        told.push((answer, read_verdicts(context, attempt, answer).await?));
+    }
+    Ok(told)
+}
+
+/// What an answer says; before the end, of those who were found alone.
+async fn read_verdicts(context: &Arc<Context>, attempt: &Attempt, id: AnswerId) -> Result<Verdicts, StepError> {
     let stored = context.records.answer(id).await.map_err(StepError::retry)?;
     let stored = stored.ok_or_else(|| StepError::fail(format!("answer {} is not stored", id.0)))?;
     let context = context.clone();
     let read = move || -> Result<_, StepError> {
+        let judge = if stored.is_final { judge } else { judge_found };
         let answer: Answer = answer_of(stored.body.into()).map_err(StepError::fail)?;
         Ok(judge(answer.result(), &context.profile))
     };

@@ -53,6 +53,120 @@ fn what_was_declined_is_looked_up_on_request_alone() {
     );
 }
 
+/// What would be bought, what it costs, and what bounds it: the same numbers in words and for programs.
+#[test]
+fn a_dry_run_says_what_would_be_bought_and_what_bounds_it() {
+    let world = World::start(&format!("credits = 400\n{FAST}"));
+    let run = |arguments: &[&str]| world.place.run(&[&["enrich", "--dry-run"], arguments].concat());
+    run(&[]).assert_failed("there is no database ./lumina.db yet");
+    assert!(!world.place.path("lumina.db").exists(), "and none is made");
+    world.place.write_people("people.csv", 0..250);
+    world
+        .place
+        .run(&["import", "people.csv", "--limit", "30", "--yes"])
+        .ok();
+    let database = world.place.database();
+    let before = std::fs::read(world.place.path("lumina.db")).unwrap();
+
+    let plan = run(&["--json"]).json();
+    let expected = serde_json::json!({
+        "neverLookedUp": 220, "wouldCreate": 220, "pending": 30, "submitted": 0, "lookups": 250, "batches": 3,
+        "creditsAtMost": 250, "dollarsAtMost": 14.5, "balance": 400, "balanceReserved": 0, "allowedToday": 250,
+        "boundBy": null, "secondsAtMost": 720, "daysAtMost": null, "lookupsCreated": 0, "jobs": 30, "dryRun": true,
+    });
+    for (name, value) in expected.as_object().unwrap() {
+        assert_eq!(&plan[name], value, "{name}: {plan}");
+    }
+    let told = run(&[]);
+    for part in [
+        "250, in 3 batches",
+        "250 (about $14.50 at $0.058 a credit)",
+        "balance              400 credits",
+        "250: all of them",
+        "up to 12 min",
+        "Nothing was changed.",
+        "Next: lumina enrich",
+    ] {
+        assert!(told.ok().contains(part), "{part}: {}", told.out);
+    }
+
+    let budget = |day: &str, month: &str, limit: &str| {
+        let (day, month) = (
+            format!("enrichment.budget.per_day={day}"),
+            format!("enrichment.budget.per_month={month}"),
+        );
+        let plan = run(&["--json", "--set", &day, "--set", &month, "--limit", limit]).json();
+        ["lookups", "allowedToday", "boundBy", "daysAtMost"].map(|name| plan[name].clone())
+    };
+    let rows = [
+        (("100", "unlimited", "220"), serde_json::json!([250, 100, "day", 3])),
+        (("100", "60", "220"), serde_json::json!([250, 60, "month", 3])),
+        (("unlimited", "60", "20"), serde_json::json!([50, 50, null, null])),
+        (("0", "unlimited", "220"), serde_json::json!([250, 0, "day", null])),
+    ];
+    for ((day, month, limit), expected) in rows {
+        assert_eq!(
+            serde_json::json!(budget(day, month, limit)),
+            expected,
+            "{day}, {month}, {limit}"
+        );
+    }
+    assert_eq!(
+        std::fs::read(world.place.path("lumina.db")).unwrap(),
+        before,
+        "nothing was changed"
+    );
+    assert_eq!(database.count("enrichment_job"), 30);
+}
+
+/// The balance bounds what is bought as well, as far as the provider tells it.
+#[test]
+fn a_dry_run_asks_for_the_balance_where_it_can() {
+    let mut world = World::start(&format!("credits = 40\n{FAST}"));
+    world.place.write_people("people.csv", 0..50);
+    world.place.run(&["import", "people.csv", "--no-enrich"]).ok();
+    let plan = |world: &World| world.place.run(&["enrich", "--dry-run", "--json"]).json();
+    let told = plan(&world);
+    assert_eq!(
+        (&told["allowedToday"], &told["boundBy"]),
+        (&40.into(), &"balance".into())
+    );
+    world
+        .place
+        .database()
+        .open_to_write()
+        .execute_batch("INSERT INTO pause VALUES ('credits', 'used up', 1, 1)")
+        .unwrap();
+    let told = plan(&world);
+    assert_eq!(
+        (&told["allowedToday"], &told["boundBy"], &told["pauses"][0]["reason"]),
+        (&0.into(), &"pause".into(), &"credits".into())
+    );
+    world
+        .place
+        .set_variable("FULLENRICH_BASE_URL", "http://127.0.0.1:9/api/v2");
+    let told = plan(&world);
+    assert!(
+        told["balance"].is_null()
+            && told["balanceUnknown"]
+                .as_str()
+                .unwrap()
+                .contains("could not be reached"),
+        "{told}"
+    );
+    world.place.unset_variable("FULLENRICH_API_KEY");
+    let told = plan(&world);
+    assert!(
+        told["balanceUnknown"].as_str().unwrap().contains("no key is set"),
+        "{told}"
+    );
+    world.place.unset_variable("FULLENRICH_BASE_URL");
+    world
+        .place
+        .run(&["enrich", "--dry-run"])
+        .assert_failed("this database holds sandbox people");
+}
+
 #[test]
 fn more_than_a_hundred_lookups_need_somebodys_word() {
     let world = World::start(FAST);

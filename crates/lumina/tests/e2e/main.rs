@@ -3,11 +3,17 @@
 
 #![allow(clippy::unwrap_used, reason = "in a test a panic is the report")]
 
+mod answers;
 mod bad_input;
 mod buying;
+mod credits;
+mod deciding;
 mod demo;
+mod doctor;
+mod documents;
 mod milestone;
 mod operation;
+mod pauses;
 mod polling;
 mod requirements;
 mod restart;

@@ -144,9 +144,11 @@ fn check_exports(world: &World, leads: &[Value]) {
 }
 
 fn check_numbers(world: &World, server: &Serve) {
+    let used = json!({"limit": null, "used": 2, "reserved": 0, "left": null});
     let expected = json!({
         "totalSubscribers": 5, "personalEmailCount": 2, "enrichedCount": 2, "pendingCount": 0,
         "darkFunnelPercentage": 100.0, "totalCreditsUsed": 2, "estimatedPendingCredits": 0,
+        "pauses": [], "budget": {"day": used, "month": used},
     });
     assert_eq!(world.place.run(&["metrics", "--json"]).json(), expected);
     assert_eq!(server.show("/api/dashboard/metrics"), expected);

@@ -3,6 +3,7 @@
 mod control;
 mod encryption;
 mod intake;
+mod moods;
 mod provider;
 mod schedules;
 mod stopping;

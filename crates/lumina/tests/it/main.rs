@@ -4,4 +4,5 @@
 
 mod http;
 mod pipeline;
+mod records;
 mod support;

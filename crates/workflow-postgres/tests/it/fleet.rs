@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use futures_util::StreamExt;
 use lumina_workflow::store::{Advance, Change, Claim, Hint, Member, Next, Store};
-use lumina_workflow::{Flow, WorkerId};
+use lumina_workflow::{FlowLimits, WorkerId};
 use lumina_workflow_postgres::testing::Database;
 use uuid::Uuid;
 
@@ -93,7 +93,11 @@ async fn limits_are_exact_across_processes() {
         };
         apply(&first, Change::Start(run)).await.unwrap();
     }
-    let limits = Flow::none().in_flight(5).in_flight_per_key(2).read().unwrap();
+    let limits = FlowLimits {
+        in_flight: Some(5),
+        in_flight_per_key: Some(2),
+        ..FlowLimits::default()
+    };
     let flows: Arc<[_]> = Arc::new([(WORKFLOW.to_owned(), limits)]);
     let workers = (0..3_u128).map(|number| {
         let (options, flows) = (database.options(), flows.clone());

@@ -9,6 +9,7 @@ mod disk;
 mod encryption;
 mod files;
 mod kit;
+mod looking;
 mod migrations;
 mod opened;
 mod threads;

@@ -4,7 +4,7 @@ use std::io::{Read, Write};
 
 use jiff::Timestamp;
 use lumina_workflow::store::Attachment;
-use lumina_workflow::{CorrelationKey, NewEvent, Payload, RunId, StepError, Target};
+use lumina_workflow::{CorrelationKey, NewEvent, Payload, StepError, Target};
 use lumina_workflow_sqlite::Tx;
 use rusqlite::{OptionalExtension, params};
 use sha2::{Digest, Sha256};
@@ -12,6 +12,7 @@ use uuid::Uuid;
 
 use super::batches::free_place;
 use super::posts::accept;
+use super::unapplied::{is_anybody_let_go, look_after};
 use super::{ReadError, Records, Written, micros, run_id, span, writes};
 use crate::guards::Guard;
 use crate::records::{AnswerFate, AnswerId, AnswerRef, NewAnswer, StoredAnswer};
@@ -42,40 +43,18 @@ impl Records {
     pub async fn answer(&self, id: AnswerId) -> Result<Option<StoredAnswer>, ReadError> {
         let row = self
             .read(move |connection| {
-                let mut find =
-                    connection.prepare_cached("SELECT enrichment, status, body FROM enrichment_answer WHERE id = ?")?;
-                let read = |row: &rusqlite::Row<'_>| Ok((row.get(0)?, row.get(1)?, row.get::<_, Vec<u8>>(2)?));
-                find.query_row([id.0], read).optional()
+                let mut find = connection
+                    .prepare_cached("SELECT enrichment, status, is_final, body FROM enrichment_answer WHERE id = ?")?;
+                find.query_row([id.0], read_packed).optional()
             })
             .await?;
-        let Some((enrichment, status, packed)) = row else {
-            return Ok(None);
-        };
-        let body = unpack(&packed).map_err(|error| ReadError(format!("answer {}: {error}", id.0)))?;
-        Ok(Some(StoredAnswer {
-            enrichment,
-            status,
-            body,
-        }))
+        let Some(packed) = row else { return Ok(None) };
+        let body = unpack(&packed.body).map_err(|error| ReadError(format!("answer {}: {error}", id.0)))?;
+        Ok(Some(StoredAnswer { body, ..packed }))
     }
 
-    /// The answers to a run's batches that said something before the end, and were only kept.
-    ///
-    /// # Errors
-    /// When the database cannot be read.
-    pub async fn kept_answers(&self, run: RunId) -> Result<Vec<AnswerId>, ReadError> {
-        self.read(move |connection| {
-            let mut find = connection.prepare_cached(
-                "SELECT a.id FROM enrichment e JOIN enrichment_answer a ON a.enrichment = e.id
-                 WHERE e.run = ? AND NOT a.is_final AND a.applied_at IS NULL ORDER BY a.id",
-            )?;
-            find.query_map([run.0], |row| Ok(AnswerId(row.get(0)?)))?.collect()
-        })
-        .await
-    }
-
-    /// The batches whose run is over, whose answer never came, and which are to be asked about now, longest due
-    /// first.
+    /// The batches whose run is over, and which are to be looked after now: their answer never came, or nobody has
+    /// applied it. Longest due first.
     ///
     /// # Errors
     /// When the database cannot be read.
@@ -109,6 +88,17 @@ impl Records {
         })
     }
 
+    /// Whether the provider has said, or no longer knows, how a batch ended. Then it is not asked about any more.
+    #[must_use]
+    pub fn stop_asking_if_ended(enrichment: String) -> Attachment {
+        writes(move |tx| {
+            let mut stop = tx
+                .connection()
+                .prepare_cached("UPDATE enrichment SET ask_at = NULL WHERE id = ? AND ended_at IS NOT NULL")?;
+            Ok(stop.execute([&enrichment])? > 0)
+        })
+    }
+
     /// The provider no longer knows a batch: no answer will come.
     #[must_use]
     pub fn mark_gone(enrichment: String) -> Attachment {
@@ -119,11 +109,39 @@ impl Records {
     }
 }
 
+/// A stored answer whose body is still packed.
+fn read_packed(row: &rusqlite::Row<'_>) -> rusqlite::Result<StoredAnswer> {
+    Ok(StoredAnswer {
+        enrichment: row.get(0)?,
+        status: row.get(1)?,
+        is_final: row.get(2)?,
+        body: row.get(3)?,
+    })
+}
+
 fn store_answer(tx: &Tx<'_>, answer: &NewAnswer, hash: &str, packed: &[u8]) -> Written<AnswerFate> {
     let run = find_run(tx, answer)?;
-    if !insert(tx, answer, hash, packed)? {
+    let Some(id) = insert(tx, answer, hash, packed)? else {
         return Ok(AnswerFate::Duplicate);
+    };
+    if id == answer.id {
+        return route(tx, answer, hash, run);
     }
+    route(tx, &under(id, answer)?, hash, run)?;
+    Ok(AnswerFate::Duplicate)
+}
+
+/// The same answer under the id that it is stored under.
+fn under(id: AnswerId, answer: &NewAnswer) -> Written<NewAnswer> {
+    let mut same = answer.clone();
+    same.id = id;
+    same.late_run.start_key = Some(id.0.to_string());
+    same.late_run.input = Payload::encode(&id).map_err(StepError::fail)?;
+    Ok(same)
+}
+
+/// Tells whom an answer concerns, if that is known.
+pub(super) fn route(tx: &Tx<'_>, answer: &NewAnswer, hash: &str, run: Option<Uuid>) -> Written<AnswerFate> {
     let event_id = format!("{}:{hash}", answer.enrichment);
     let Some(run) = run else {
         if answer.is_final {
@@ -133,18 +151,35 @@ fn store_answer(tx: &Tx<'_>, answer: &NewAnswer, hash: &str, packed: &[u8]) -> W
         return Ok(AnswerFate::Unrouted);
     };
     if !answer.is_final {
-        return Ok(AnswerFate::Kept);
+        return keep(tx, run, answer);
     }
     end_enrichment(tx, &answer.enrichment, answer.status.as_deref(), answer.cost)?;
     free_place(tx, &answer.enrichment)?;
     if is_closed(tx, run)? {
         if !Guard::LateAnswers.is_removed() {
             tx.start(&answer.late_run)?;
+            look_after(tx, &answer.enrichment)?;
         }
         return Ok(AnswerFate::Late);
     }
     tx.emit(&make_event(event_id, run_id(run), answer)?)?;
     Ok(AnswerFate::Routed)
+}
+
+/// What is told before the end is only kept, for its run may still hear the end. When the run has given somebody up,
+/// it may be all that is ever told of them.
+fn keep(tx: &Tx<'_>, run: Uuid, answer: &NewAnswer) -> Written<AnswerFate> {
+    let mut find = tx.connection().prepare_cached(
+        "SELECT EXISTS (SELECT 1 FROM batch WHERE run = ?1 AND closed_at IS NOT NULL) AND EXISTS (SELECT 1 FROM enrichment_job INDEXED BY enrichment_job_stale WHERE run = ?1 AND status = 'stale')",
+    )?;
+    let is_given_up: bool = find.query_row([run], |row| row.get(0))?;
+    let is_given_up = is_given_up || (is_closed(tx, run)? && is_anybody_let_go(tx, run)?);
+    if !is_given_up || Guard::LateAnswers.is_removed() {
+        return Ok(AnswerFate::Kept);
+    }
+    tx.start(&answer.late_run)?;
+    look_after(tx, &answer.enrichment)?;
+    Ok(AnswerFate::Late)
 }
 
 fn make_event(id: String, target: impl Into<Target>, answer: &NewAnswer) -> Written<NewEvent> {
@@ -158,7 +193,7 @@ fn make_event(id: String, target: impl Into<Target>, answer: &NewAnswer) -> Writ
 
 /// The run whose batch this is: by the provider's id, else by a POST that has none yet and
 /// that the signed body names. Then the id is registered first, and the run is told.
-fn find_run(tx: &Tx<'_>, answer: &NewAnswer) -> Written<Option<Uuid>> {
+pub(super) fn find_run(tx: &Tx<'_>, answer: &NewAnswer) -> Written<Option<Uuid>> {
     let mut known = tx
         .connection()
         .prepare_cached("SELECT run FROM enrichment WHERE id = ?")?;
@@ -186,12 +221,19 @@ fn find_run(tx: &Tx<'_>, answer: &NewAnswer) -> Written<Option<Uuid>> {
     Ok(Some(run.0))
 }
 
-fn insert(tx: &Tx<'_>, answer: &NewAnswer, hash: &str, packed: &[u8]) -> Written<bool> {
+/// The id that the answer is stored under, unless the very same body was there and is done with. One that came as
+/// something said before the end is new as an end; an end that nobody has applied is told again, for it may have come
+/// before it was known whose it is.
+fn insert(tx: &Tx<'_>, answer: &NewAnswer, hash: &str, packed: &[u8]) -> Written<Option<AnswerId>> {
     let mut insert = tx.connection().prepare_cached(
         "INSERT INTO enrichment_answer (id, enrichment, body_hash, status, is_final, source, body, received_at)
-         VALUES (?, ?, ?, ?, ?, ?, ?, ?) ON CONFLICT DO NOTHING",
+         VALUES (?, ?, ?, ?, ?, ?, ?, ?)
+         ON CONFLICT (enrichment, body_hash) DO UPDATE SET
+             status = excluded.status, is_final = 1, source = excluded.source, applied_at = NULL
+         WHERE excluded.is_final AND NOT (enrichment_answer.is_final AND enrichment_answer.applied_at IS NOT NULL)
+         RETURNING id",
     )?;
-    let inserted = insert.execute(params![
+    let values = params![
         answer.id.0,
         answer.enrichment,
         hash,
@@ -200,8 +242,8 @@ fn insert(tx: &Tx<'_>, answer: &NewAnswer, hash: &str, packed: &[u8]) -> Written
         answer.source.as_str(),
         packed,
         micros(tx.now())
-    ])?;
-    Ok(inserted == 1)
+    ];
+    Ok(insert.query_row(values, |row| Ok(AnswerId(row.get(0)?))).optional()?)
 }
 
 pub(super) fn end_enrichment(tx: &Tx<'_>, enrichment: &str, status: Option<&str>, cost: Option<u64>) -> Written<()> {

@@ -12,41 +12,46 @@ use uuid::Uuid;
 use super::answers::end_enrichment;
 use super::batches::{close_batch, free_place};
 use super::leads::write_lead;
+use super::unapplied::is_anybody_let_go;
 use super::{Records, Written, from_micros, micros, unpack_jobs, writes};
 use crate::records::{AnswerId, Applied, JobAnswer, Out, PauseReason, Settled, Subject, Verdicts};
 
 const NOT_LOOKED_AT: &str = "the provider has not looked at it";
 
 impl Records {
-    /// Applies a final answer to the jobs that its batch sent. Doing it again changes nothing. The result is
-    /// [`Applied`].
+    /// Applies an answer to the jobs that its batch sent. Doing it again changes nothing. The result is [`Applied`].
     #[must_use]
     pub fn apply_answer(answer: AnswerId, verdicts: Verdicts) -> Attachment {
-        writes(move |tx| apply(tx, answer, &verdicts, true))
+        writes(move |tx| apply(tx, answer, &verdicts))
     }
 
-    /// Applies what answers before the end have said of people that were found.
+    /// Applies several in their order, at once.
     #[must_use]
-    pub fn apply_kept(answers: Vec<(AnswerId, Verdicts)>) -> Attachment {
+    pub fn apply_answers(answers: Vec<(AnswerId, Verdicts)>) -> Attachment {
         writes(move |tx| {
             for (answer, verdicts) in &answers {
-                apply(tx, *answer, verdicts, false)?;
+                apply(tx, *answer, verdicts)?;
             }
             Ok(())
         })
     }
 
     /// Ends a run's batch when its answer has been applied, unless the same jobs were sent a second time and that
-    /// answer is still to come. The result is [`Settled`].
+    /// answer is still to come, or what was told before the end has to be applied first. The result is [`Settled`].
     #[must_use]
     pub fn settle_batch(run: RunId) -> Attachment {
         writes(move |tx| {
-            let still_out = find_still_out(tx, run)?;
-            let stale = match still_out {
-                Some(_) => 0,
-                None => close_batch(tx, run, "the provider's final answer does not name it")?.stale,
+            let mut settled = Settled {
+                still_out: find_still_out(tx, run)?,
+                ..Settled::default()
             };
-            Ok(Settled { stale, still_out })
+            if settled.still_out.is_none() {
+                settled.hear_kept = is_told_elsewhere(tx, run)?;
+            }
+            if settled.still_out.is_none() && !settled.hear_kept {
+                settled.stale = close_batch(tx, run, "the provider's final answer does not name it")?.stale;
+            }
+            Ok(settled)
         })
     }
 }
@@ -55,30 +60,32 @@ impl Records {
 struct Sent {
     enrichment: String,
     status: Option<String>,
+    is_final: bool,
     run: Uuid,
     jobs: Vec<Uuid>,
 }
 
 fn find_sent(tx: &Tx<'_>, answer: AnswerId) -> Written<Sent> {
     let mut find = tx.connection().prepare_cached(
-        "SELECT e.id, a.status, p.run, p.jobs FROM enrichment_answer a JOIN enrichment e ON e.id = a.enrichment
+        "SELECT e.id, a.status, a.is_final, p.run, p.jobs FROM enrichment_answer a JOIN enrichment e ON e.id = a.enrichment
          JOIN enrichment_post p ON p.run = e.run AND p.attempt = e.attempt WHERE a.id = ?",
     )?;
     let read = |row: &rusqlite::Row<'_>| {
         Ok(Sent {
             enrichment: row.get(0)?,
             status: row.get(1)?,
-            run: row.get(2)?,
-            jobs: unpack_jobs(&row.get::<_, Vec<u8>>(3)?),
+            is_final: row.get(2)?,
+            run: row.get(3)?,
+            jobs: unpack_jobs(&row.get::<_, Vec<u8>>(4)?),
         })
     };
     let found = find.query_row([answer.0], read).optional()?;
     found.ok_or_else(|| StepError::fail("no batch of ours is known for this answer").into())
 }
 
-fn apply(tx: &Tx<'_>, answer: AnswerId, verdicts: &Verdicts, is_final: bool) -> Written<Applied> {
+fn apply(tx: &Tx<'_>, answer: AnswerId, verdicts: &Verdicts) -> Written<Applied> {
     let sent = find_sent(tx, answer)?;
-    if is_final {
+    if sent.is_final {
         end_enrichment(tx, &sent.enrichment, sent.status.as_deref(), verdicts.cost)?;
         free_place(tx, &sent.enrichment)?;
     }
@@ -161,20 +168,23 @@ fn find_addresses(tx: &Tx<'_>, jobs: &[Uuid]) -> Written<BTreeMap<String, Uuid>>
     Ok(by_email)
 }
 
-/// Whether another POST of the same run was accepted and has not been answered.
+/// Whether another POST of the same run was accepted and has not been answered, or its answer was not applied yet.
 fn is_out_elsewhere(tx: &Tx<'_>, sent: &Sent) -> Written<bool> {
-    let mut find = tx
-        .connection()
-        .prepare_cached("SELECT EXISTS (SELECT 1 FROM enrichment WHERE run = ? AND id <> ? AND ended_at IS NULL)")?;
+    let mut find = tx.connection().prepare_cached(
+        "SELECT EXISTS (SELECT 1 FROM enrichment e WHERE e.run = ? AND e.id <> ? AND (e.ended_at IS NULL OR EXISTS (
+             SELECT 1 FROM enrichment_answer a WHERE a.enrichment = e.id AND a.is_final AND a.applied_at IS NULL)))",
+    )?;
     Ok(find.query_row(params![sent.run, sent.enrichment], |row| row.get(0))?)
 }
 
-/// The POST whose answer is still to come, while jobs wait for it.
+/// The POST whose answer is still to come, or to be applied, while jobs wait for it.
 fn find_still_out(tx: &Tx<'_>, run: RunId) -> Written<Option<Out>> {
     let mut find = tx.connection().prepare_cached(
         "SELECT e.id, p.posted_at FROM enrichment e JOIN enrichment_post p ON p.run = e.run AND p.attempt = e.attempt
-         WHERE e.run = ?1 AND e.ended_at IS NULL AND p.posted_at IS NOT NULL
-           AND EXISTS (SELECT 1 FROM enrichment_job WHERE run = ?1 AND status = 'submitted')
+         WHERE e.run = ?1 AND p.posted_at IS NOT NULL AND (e.ended_at IS NULL OR EXISTS (
+                 SELECT 1 FROM enrichment_answer a WHERE a.enrichment = e.id AND a.is_final AND a.applied_at IS NULL))
+           AND EXISTS (SELECT 1 FROM enrichment_job INDEXED BY enrichment_job_run
+                       WHERE run = ?1 AND status = 'submitted' AND status IN ('pending', 'submitted'))
          ORDER BY e.attempt DESC LIMIT 1",
     )?;
     let read = |row: &rusqlite::Row<'_>| {
@@ -184,6 +194,18 @@ fn find_still_out(tx: &Tx<'_>, run: RunId) -> Written<Option<Out>> {
         })
     };
     Ok(find.query_row([run.0], read).optional()?)
+}
+
+/// Whether the final answer has left somebody out, and something that was told before is still to be applied.
+fn is_told_elsewhere(tx: &Tx<'_>, run: RunId) -> Written<bool> {
+    let mut find = tx.connection().prepare_cached(
+        "SELECT EXISTS (SELECT 1 FROM enrichment_job INDEXED BY enrichment_job_run
+                        WHERE run = ?1 AND status = 'submitted' AND status IN ('pending', 'submitted')),
+                EXISTS (SELECT 1 FROM enrichment e JOIN enrichment_answer a ON a.enrichment = e.id
+                        WHERE e.run = ?1 AND NOT a.is_final AND a.applied_at IS NULL)",
+    )?;
+    let (is_waiting, is_told): (bool, bool) = find.query_row([run.0], |row| Ok((row.get(0)?, row.get(1)?)))?;
+    Ok(is_told && (is_waiting || is_anybody_let_go(tx, run.0)?))
 }
 
 /// One job's answer; the status it has now, if that is new.
@@ -210,7 +232,7 @@ fn apply_one(tx: &Tx<'_>, job: Uuid, run: Uuid, answer: &JobAnswer) -> Written<O
     };
     let next = status.apply(event).map_err(StepError::fail)?;
     if let JobAnswer::Found(lead) = answer {
-        write_lead(tx, subscriber, lead)?;
+        write_lead(tx, subscriber, job, lead)?;
     }
     if next == status {
         return Ok(None);

@@ -10,7 +10,8 @@ use rusqlite::{OptionalExtension, params};
 use uuid::Uuid;
 
 use super::intake::own;
-use super::posts::{close_open_post, open_post};
+use super::posts::{close_post, find_accepted, open_post};
+use super::unapplied::leave_to_late_results;
 use super::{Records, Written, micros, money, pack_jobs, run_id, writes};
 use crate::guards::Guard;
 use crate::records::{Allowance, Applied, BATCH_SIZE, Intake, Taken};
@@ -126,7 +127,8 @@ fn take_slot(tx: &Tx<'_>, run: RunId, max: u32) -> Written<()> {
     let connection = tx.connection();
     let mut find = connection.prepare_cached("SELECT state FROM batch WHERE run = ?")?;
     let state: Option<String> = find.query_row([run.0], |row| row.get(0)).optional()?;
-    if state.as_deref() == Some("holding") {
+    // What is known to have been accepted need not be sent a second time, and needs no place for that.
+    if state.as_deref() == Some("holding") || find_accepted(connection, run.0)?.is_some() {
         return Ok(());
     }
     if let Some(pause) = super::sweep::find_pause(connection)? {
@@ -169,7 +171,7 @@ pub(super) fn free_place(tx: &Tx<'_>, enrichment: &str) -> Written<()> {
 }
 
 /// Gives a run's place to whoever is first in line. What it has out keeps its own.
-fn release_slot(tx: &Tx<'_>, run: Uuid) -> Written<()> {
+pub(super) fn release_slot(tx: &Tx<'_>, run: Uuid) -> Written<()> {
     let mut release = tx
         .connection()
         .prepare_cached("UPDATE batch SET state = 'released' WHERE run = ? AND state <> 'released'")?;
@@ -217,11 +219,8 @@ fn take_batch(tx: &Tx<'_>, run: RunId, allowance: Allowance) -> Written<Taken> {
     connection
         .prepare_cached("DELETE FROM open_batch WHERE run = ?")?
         .execute([run.0])?;
-    let mut find = connection
-        .prepare_cached("SELECT id FROM enrichment_job WHERE run = ? AND status = 'pending' ORDER BY id LIMIT ?")?;
-    let mut jobs: Vec<Uuid> = find
-        .query_map(params![run.0, BATCH_SIZE], |row| row.get(0))?
-        .collect::<rusqlite::Result<_>>()?;
+    let mut jobs = pending_jobs(tx, run)?;
+    jobs.truncate(BATCH_SIZE);
     let allowed = money::allow(tx, allowance)?;
     let left = jobs.split_off(jobs.len().min(usize::try_from(allowed.credits).unwrap_or(usize::MAX)));
     if !left.is_empty() {
@@ -256,14 +255,18 @@ pub(super) fn close_batch(tx: &Tx<'_>, run: RunId, reason: &str) -> Written<Appl
         .prepare_cached("DELETE FROM open_batch WHERE run = ?")?
         .execute([run.0])?;
     connection
-        .prepare_cached("UPDATE enrichment_job SET run = NULL, reason = ? WHERE run = ? AND status = ?")?
+        .prepare_cached(
+            "UPDATE enrichment_job INDEXED BY enrichment_job_run SET run = NULL, reason = ?
+             WHERE run = ? AND status = ? AND status IN ('pending', 'submitted')",
+        )?
         .execute(params![reason, run.0, JobStatus::Pending.as_str()])?;
     let stale = JobStatus::Submitted
         .apply(JobEvent::RunEnded)
         .expect("a submitted job can be given up");
     let stale = connection
         .prepare_cached(
-            "UPDATE enrichment_job SET status = ?, reason = ?, finished_at = ? WHERE run = ? AND status = ?",
+            "UPDATE enrichment_job INDEXED BY enrichment_job_run SET status = ?, reason = ?, finished_at = ?
+             WHERE run = ? AND status = ? AND status IN ('pending', 'submitted')",
         )?
         .execute(params![
             stale.as_str(),
@@ -272,10 +275,8 @@ pub(super) fn close_batch(tx: &Tx<'_>, run: RunId, reason: &str) -> Written<Appl
             run.0,
             JobStatus::Submitted.as_str()
         ])?;
-    close_open_post(tx, run.0, "closed")?;
-    connection
-        .prepare_cached("UPDATE enrichment SET ask_at = ? WHERE run = ? AND ended_at IS NULL")?
-        .execute(params![micros(tx.now()), run.0])?;
+    close_post(tx, run.0, "open", "closed")?;
+    leave_to_late_results(tx, run.0, stale > 0)?;
     connection
         .prepare_cached("UPDATE batch SET closed_at = ? WHERE run = ?")?
         .execute(params![micros(tx.now()), run.0])?;
@@ -287,12 +288,7 @@ pub(super) fn close_batch(tx: &Tx<'_>, run: RunId, reason: &str) -> Written<Appl
 }
 
 fn split_batch(tx: &Tx<'_>, run: RunId, halves: &[NewRun; 2], reason: &str) -> Written<usize> {
-    let connection = tx.connection();
-    let mut find =
-        connection.prepare_cached("SELECT id FROM enrichment_job WHERE run = ? AND status = 'pending' ORDER BY id")?;
-    let jobs: Vec<Uuid> = find
-        .query_map([run.0], |row| row.get(0))?
-        .collect::<rusqlite::Result<_>>()?;
+    let jobs = refused_jobs(tx, run)?;
     let started = match jobs.as_slice() {
         [] => 0,
         [alone] => {
@@ -308,9 +304,42 @@ fn split_batch(tx: &Tx<'_>, run: RunId, halves: &[NewRun; 2], reason: &str) -> W
             2
         }
     };
-    close_open_post(tx, run.0, "refused")?;
     close_batch(tx, run, "its batch was divided")?;
     Ok(started)
+}
+
+/// The jobs of a batch that was refused for an address. When it had been sent before, and nobody knew what became of
+/// it, that is known now: it had the same address in it, and was refused as well.
+fn refused_jobs(tx: &Tx<'_>, run: RunId) -> Written<Vec<Uuid>> {
+    let connection = tx.connection();
+    close_post(tx, run.0, "open", "refused")?;
+    let is_accepted: bool = connection
+        .prepare_cached("SELECT EXISTS (SELECT 1 FROM enrichment WHERE run = ?)")?
+        .query_row([run.0], |row| row.get(0))?;
+    if !is_accepted {
+        close_post(tx, run.0, "unknown", "refused")?;
+        let pending = JobStatus::Submitted
+            .apply(JobEvent::NotLookedAt)
+            .expect("what was not looked at can be sent again");
+        connection
+            .prepare_cached(
+                "UPDATE enrichment_job INDEXED BY enrichment_job_run SET status = ?, submitted_at = NULL
+                 WHERE run = ? AND status = ? AND status IN ('pending', 'submitted')",
+            )?
+            .execute(params![pending.as_str(), run.0, JobStatus::Submitted.as_str()])?;
+    }
+    pending_jobs(tx, run)
+}
+
+/// A run's jobs that are not sent. An index over some rows serves only a statement that repeats which those are.
+fn pending_jobs(tx: &Tx<'_>, run: RunId) -> Written<Vec<Uuid>> {
+    let mut find = tx.connection().prepare_cached(
+        "SELECT id FROM enrichment_job INDEXED BY enrichment_job_run
+         WHERE run = ? AND status = 'pending' AND status IN ('pending', 'submitted') ORDER BY id",
+    )?;
+    Ok(find
+        .query_map([run.0], |row| row.get(0))?
+        .collect::<rusqlite::Result<_>>()?)
 }
 
 fn refuse(tx: &Tx<'_>, job: Uuid, reason: &str) -> Written<()> {

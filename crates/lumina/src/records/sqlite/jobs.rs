@@ -1,10 +1,9 @@
-//! Jobs on request: created for who was never looked up, retried, listed.
+//! Jobs on request: created for who was never looked up, listed.
 
-use lumina_enrichment::job::{JobEvent, JobStatus};
-use lumina_workflow::StepError;
+use lumina_enrichment::job::JobStatus;
 use lumina_workflow::store::Attachment;
 use lumina_workflow_sqlite::Tx;
-use rusqlite::params;
+use rusqlite::{OptionalExtension, params};
 use uuid::Uuid;
 
 use super::{ReadError, Records, Written, from_micros, micros, writes};
@@ -34,13 +33,6 @@ impl Records {
         .await
     }
 
-    /// Failed jobs become pending again; stale ones as well, when they may be paid for twice.
-    /// With ids, only those. The result is how many.
-    #[must_use]
-    pub fn retry_jobs(ids: Vec<JobId>, may_pay_twice: bool) -> Attachment {
-        writes(move |tx| retry_jobs(tx, &ids, may_pay_twice))
-    }
-
     /// Jobs, newest first.
     ///
     /// # Errors
@@ -54,6 +46,25 @@ impl Records {
             )?;
             let status = status.map(JobStatus::as_str);
             find.query_map(params![status, limit], read_job)?.collect()
+        })
+        .await
+    }
+
+    /// These jobs, in this order; those that are not there are left out.
+    ///
+    /// # Errors
+    /// When the database cannot be read.
+    pub async fn jobs_of(&self, ids: Vec<JobId>) -> Result<Vec<JobRow>, ReadError> {
+        self.read(move |connection| {
+            let mut find = connection.prepare_cached(
+                "SELECT j.id, s.email, j.status, j.reason, j.run, j.created_at, j.finished_at
+                 FROM enrichment_job j JOIN subscriber s ON s.id = j.subscriber WHERE j.id = ?",
+            )?;
+            let mut jobs = Vec::new();
+            for id in &ids {
+                jobs.extend(find.query_row([id.0], read_job).optional()?);
+            }
+            Ok(jobs)
         })
         .await
     }
@@ -90,27 +101,4 @@ fn create_jobs(tx: &Tx<'_>, ids: &[JobId]) -> Written<usize> {
         created += insert.execute(params![job.0, subscriber, dedupe_key, priority, micros(tx.now())])?;
     }
     Ok(created)
-}
-
-fn retry_jobs(tx: &Tx<'_>, ids: &[JobId], may_pay_twice: bool) -> Written<usize> {
-    let connection = tx.connection();
-    let mut retried = 0;
-    let mut find =
-        connection.prepare_cached("SELECT id, status FROM enrichment_job WHERE status IN ('failed', 'stale')")?;
-    let found: Vec<(Uuid, String)> = find
-        .query_map([], |row| Ok((row.get(0)?, row.get(1)?)))?
-        .collect::<rusqlite::Result<_>>()?;
-    let mut update = connection.prepare_cached(
-        "UPDATE OR IGNORE enrichment_job SET status = ?, run = NULL, reason = NULL, finished_at = NULL WHERE id = ?",
-    )?;
-    for (id, status) in found
-        .iter()
-        .filter(|(id, _)| ids.is_empty() || ids.contains(&JobId(*id)))
-    {
-        let status: JobStatus = status.parse().map_err(StepError::fail)?;
-        if let Ok(next) = status.apply(JobEvent::Retried { may_pay_twice }) {
-            retried += update.execute(params![next.as_str(), id])?;
-        }
-    }
-    Ok(retried)
 }

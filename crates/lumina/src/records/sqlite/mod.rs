@@ -11,17 +11,23 @@ use uuid::Uuid;
 mod answers;
 mod applying;
 mod batches;
+mod checkup;
+mod decisions;
 mod deliveries;
 mod intake;
 mod jobs;
 mod leads;
+mod ledger;
 mod money;
 mod posts;
 mod reads;
+mod replays;
 mod resends;
 mod stamp;
 mod sweep;
+mod unapplied;
 
+pub use checkup::check_up;
 pub use sweep::{Sweep, Swept};
 
 /// The application's migrations, in order.

@@ -6,7 +6,7 @@ use lumina_workflow::store::Attachment;
 use lumina_workflow_sqlite::Tx;
 use rusqlite::{Connection, OptionalExtension, params};
 
-use super::{Records, Written, writes};
+use super::{Records, Written, micros, writes};
 use crate::guards::Guard;
 use crate::records::{Allowance, Budgets, PauseReason};
 
@@ -19,7 +19,7 @@ pub(super) struct Left {
 
 impl Records {
     /// Counts a POST that is made now on today, should it have been made ready on another day. The result says why
-    /// it cannot be made, when today's budget does not allow it.
+    /// it cannot be made, when today's budget does not allow it; the budget may be another one since.
     #[must_use]
     pub fn spend_today(run: RunId, attempt: u32, budgets: Budgets) -> Attachment {
         writes(move |tx| spend_today(tx, run, attempt, budgets))
@@ -30,13 +30,13 @@ fn spend_today(tx: &Tx<'_>, run: RunId, attempt: u32, budgets: Budgets) -> Writt
     let connection = tx.connection();
     let today = day_of(tx.now());
     let mut find = connection.prepare_cached(
-        "SELECT reserved, day FROM enrichment_post WHERE run = ? AND attempt = ? AND state = 'open' AND day <> ?",
+        "SELECT reserved, day FROM enrichment_post WHERE run = ? AND attempt = ? AND state = 'open' AND day IS NOT NULL",
     )?;
     let read = |row: &rusqlite::Row<'_>| Ok((row.get(0)?, row.get(1)?));
-    let found: Option<(u64, String)> = find.query_row(params![run.0, attempt, today], read).optional()?;
+    let found: Option<(u64, String)> = find.query_row(params![run.0, attempt], read).optional()?;
     let Some((reserved, day)) = found else { return Ok(None) };
     let mut date = connection.prepare_cached("UPDATE enrichment_post SET day = ? WHERE run = ? AND attempt = ?")?;
-    // In its month it is counted already, and is not to be in its own way.
+    // It is counted already, and is not to be in its own way.
     date.execute(params![Option::<String>::None, run.0, attempt])?;
     let left = left_of(connection, budgets, &today)?;
     let is_allowed = left.credits >= reserved;
@@ -53,7 +53,9 @@ pub(super) fn day_of(at: Timestamp) -> String {
 pub(super) fn allow(tx: &Tx<'_>, allowance: Allowance) -> Written<Left> {
     let connection = tx.connection();
     let budget = left_of(connection, allowance.budgets, &day_of(tx.now()))?;
-    let balance = allowance.balance.saturating_sub(reserved_by_open_batches(connection)?);
+    let balance = allowance
+        .balance
+        .saturating_sub(reserved_by_what_is_out(connection, tx.now())?);
     if balance < budget.credits {
         return Ok(Left {
             credits: balance,
@@ -66,14 +68,18 @@ pub(super) fn allow(tx: &Tx<'_>, allowance: Allowance) -> Written<Left> {
 
 /// How many credits the budgets allow on a day.
 pub(super) fn left_of(connection: &Connection, budgets: Budgets, day: &str) -> rusqlite::Result<Left> {
-    let left = |budget: Option<u64>, spent: u64| budget.map_or(u64::MAX, |budget| budget.saturating_sub(spent));
+    type Spent = fn(&Connection, &str) -> rusqlite::Result<u64>;
+    let left = |budget: Option<u64>, spent: Spent| match budget {
+        Some(budget) => Ok(budget.saturating_sub(spent(connection, day)?)),
+        None => Ok::<_, rusqlite::Error>(u64::MAX),
+    };
     let of_day = Left {
-        credits: left(budgets.per_day, spent_on(connection, day)?),
+        credits: left(budgets.per_day, spent_on)?,
         bound: PauseReason::Budget,
         why: "waits for the next day's budget (enrichment.budget.per_day)",
     };
     let of_month = Left {
-        credits: left(budgets.per_month, spent_in_month(connection, day)?),
+        credits: left(budgets.per_month, spent_in_month)?,
         bound: PauseReason::Budget,
         why: "waits for the next month's budget (enrichment.budget.per_month)",
     };
@@ -102,7 +108,8 @@ pub(super) fn spent_in_month(connection: &Connection, day: &str) -> rusqlite::Re
     spent_between(connection, &format!("{month}-01"), &format!("{month}-31"))
 }
 
-fn spent_between(connection: &Connection, first: &str, last: &str) -> rusqlite::Result<u64> {
+/// Credits of these days, the last one included: what was charged, and for what is unanswered its upper bound.
+pub(super) fn spent_between(connection: &Connection, first: &str, last: &str) -> rusqlite::Result<u64> {
     let mut sum = connection.prepare_cached(
         "SELECT coalesce(sum(coalesce(e.cost, p.reserved)), 0)
          FROM enrichment_post p LEFT JOIN enrichment e ON e.id = p.enrichment_id
@@ -111,12 +118,16 @@ fn spent_between(connection: &Connection, first: &str, last: &str) -> rusqlite::
     sum.query_row([first, last], |row| row.get(0))
 }
 
-/// What is out may be charged after the balance was read. What is given up was, if it ever is.
-fn reserved_by_open_batches(connection: &Connection) -> rusqlite::Result<u64> {
+/// What is out may be charged after the balance was read, also when its run has been ended. What was given up because
+/// its time is over was charged before, if it ever is.
+pub(super) fn reserved_by_what_is_out(connection: &Connection, now: Timestamp) -> rusqlite::Result<u64> {
     let mut sum = connection.prepare_cached(
-        "SELECT coalesce(sum(p.reserved), 0) FROM batch b INDEXED BY batch_open
-         JOIN enrichment_post p ON p.run = b.run LEFT JOIN enrichment e ON e.id = p.enrichment_id
-         WHERE b.closed_at IS NULL AND e.ended_at IS NULL",
+        "SELECT (SELECT coalesce(sum(p.reserved), 0) FROM batch b INDEXED BY batch_open
+                 JOIN enrichment_post p ON p.run = b.run LEFT JOIN enrichment e ON e.id = p.enrichment_id
+                 WHERE b.closed_at IS NULL AND e.ended_at IS NULL)
+              + (SELECT coalesce(sum(p.reserved), 0) FROM enrichment_post p INDEXED BY enrichment_post_places
+                 JOIN batch b ON b.run = p.run LEFT JOIN enrichment e ON e.id = p.enrichment_id
+                 WHERE p.out_until > ? AND b.closed_at IS NOT NULL AND e.ended_at IS NULL)",
     )?;
-    sum.query_row([], |row| row.get(0))
+    sum.query_row([micros(now)], |row| row.get(0))
 }

@@ -7,11 +7,12 @@ use lumina_enrichment::job::{JobEvent, JobStatus};
 use lumina_workflow::RunId;
 use lumina_workflow::store::Attachment;
 use lumina_workflow_sqlite::Tx;
-use rusqlite::{OptionalExtension, params};
+use rusqlite::{Connection, OptionalExtension, params};
 use uuid::Uuid;
 
+use super::batches::release_slot;
 use super::{ReadError, Records, Written, from_micros, micros, money, span, unpack_jobs, writes};
-use crate::records::{JobId, Lookup, PauseReason};
+use crate::records::{JobId, Lookup, Out, PauseReason, Standing};
 
 impl Records {
     /// The addresses that a POST sends, in the order of its jobs. Whoever has an answer meanwhile is left out.
@@ -33,6 +34,36 @@ impl Records {
             Ok(lookups)
         })
         .await
+    }
+
+    /// What is known of a POST that is about to be made.
+    ///
+    /// # Errors
+    /// When the database cannot be read.
+    pub async fn standing(&self, run: RunId, attempt: u32) -> Result<Standing, ReadError> {
+        self.read(move |connection| {
+            if let Some(out) = find_accepted(connection, run.0)? {
+                return Ok(Standing::Accepted(out));
+            }
+            let mut find =
+                connection.prepare_cached("SELECT state FROM enrichment_post WHERE run = ? AND attempt = ?")?;
+            let state: Option<String> = find.query_row(params![run.0, attempt], |row| row.get(0)).optional()?;
+            Ok(match state.as_deref() {
+                Some("open") => Standing::Open,
+                Some("unknown") => Standing::Unknown,
+                _ => Standing::Over,
+            })
+        })
+        .await
+    }
+
+    /// A POST that was made ready is not made: one of the same jobs before it is known to have been accepted.
+    #[must_use]
+    pub fn withdraw(run: RunId) -> Attachment {
+        writes(move |tx| {
+            close_post(tx, run.0, "open", "closed")?;
+            release_slot(tx, run.0)
+        })
     }
 
     /// The provider has accepted a POST under this id.
@@ -59,7 +90,7 @@ impl Records {
     #[must_use]
     pub fn refuse_and_pause(run: RunId, message: String) -> Attachment {
         writes(move |tx| {
-            close_open_post(tx, run.0, "refused")?;
+            close_post(tx, run.0, "open", "refused")?;
             super::sweep::pause(tx, PauseReason::Refused, &message)
         })
     }
@@ -79,11 +110,22 @@ impl Records {
     }
 }
 
-pub(super) fn jobs_of(
-    connection: &rusqlite::Connection,
-    run: Uuid,
-    attempt: u32,
-) -> rusqlite::Result<Option<Vec<Uuid>>> {
+/// The last POST of a run that is known to have been accepted.
+pub(super) fn find_accepted(connection: &Connection, run: Uuid) -> rusqlite::Result<Option<Out>> {
+    let mut find = connection.prepare_cached(
+        "SELECT enrichment_id, posted_at FROM enrichment_post WHERE run = ? AND state = 'accepted'
+         ORDER BY attempt DESC LIMIT 1",
+    )?;
+    let read = |row: &rusqlite::Row<'_>| {
+        Ok(Out {
+            enrichment: row.get(0)?,
+            posted_at: from_micros(1, row.get(1)?)?,
+        })
+    };
+    find.query_row([run], read).optional()
+}
+
+pub(super) fn jobs_of(connection: &Connection, run: Uuid, attempt: u32) -> rusqlite::Result<Option<Vec<Uuid>>> {
     let mut find = connection.prepare_cached("SELECT jobs FROM enrichment_post WHERE run = ? AND attempt = ?")?;
     let packed: Option<Vec<u8>> = find.query_row(params![run, attempt], |row| row.get(0)).optional()?;
     Ok(packed.as_deref().map(unpack_jobs))
@@ -99,13 +141,13 @@ pub(super) fn open_post(tx: &Tx<'_>, run: RunId, attempt: u32, jobs: &[u8]) -> W
     Ok(())
 }
 
-/// What was to be sent was not: it costs nothing.
-pub(super) fn close_open_post(tx: &Tx<'_>, run: Uuid, state: &str) -> Written<()> {
+/// What was not sent, or not taken, costs nothing and takes no place.
+pub(super) fn close_post(tx: &Tx<'_>, run: Uuid, from: &str, to: &str) -> Written<()> {
     tx.connection()
         .prepare_cached(
-            "UPDATE enrichment_post SET state = ?, day = NULL, reserved = 0 WHERE run = ? AND state = 'open'",
+            "UPDATE enrichment_post SET state = ?, day = NULL, reserved = 0, out_until = NULL WHERE run = ? AND state = ?",
         )?
-        .execute(params![state, run])?;
+        .execute(params![to, run, from])?;
     Ok(())
 }
 
@@ -141,7 +183,9 @@ pub(super) fn accept(
              (SELECT ?4 FROM batch WHERE run = ?2 AND closed_at IS NOT NULL)) ON CONFLICT DO NOTHING",
         )?
         .execute(params![enrichment, run, attempt, micros(tx.now())])?;
-    date_reservation(tx, run, attempt)?;
+    if let Some(at) = posted_at {
+        date_reservation(tx, run, attempt, at)?;
+    }
     submit_jobs(tx, run, attempt)
 }
 
@@ -176,18 +220,12 @@ fn submit_jobs(tx: &Tx<'_>, run: Uuid, attempt: u32) -> Written<()> {
     Ok(())
 }
 
-/// What a POST may cost counts on the day on which it was made.
-fn date_reservation(tx: &Tx<'_>, run: Uuid, attempt: u32) -> Written<()> {
-    let connection = tx.connection();
-    let posted: Option<Option<i64>> = connection
-        .prepare_cached("SELECT posted_at FROM enrichment_post WHERE run = ? AND attempt = ?")?
-        .query_row(params![run, attempt], |row| row.get(0))
-        .optional()?;
-    let Some(posted) = posted.flatten() else { return Ok(()) };
-    let day = money::day_of(from_micros(0, posted)?);
-    connection
+/// What a POST may cost counts on the day on which it was made. Where nobody knows when that was, it is the day that
+/// was counted last, just before it was sent: not the day on which it is noticed, or told, that it was.
+fn date_reservation(tx: &Tx<'_>, run: Uuid, attempt: u32, at: Timestamp) -> Written<()> {
+    tx.connection()
         .prepare_cached("UPDATE enrichment_post SET day = ? WHERE run = ? AND attempt = ? AND day IS NOT NULL")?
-        .execute(params![day, run, attempt])?;
+        .execute(params![money::day_of(at), run, attempt])?;
     Ok(())
 }
 
@@ -207,7 +245,6 @@ pub(super) fn mark_unknown(tx: &Tx<'_>, run: Uuid, attempt: u32, window: Duratio
              WHERE run = ?3 AND attempt = ?4 AND state = 'open'",
         )?
         .execute(params![micros(tx.now()), span(window), run, attempt])?;
-    date_reservation(tx, run, attempt)?;
     submit_jobs(tx, run, attempt)?;
     Ok(None)
 }

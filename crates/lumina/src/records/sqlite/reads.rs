@@ -3,16 +3,18 @@
 use rusqlite::{Connection, Row, params};
 use uuid::Uuid;
 
+use super::ledger::spending;
+use super::sweep::read_pauses;
 use super::{ReadError, Records, from_micros};
-use crate::records::{Census, Lead, LeadCompany, LeadQuery, Metrics};
+use crate::records::{Census, Lead, LeadCompany, LeadQuery, Metrics, View};
 
 impl Records {
     /// The dashboard's numbers.
     ///
     /// # Errors
     /// When the database cannot be read.
-    pub async fn metrics(&self) -> Result<Metrics, ReadError> {
-        self.read(|connection| {
+    pub async fn metrics(&self, view: View) -> Result<Metrics, ReadError> {
+        self.read(move |connection| {
             let count = |sql: &str| connection.query_row(sql, [], |row| row.get::<_, u64>(0));
             let personal = count("SELECT count(*) FROM subscriber WHERE class = 'personal'")?;
             let enriched = count(
@@ -27,6 +29,11 @@ impl Records {
                 dark_funnel_percentage: percentage(enriched, personal),
                 total_credits_used: credits_used(connection)?,
                 estimated_pending_credits: open,
+                pauses: read_pauses(connection)?
+                    .into_iter()
+                    .map(|pause| pause.shown(view.looks, view.now))
+                    .collect(),
+                budget: spending(connection, view.budgets, view.now)?,
             })
         })
         .await

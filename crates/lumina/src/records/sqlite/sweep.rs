@@ -59,9 +59,7 @@ impl Records {
     #[must_use]
     pub fn resume(reason: PauseReason, max_in_flight: u32) -> Attachment {
         writes(move |tx| {
-            tx.connection()
-                .prepare_cached("DELETE FROM pause WHERE reason = ?")?
-                .execute([reason.as_str()])?;
+            end_pause(tx, reason)?;
             hasten_unsent(tx)?;
             hasten_waiting(tx, u64::from(max_in_flight))
         })
@@ -83,13 +81,13 @@ impl Records {
     /// # Errors
     /// When the database cannot be read.
     pub async fn pauses(&self) -> Result<Vec<Pause>, ReadError> {
-        self.read(|connection| {
-            let mut find =
-                connection.prepare_cached("SELECT reason, message, since, looked_at FROM pause ORDER BY since")?;
-            find.query_map([], read_pause)?.collect()
-        })
-        .await
+        self.read(read_pauses).await
     }
+}
+
+pub(super) fn read_pauses(connection: &Connection) -> rusqlite::Result<Vec<Pause>> {
+    let mut find = connection.prepare_cached("SELECT reason, message, since, looked_at FROM pause ORDER BY since")?;
+    find.query_map([], read_pause)?.collect()
 }
 
 fn read_pause(row: &rusqlite::Row<'_>) -> rusqlite::Result<Pause> {
@@ -109,13 +107,34 @@ pub(super) fn find_pause(connection: &Connection) -> rusqlite::Result<Option<Pau
     find.query_row([], read_pause).optional()
 }
 
+/// Begins a pause, or says more of the one that is there.
 pub(super) fn pause(tx: &Tx<'_>, reason: PauseReason, message: &str) -> Written<()> {
-    tx.connection()
-        .prepare_cached(
-            "INSERT INTO pause (reason, message, since, looked_at) VALUES (?1, ?2, ?3, ?3)
-             ON CONFLICT (reason) DO UPDATE SET message = excluded.message",
-        )?
+    let connection = tx.connection();
+    let known = connection
+        .prepare_cached("UPDATE pause SET message = ? WHERE reason = ?")?
+        .execute(params![message, reason.as_str()])?;
+    if known > 0 {
+        return Ok(());
+    }
+    connection
+        .prepare_cached("INSERT INTO pause (reason, message, since, looked_at) VALUES (?1, ?2, ?3, ?3)")?
         .execute(params![reason.as_str(), message, micros(tx.now())])?;
+    tracing::warn!(
+        reason = reason.as_str(),
+        why = message,
+        "lookups are paused: nothing is bought until this has gone"
+    );
+    Ok(())
+}
+
+fn end_pause(tx: &Tx<'_>, reason: PauseReason) -> Written<()> {
+    let ended = tx
+        .connection()
+        .prepare_cached("DELETE FROM pause WHERE reason = ?")?
+        .execute([reason.as_str()])?;
+    if ended > 0 {
+        tracing::info!(reason = reason.as_str(), "a pause of lookups is over");
+    }
     Ok(())
 }
 
@@ -141,10 +160,7 @@ fn run_sweep(tx: &Tx<'_>, sweep: &Sweep) -> Written<Swept> {
 /// A new day or month, a larger budget, or answers that cost less than they might have.
 fn lift_budget_pause(tx: &Tx<'_>, budgets: Budgets) -> Written<()> {
     if money::left_of(tx.connection(), budgets, &money::day_of(tx.now()))?.credits > 0 {
-        let reason = PauseReason::Budget.as_str();
-        tx.connection()
-            .prepare_cached("DELETE FROM pause WHERE reason = ?")?
-            .execute([reason])?;
+        end_pause(tx, PauseReason::Budget)?;
     }
     Ok(())
 }

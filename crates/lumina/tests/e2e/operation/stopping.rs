@@ -57,7 +57,7 @@ fn a_second_signal_ends_it_at_once() {
 /// An attempt that ends within the grace period is on record: nothing is in doubt afterwards.
 #[test]
 fn a_stop_waits_for_the_answer_of_a_submission() {
-    let mut world = World::start(&format!("{FAST}[faults]\nanswer_delay = \"1500ms\"\n"));
+    let mut world = World::start(&format!("{FAST}answer_min = \"1500ms\"\nanswer_max = \"1500ms\"\n"));
     world.place.set("enrichment.poll.first", "500ms");
     let server = world.place.serve();
     server.subscribe("sarah.dev@gmail.com");

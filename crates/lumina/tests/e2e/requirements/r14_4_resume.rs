@@ -58,7 +58,7 @@ fn requirement_14_4_nobody_but_the_provider_resumes_it() {
 #[test]
 fn requirement_14_4_callbacks_that_come_early_and_twice_resume_it_once() {
     let world = World::start(&format!(
-        "{FAST}[faults]\nanswer_delay = \"2s\"\nduplicate_callbacks = 2\n"
+        "{FAST}answer_min = \"2s\"\nanswer_max = \"2s\"\n[moods]\ncallback_doubled = 100\ncallback_copies = 2\n"
     ));
     let server = world.place.serve();
     let id = workflow_id(&server.subscribe("sarah.dev@gmail.com")).to_owned();

@@ -177,7 +177,7 @@ fn requirement_14_5_what_may_have_been_accepted_is_not_sent_again_blindly() {
 #[test]
 fn requirement_14_5_a_refusal_is_not_retried() {
     let world = World::start(&format!(
-        "{FAST}[faults]\nrefused_addresses = [\"invented3@gmail.com\"]\n"
+        "{FAST}[moods]\nrefused_addresses = [\"invented3@gmail.com\"]\n"
     ));
     let _server = world.place.serve();
     world.import(0..8);

@@ -18,7 +18,7 @@ callback_retry_every = "200ms"
 "#;
 
 /// The same, but a batch that was accepted is answered only so much later.
-const LATE_ANSWER: &str = "[faults]\nanswer_delay = \"20s\"\n";
+const LATE_ANSWER: &str = "answer_min = \"20s\"\nanswer_max = \"20s\"\n";
 
 /// A world in which what is lost is asked for soon.
 fn start_world(sandbox: &str) -> World {

@@ -81,7 +81,7 @@ fn survive_kills(seed: u64) {
 /// The longer an answer takes, the likelier it is that a kill leaves nobody knowing what became of a batch.
 fn draw_sandbox(dice: &mut Dice) -> String {
     let delay = [0, 20, 200][usize::try_from(dice.roll(3)).expect("below three")];
-    format!("{SANDBOX}[faults]\nanswer_delay = \"{delay}ms\"\n")
+    format!("{SANDBOX}answer_min = \"{delay}ms\"\nanswer_max = \"{delay}ms\"\n")
 }
 
 /// One process, with people who come before it starts or while it works.

@@ -14,9 +14,9 @@ mod world;
 
 pub use database::{Database, LOOKUP_RUNS};
 pub use gateway::{Call, Fault, Gateway};
-pub use http::{Request, get, post};
+pub use http::{Request, get, post, read_message};
 pub use ledger::LedgerFile;
-pub use place::{Place, email};
+pub use place::{Finished, Place, email};
 pub use port::free_address;
 pub use process::Signal;
 pub use sandbox::{FAST, SANDBOX_KEY};

@@ -17,7 +17,7 @@ use lumina_enrichment::email::{Classifier, EmailAddress};
 use lumina_enrichment::icp::IcpProfile;
 use lumina_enrichment::subscriber::NewSubscriber;
 use lumina_fullenrich::{BoxFuture, Transport, TransportError};
-use lumina_fullenrich_sandbox::{CallbackSender, Clock, DeliveryError, Sandbox, SandboxConfig};
+use lumina_fullenrich_sandbox::{CallbackSender, Clock, DeliveryError, Reset, Sandbox, SandboxConfig};
 use lumina_workflow::deterministic::DeterministicRuntime;
 use lumina_workflow::store::{RunQuery, RunRow, RunStatus};
 use lumina_workflow::testing::Interceptor;
@@ -135,6 +135,12 @@ impl World {
             life.process.kill();
         }
         self.begin_life();
+    }
+
+    /// The same, and the other one is configured otherwise.
+    pub fn restart_with(&mut self, change: impl FnOnce(&mut PipelineSettings)) {
+        change(&mut self.plan.settings);
+        self.restart();
     }
 
     fn begin_life(&mut self) {
@@ -317,7 +323,16 @@ pub struct InProcess(pub Router);
 
 impl Transport for InProcess {
     fn send(&self, request: Request<Bytes>) -> BoxFuture<'_, Result<Response<Bytes>, TransportError>> {
-        Box::pin(async move { Ok(call(self.0.clone(), request).await) })
+        Box::pin(async move {
+            let answer = call(self.0.clone(), request).await;
+            if Reset::is_meant(&answer) {
+                return Err(TransportError::Unknown {
+                    detail: "the connection was reset".to_owned(),
+                    status: None,
+                });
+            }
+            Ok(answer)
+        })
     }
 }
 

@@ -152,6 +152,16 @@ impl TestApp {
         counted.await.unwrap().unwrap()
     }
 
+    /// Writes to the database what only a test does.
+    pub async fn execute(&self, sql: String) {
+        let id = self.app.context.runtime.new_id();
+        let write = attach(move |tx| {
+            tx.connection().execute_batch(&sql)?;
+            Ok(Payload::null())
+        });
+        self.app.engine.transact(id, write).await.unwrap();
+    }
+
     /// Nothing can be written from now on: the disk is full.
     pub async fn fill_disk(&self) {
         self.write("PRAGMA max_page_count = 1").await.unwrap();

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use lumina_fullenrich_sandbox::{Faults, SandboxConfig};
+use lumina_fullenrich_sandbox::{Moods, SandboxConfig};
 
 use super::injector::{Answer, Mood};
 
@@ -46,9 +46,9 @@ pub const SCENARIOS: &[Scenario] = &[
     Scenario {
         name: "an address is refused",
         sandbox: || SandboxConfig {
-            faults: Faults {
+            moods: Moods {
                 refused_addresses: [address(2)].into(),
-                ..Faults::default()
+                ..Moods::default()
             },
             ..everybody_is_found()
         },

@@ -162,6 +162,30 @@ fn early_doubled_and_out_of_order_callbacks_are_taken_once() {
     assert_eq!(runs, 0, "nothing was applied twice");
 }
 
+/// Of two answers to one lookup the poorer takes nothing from the richer, in either order.
+#[test]
+fn two_answers_fill_each_others_gaps() {
+    let rich = json!({"full_name": "Sarah Dev", "first_name": "Sarah", "last_name": "Dev",
+        "employment": {"current": {"title": "VP Engineering", "is_current": true, "company": {"name": "Acme"}}}});
+    let poor = json!({"last_name": "Dev",
+        "social_profiles": {"professional_network": {"url": "https://www.linkedin.com/in/sarah"}}});
+    for answers in [[&rich, &poor], [&poor, &rich]] {
+        let town = Town::start();
+        town.send(0..1);
+        let post = town.provider.accepted()[0].clone();
+        for profile in answers {
+            town.call_back(&post.body("FINISHED", |_| Some(profile.clone())));
+        }
+        let lead: String = town.world.value(
+            "SELECT full_name || ', ' || title || ', ' || company_name || ', ' || linkedin_url FROM lead WHERE icp_score > 0",
+        );
+        assert_eq!(
+            lead,
+            "Sarah Dev, VP Engineering, Acme, https://www.linkedin.com/in/sarah"
+        );
+    }
+}
+
 /// A finding is never undone by a later answer that knows nobody.
 #[test]
 fn nobody_never_overwrites_somebody() {
@@ -173,4 +197,65 @@ fn nobody_never_overwrites_somebody() {
     assert_eq!(town.call_back(&nobody), "late");
     town.expect_jobs(&[("enriched", 1)]);
     assert_eq!(town.leads(), 1);
+}
+
+/// A result that is read by its id need not repeat it.
+#[test]
+fn a_result_need_not_repeat_what_was_asked_for() {
+    let town = Town::start();
+    town.send(0..3);
+    let post = town.provider.accepted()[0].clone();
+    let mut body = post.finished();
+    body["id"] = Value::Null;
+    town.provider.set_result(post.id(), 200, body);
+    town.pass(15 * MINUTE);
+    town.expect_jobs(&[("enriched", 3)]);
+}
+
+/// Nor need it name its status when it comes with 402.
+#[test]
+fn what_comes_with_402_is_the_end_although_it_does_not_say_so() {
+    let town = Town::start();
+    town.send(0..3);
+    let post = town.provider.accepted()[0].clone();
+    let mut body = post.body("-", |email| email.starts_with("person0").then(|| person(email)));
+    body["status"] = Value::Null;
+    town.provider.set_result(post.id(), 402, body);
+    town.pass(12 * MINUTE);
+    town.expect_jobs(&[("enriched", 1), ("pending", 2)]);
+    assert_eq!(town.outcomes(), ["credits_insufficient"]);
+}
+
+/// A batch of one: its event and its end may have the same bytes.
+#[test]
+fn an_event_in_the_same_bytes_as_the_end_is_not_the_end() {
+    let town = Town::start();
+    town.send(0..1);
+    let post = town.provider.accepted()[0].clone();
+    let body = post.body("FINISHED", |_| Some(Value::Null));
+    assert_eq!(town.world.call_back("/contact", &body)["status"], "kept");
+    town.call_back(&body);
+    town.expect_jobs(&[("not_found", 1)]);
+}
+
+/// A final answer that names nobody comes before anything has told whose it is.
+#[test]
+fn an_answer_that_names_nobody_is_taken_when_it_is_known_whose_it_is() {
+    let town = Town::start();
+    town.provider.next([Fate::AcceptedUnheard]);
+    town.send(0..3);
+    let post = town.provider.accepted()[0].clone();
+    let mut nameless = post.finished();
+    for record in nameless["data"].as_array_mut().unwrap() {
+        record.as_object_mut().unwrap().remove("custom");
+    }
+    let event = post.body("IN_PROGRESS", |email| {
+        email.starts_with("person0").then(|| person(email))
+    });
+    assert_eq!(town.call_back(&nameless), "unrouted");
+    town.world.call_back("/contact", &event);
+    town.provider.set_result(post.id(), 200, nameless);
+    town.pass(60 * MINUTE);
+    town.expect_jobs(&[("enriched", 3)]);
+    assert_eq!(town.outcomes(), ["finished"]);
 }

@@ -121,14 +121,7 @@ fn the_balance_bounds_what_is_sent() {
 fn a_post_counts_on_the_day_on_which_it_is_made() {
     let town = with_budgets(Some(40), None);
     // Until a minute before midnight nothing is accepted.
-    let now = lumina_workflow::Runtime::now(&town.world.runtime);
-    let midnight = now
-        .strftime("%Y-%m-%dT00:00:00Z")
-        .to_string()
-        .parse::<jiff::Timestamp>()
-        .unwrap();
-    let left = Duration::try_from((midnight + DAY).duration_since(now)).unwrap();
-    town.pass(left - 20 * MINUTE);
+    pass_to(&town, 20 * MINUTE);
     town.provider
         .next(std::iter::repeat_n(Fate::Answered(503, serde_json::json!({})), 3));
     town.world
@@ -139,4 +132,113 @@ fn a_post_counts_on_the_day_on_which_it_is_made() {
     assert_eq!(posts.len(), 1);
     let days: String = town.world.value("SELECT group_concat(day) FROM credit_ledger");
     assert_eq!(days, posts[0].at.strftime("%Y-%m-%d").to_string());
+}
+
+fn now(town: &Town) -> jiff::Timestamp {
+    lumina_workflow::Runtime::now(&town.world.runtime)
+}
+
+/// Until so long before the next day begins.
+fn pass_to(town: &Town, before_midnight: Duration) {
+    let midnight = now(town).strftime("%Y-%m-%dT00:00:00Z").to_string();
+    let midnight = midnight.parse::<jiff::Timestamp>().unwrap() + DAY;
+    let left = Duration::try_from(midnight.duration_since(now(town))).unwrap();
+    town.pass(left - before_midnight);
+}
+
+fn pass_to_next_day(town: &Town) {
+    pass_to(town, Duration::ZERO);
+}
+
+/// A budget that is smaller after a restart holds for what is ready to be sent as well: what is above it is not sent,
+/// and takes no place from what is within it.
+#[test]
+fn a_smaller_budget_holds_for_what_is_ready_to_be_sent() {
+    for days_later in [false, true] {
+        let mut town = with_budgets(Some(100), None);
+        town.hush();
+        town.provider.next([Fate::Answered(429, serde_json::json!({}))]);
+        town.world
+            .import((0..100).map(|number| format!("person{number}@gmail.com")));
+        town.pass(Duration::from_secs(5));
+        let run = town.open_run();
+        town.tell(async |engine| engine.pause(run, "the test").await);
+        if days_later {
+            pass_to_next_day(&town);
+        }
+        town.world.restart_with(|settings| settings.budgets.per_day = Some(40));
+        town.tell(async |engine| engine.resume(run, "the test").await);
+        town.pass(5 * MINUTE);
+        let sent = |town: &Town| -> Vec<usize> {
+            let posts = town.provider.accepted();
+            posts.iter().map(|post| post.emails().len()).collect()
+        };
+        assert_eq!(sent(&town), [40], "{days_later}");
+        answer_all(&town);
+        pass_to_next_day(&town);
+        town.pass(5 * MINUTE);
+        assert_eq!(sent(&town), [40, 40]);
+        assert_eq!(town.failed_runs(), 0);
+    }
+}
+
+/// A second POST that no day can pay for is cut to what one can, and does not wait for ever.
+#[test]
+fn a_second_post_is_cut_to_what_a_day_can_pay_for() {
+    let mut town = with_budgets(Some(50), None);
+    town.hush();
+    town.provider.next([Fate::Lost]);
+    town.send(0..30);
+    town.world.restart_with(|settings| settings.budgets.per_day = Some(20));
+    pass_to_next_day(&town);
+    town.pass(3 * 60 * MINUTE);
+    let posts = town.provider.accepted();
+    assert_eq!(posts.iter().map(|post| post.emails().len()).collect::<Vec<_>>(), [20]);
+    answer_all(&town);
+    town.expect_jobs(&[("enriched", 20), ("stale", 10)]);
+}
+
+/// What is out counts as spent, also when its run was cancelled: it may be charged after the balance was read.
+#[test]
+fn what_a_cancelled_run_has_out_counts_against_the_balance() {
+    let town = Town::start();
+    town.provider.set_balance(150);
+    town.send(0..100);
+    let run = town.open_run();
+    town.tell(async |engine| engine.cancel(run, "the test").await);
+    town.send(100..200);
+    let sent = town.provider.accepted();
+    assert_eq!(
+        sent.iter().map(|post| post.emails().len()).collect::<Vec<_>>(),
+        [100, 50]
+    );
+}
+
+/// One of unknown outcome counts on the day on which it was made, not on which that is noticed or told.
+#[test]
+fn an_unknown_post_counts_on_the_day_on_which_it_was_made() {
+    for is_told in [false, true] {
+        let mut town = with_budgets(Some(40), None);
+        pass_to(&town, Duration::from_secs(20));
+        town.provider.next([Fate::AcceptedHeld]);
+        town.world
+            .import((0..40).map(|number| format!("person{number}@gmail.com")));
+        town.pass(Duration::from_secs(10));
+        let post = town.provider.accepted()[0].clone();
+        if is_told {
+            town.pass(Duration::from_secs(20));
+            town.world.call_back(
+                "/contact",
+                &post.body("IN_PROGRESS", |email| {
+                    email.starts_with("person0").then_some(Value::Null)
+                }),
+            );
+        } else {
+            town.pass(2 * MINUTE);
+            town.world.restart();
+        }
+        town.pass(MINUTE);
+        let days: String = town.world.value("SELECT group_concat(day) FROM credit_ledger");
+        assert_eq!(days, post.at.strftime("%Y-%m-%d").to_string(), "{is_told}");
+    }
 }

@@ -111,6 +111,33 @@ fn a_callback_is_applied_for_three_months() {
     town.expect_jobs(&[("enriched", 3)]);
 }
 
+/// An event tells whom the final answer leaves out: before it, or long after the run is over.
+#[test]
+fn whom_the_final_answer_leaves_out_an_event_has_told() {
+    for event_comes_first in [true, false] {
+        let town = Town::start();
+        town.send(0..3);
+        let post = town.provider.accepted()[0].clone();
+        let finished = post.body("FINISHED", |email| {
+            (!email.starts_with("person1")).then(|| person(email))
+        });
+        let event = post.body("IN_PROGRESS", |email| {
+            email.starts_with("person1").then(|| person(email))
+        });
+        if event_comes_first {
+            assert_eq!(town.world.call_back("/contact", &event)["status"], "kept");
+            town.call_back(&finished);
+        } else {
+            town.call_back(&finished);
+            town.expect_jobs(&[("enriched", 2), ("stale", 1)]);
+            assert_eq!(town.world.call_back("/contact", &event)["status"], "late");
+            town.pass(MINUTE);
+        }
+        town.expect_jobs(&[("enriched", 3)]);
+        assert_eq!(town.failed_runs(), 0);
+    }
+}
+
 /// Whoever an event named was found and paid for, even if the end is never told.
 #[test]
 fn what_events_told_is_applied_when_no_end_comes() {

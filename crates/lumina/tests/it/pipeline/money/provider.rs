@@ -18,6 +18,8 @@ pub enum Fate {
     Accepted,
     /// It is accepted, and the caller never hears of it.
     AcceptedUnheard,
+    /// The same, and the caller is left waiting.
+    AcceptedHeld,
     /// It is lost on the way, and the caller cannot know.
     Lost,
     /// It is not accepted, and this is said.
@@ -47,6 +49,7 @@ struct Desk {
     gets: usize,
     balance: f64,
     key_is_good: bool,
+    reads_fail: bool,
     refused: Option<String>,
 }
 
@@ -59,6 +62,7 @@ impl Provider {
             gets: 0,
             balance: 5_000.0,
             key_is_good: true,
+            reads_fail: false,
             refused: None,
         };
         Arc::new(Self {
@@ -89,6 +93,11 @@ impl Provider {
 
     pub fn set_key(&self, is_good: bool) {
         self.desk().key_is_good = is_good;
+    }
+
+    /// Whether a GET of a batch brings a result.
+    pub fn set_reads(&self, work: bool) {
+        self.desk().reads_fail = !work;
     }
 
     pub fn set_balance(&self, credits: u32) {
@@ -123,6 +132,9 @@ impl Provider {
             (&Method::POST, _) => desk.take(self.runtime.now(), serde_json::from_slice(request.body()).unwrap()),
             (_, path) => {
                 desk.gets += 1;
+                if desk.reads_fail {
+                    return Ok((500, json!({})));
+                }
                 let id = path.rsplit('/').next().unwrap_or_default();
                 let running = (200, json!({"id": id, "status": "IN_PROGRESS"}));
                 Ok(desk.results.get(id).cloned().unwrap_or(running))
@@ -140,7 +152,7 @@ impl Desk {
             let refusal = json!({"code": "error.reverse.email.invalid", "message": "One of the emails is not valid"});
             return Ok((400, refusal));
         }
-        let is_accepted = matches!(fate, Fate::Accepted | Fate::AcceptedUnheard);
+        let is_accepted = !matches!(fate, Fate::Lost | Fate::Answered(..));
         let id = is_accepted.then(|| format!("00000000-0000-4000-8000-{:012}", self.posts.len() + 1));
         self.posts.push(Post {
             id: id.clone(),
@@ -150,7 +162,7 @@ impl Desk {
         match fate {
             Fate::Accepted => Ok((200, json!({"enrichment_id": id}))),
             Fate::Answered(status, body) => Ok((status, body)),
-            Fate::AcceptedUnheard | Fate::Lost => Err(TransportError::Unknown {
+            Fate::AcceptedUnheard | Fate::AcceptedHeld | Fate::Lost => Err(TransportError::Unknown {
                 detail: "the connection was reset".to_owned(),
                 status: None,
             }),
@@ -160,12 +172,18 @@ impl Desk {
 
 impl Transport for Provider {
     fn send(&self, request: Request<Bytes>) -> BoxFuture<'_, Result<Response<Bytes>, TransportError>> {
+        let is_held = request.method() == Method::POST && matches!(self.desk().fates.front(), Some(Fate::AcceptedHeld));
         let answer = self.answer(&request).map(|(status, body)| {
             let mut response = Response::new(Bytes::from(body.to_string()));
             *response.status_mut() = StatusCode::from_u16(status).unwrap();
             response
         });
-        Box::pin(async move { answer })
+        Box::pin(async move {
+            if is_held {
+                std::future::pending::<()>().await;
+            }
+            answer
+        })
     }
 }
 

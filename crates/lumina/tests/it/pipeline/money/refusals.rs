@@ -44,6 +44,29 @@ fn one_bad_address_fails_alone() {
     assert_eq!(town.failed_runs(), 0);
 }
 
+/// When the first time it was sent its outcome was unknown, the refusal of the second tells of the first as well.
+#[test]
+fn a_bad_address_fails_alone_although_the_first_outcome_was_unknown() {
+    let town = Town::start();
+    town.provider.next([Fate::Lost]);
+    town.send(0..5);
+    town.provider.refuse("person3@gmail.com");
+    town.pass(Duration::from_secs(2 * 3_600) + 5 * MINUTE);
+    assert!(town.provider.posts().len() >= 2);
+    for _ in 0..6 {
+        for post in town.provider.accepted() {
+            town.call_back(&post.finished());
+        }
+        town.pass(5 * MINUTE);
+    }
+    town.expect_jobs(&[("enriched", 4), ("failed", 1)]);
+    assert_eq!(
+        town.outcomes().iter().filter(|outcome| *outcome == "unknown").count(),
+        0
+    );
+    assert_eq!(town.failed_runs(), 0);
+}
+
 /// What is refused and concerns no single address pauses, fails nothing, and goes on when it is put right.
 #[test]
 fn a_bad_key_pauses_and_fails_nothing() {
@@ -117,6 +140,21 @@ fn a_refused_second_post_gives_up_nothing() {
     assert_eq!(town.provider.posts().len(), 2);
     town.expect_jobs(&[("submitted", 3)]);
     town.pass(35 * MINUTE);
+    town.call_back(&town.provider.accepted()[0].finished());
+    town.expect_jobs(&[("enriched", 3)]);
+    assert_eq!(town.failed_runs(), 0);
+}
+
+/// However long the provider is down when a batch of unknown outcome is to be sent again, nobody is given up.
+#[test]
+fn a_second_post_waits_until_the_provider_is_there() {
+    let town = Town::start();
+    let down = std::iter::repeat_n(Fate::Answered(503, json!({})), 50);
+    town.provider.next(std::iter::once(Fate::Lost).chain(down));
+    town.send(0..3);
+    town.pass(Duration::from_secs(2 * 3_600) + 30 * MINUTE);
+    town.expect_jobs(&[("submitted", 3)]);
+    town.pass(30 * MINUTE);
     town.call_back(&town.provider.accepted()[0].finished());
     town.expect_jobs(&[("enriched", 3)]);
     assert_eq!(town.failed_runs(), 0);

@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use lumina::workflows::{PROBE, PipelineSettings, RETENTION, SCHEDULED_BATCH};
 use lumina_workflow::store::RunStatus;
+use lumina_workflow::{Engine, EngineError, RunId};
 
 use super::Provider;
 use crate::pipeline::world::{World, settings};
@@ -48,6 +49,27 @@ impl Town {
         self.world
             .import(people.map(|number| format!("person{number}@gmail.com")));
         self.pass(MINUTE);
+    }
+
+    /// The run that sends these people, which is the only one that is open.
+    pub fn open_run(&self) -> RunId {
+        let statuses = [
+            RunStatus::Pending,
+            RunStatus::Running,
+            RunStatus::Waiting,
+            RunStatus::Paused,
+        ];
+        let open: Vec<_> = statuses
+            .into_iter()
+            .flat_map(|status| self.world.runs(status))
+            .collect();
+        assert_eq!(open.len(), 1, "{open:?}");
+        open[0].id
+    }
+
+    /// What somebody tells the engine.
+    pub fn tell<'t, T>(&'t self, command: impl AsyncFnOnce(&'t Engine) -> Result<T, EngineError>) -> T {
+        self.world.run(command(&self.world.app().engine)).unwrap()
     }
 
     pub fn pass(&self, time: Duration) {

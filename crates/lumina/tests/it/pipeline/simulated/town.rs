@@ -12,12 +12,12 @@ use jiff::Timestamp;
 use lumina::app::App;
 use lumina::http::HttpState;
 use lumina::records::{Channel, Records};
-use lumina::workflows::{self, Context, PipelineSettings, Provider};
+use lumina::workflows::{self, Context, PipelineSettings, Provider, RETENTION};
 use lumina_enrichment::email::{Classifier, EmailAddress};
 use lumina_enrichment::icp::IcpProfile;
 use lumina_enrichment::subscriber::NewSubscriber;
 use lumina_fullenrich::{Client, Limiter};
-use lumina_fullenrich_sandbox::{CallbackSender, Clock, DeliveryError, Sandbox, SandboxConfig};
+use lumina_fullenrich_sandbox::{CallbackSender, Clock, DeliveryError, Mood, Moods, Percent, Sandbox, SandboxConfig};
 use lumina_workflow::{Engine, EngineBuilder, EngineError, Runtime, StoreClock};
 use lumina_workflow_sim::{Boot, Dice, SqliteBackend, Who, World};
 
@@ -68,6 +68,7 @@ impl Town {
         });
         let config = SandboxConfig {
             seed: self.seed,
+            moods: moods_of(self.seed),
             ..SandboxConfig::default()
         };
         let post = Arc::new(Post(self.clone()));
@@ -148,7 +149,22 @@ impl Town {
                 world.blame(format!("person {number} was not taken in: {error}"));
             }
         }
+        self.keep_runs(world).await;
         self.settle(world).await;
+    }
+
+    /// The simulator asks at the end for every run that was started, also for those that are kept for an hour only.
+    async fn keep_runs(&self, world: &World) {
+        let hold = |engine: Engine| -> BoxFuture<'static, Result<(), EngineError>> {
+            Box::pin(async move { engine.pause_schedule(RETENTION, "town").await.map(drop) })
+        };
+        // It is there when a worker has declared it.
+        while let Err(error) = world.ask(hold).await {
+            if world.elapsed() > 30 * MINUTE {
+                return world.blame(format!("retention could not be held: {error}"));
+            }
+            world.sleep(MINUTE).await;
+        }
     }
 
     /// Until no lookup is open.
@@ -168,8 +184,7 @@ impl Town {
     /// Whether a run of this address has sent it a second time, after an unknown outcome and a whole window.
     fn was_sent_again(&self, email: &str) -> bool {
         const SQL: &str = "SELECT count(*) FROM enrichment_job AS j JOIN subscriber AS s ON s.id = j.subscriber \
-             JOIN workflow_record AS r ON r.run = j.run WHERE s.email = ?1 AND r.what = 'completed' \
-             AND r.step = 'prepare-second-submission'";
+             JOIN enrichment_post AS p ON instr(p.jobs, j.id) > 0 WHERE s.email = ?1 AND p.attempt = 2";
         let (store, email) = (self.backend.sqlite(), email.to_owned());
         let count = store.read(move |database| database.query_row(SQL, [email], |row| row.get::<_, u64>(0)));
         count
@@ -196,12 +211,14 @@ impl Town {
             .iter()
             .filter(|email| !self.was_sent_again(email))
             .collect();
+        let forged = self.count("SELECT count(*) FROM lead WHERE full_name LIKE '%forged%'");
         let charged = ledger.addresses.iter().filter(|line| line.charges > 0).count() as u64;
         let rules = [
             (people == PEOPLE as u64, "everybody who was told so is stored"),
             (ended == PEOPLE as u64, "every lookup ends"),
             (twice.is_empty(), "nobody is paid for twice without need"),
             (leads <= charged, "leads are people who were found"),
+            (forged == 0, "nobody is believed who does not sign"),
             (
                 charged <= leads + stale,
                 "who was paid for is a lead, or known as not answered",
@@ -213,6 +230,24 @@ impl Town {
             ));
         }
     }
+}
+
+/// In every second town the provider has all its moods.
+fn moods_of(seed: u64) -> Moods {
+    if seed.is_multiple_of(2) {
+        return Moods::default();
+    }
+    let often = |mood| match mood {
+        // These are drawn for every call, and there are many of them.
+        Mood::RateLimitedBurst | Mood::ServerErrorBurst | Mood::ReadError => 2.0,
+        _ => 10.0,
+    };
+    Mood::ALL
+        .into_iter()
+        .filter(|mood| *mood != Mood::InvalidAddresses)
+        .fold(Moods::default(), |moods, mood| {
+            moods.with(mood, Percent::try_from(often(mood)).unwrap())
+        })
 }
 
 /// Short times, so that what is lost is given up within an hour or two.

@@ -1,0 +1,143 @@
+//! The part of a run in which everything goes wrong at once.
+
+use std::time::{Duration, Instant};
+
+use anyhow::Result;
+use jiff::tz::TimeZone;
+
+use crate::clock::{self, monotonic, now};
+use crate::dice::Dice;
+use crate::moods::{self, INVALID_ADDRESSES, RATE_LIMITED, RATE_LIMITED_BURSTS, RATE_LIMITED_SECONDS};
+use crate::scene::Kills;
+use crate::stage::Stage;
+
+/// How long it is waited for a POST that can be held. Between two looks at it the moods are minded.
+const AIM: Duration = Duration::from_secs(4);
+const LOOK: Duration = Duration::from_millis(250);
+
+/// From this part of the time on, in per cent, moods that have not come are called for.
+const CALL_FROM: u32 = 50;
+const CALL_EVERY: Duration = Duration::from_secs(2);
+
+/// One part of the run.
+#[derive(Debug)]
+pub struct Chaos<'s> {
+    stage: &'s mut Stage,
+    kills: Kills,
+    dice: Dice,
+    ends: Instant,
+    calls_from: Instant,
+    /// Whether all moods are in play.
+    minds_moods: bool,
+    is_rate_limited: bool,
+    called_at: Instant,
+}
+
+impl<'s> Chaos<'s> {
+    /// That lasts so long.
+    pub fn new(stage: &'s mut Stage, kills: &Kills, dice: Dice, length: Duration, minds_moods: bool) -> Self {
+        let begins = monotonic();
+        Self {
+            stage,
+            kills: kills.clone(),
+            dice,
+            ends: begins + length,
+            calls_from: begins + length * CALL_FROM / 100,
+            minds_moods,
+            is_rate_limited: false,
+            called_at: begins,
+        }
+    }
+
+    /// One life after the other, each ended by `kill -9`.
+    ///
+    /// # Errors
+    /// When a process cannot be started, or the sandbox does not do what it is told.
+    pub fn run(mut self) -> Result<()> {
+        while monotonic() < self.ends {
+            self.stage.begin_life()?;
+            self.live()?;
+            clock::pass(self.dice.millis(self.kills.gaps.clone()));
+        }
+        self.limit_rate(false)
+    }
+
+    fn live(&mut self) -> Result<()> {
+        if self.dice.chance(self.kills.sandbox) {
+            self.stage.wait_until_it_serves()?;
+            self.wait(self.dice.clone().millis(100..800))?;
+            let gap = self.dice.millis(0..1_000);
+            self.stage.kill_sandbox(gap)?;
+            // It has its settings from its file again.
+            self.is_rate_limited = false;
+        }
+        if self.dice.chance(self.kills.aimed) {
+            return self.die_while_held();
+        }
+        // It may die while it starts.
+        let span = self.dice.millis(self.kills.lives.clone());
+        self.wait(span)?;
+        self.stage.kill_server(false)
+    }
+
+    /// Dies while the sandbox holds the answer to a POST that it has accepted.
+    fn die_while_held(&mut self) -> Result<()> {
+        self.stage.wait_until_it_serves()?;
+        let span = self.dice.millis(0..1_500);
+        self.wait(span)?;
+        self.stage.sandbox.hold_next()?;
+        let began = monotonic();
+        let mut held = None;
+        while held.is_none() && began.elapsed() < AIM && monotonic() < self.ends {
+            held = self.stage.sandbox.wait_until_held(LOOK)?;
+            self.mind_moods()?;
+        }
+        self.stage.kill_server(held.is_some())?;
+        if self.dice.chance(50) {
+            clock::pass(self.dice.millis(0..500));
+        }
+        self.stage.sandbox.release()
+    }
+
+    /// Lets time pass, and minds the moods meanwhile.
+    fn wait(&mut self, span: Duration) -> Result<()> {
+        let began = monotonic();
+        while began.elapsed() < span && monotonic() < self.ends {
+            self.mind_moods()?;
+            clock::pass(LOOK.min(span.saturating_sub(began.elapsed())));
+        }
+        Ok(())
+    }
+
+    /// Limits are hit late in a minute; and what has not come late in the run is called for.
+    fn mind_moods(&mut self) -> Result<()> {
+        if !self.minds_moods {
+            return Ok(());
+        }
+        let is_late = RATE_LIMITED_SECONDS.contains(&now().to_zoned(TimeZone::UTC).second());
+        self.limit_rate(is_late)?;
+        if monotonic() >= self.calls_from && self.called_at.elapsed() >= CALL_EVERY {
+            self.called_at = monotonic();
+            self.call_for_missing()?;
+        }
+        Ok(())
+    }
+
+    /// What is left of a burst would be met in the next minute, and close that too.
+    fn limit_rate(&mut self, is_limited: bool) -> Result<()> {
+        if is_limited == self.is_rate_limited {
+            return Ok(());
+        }
+        self.is_rate_limited = is_limited;
+        let (sandbox, bursts) = (&self.stage.sandbox, if is_limited { RATE_LIMITED_BURSTS } else { 0 });
+        sandbox.set_moods(&moods::call_for(&[RATE_LIMITED], bursts))?;
+        if is_limited { Ok(()) } else { sandbox.end_burst() }
+    }
+
+    /// What has not come takes its next chance.
+    fn call_for_missing(&self) -> Result<()> {
+        let mut missing = moods::missing(&self.stage.sandbox.occurred()?);
+        missing.retain(|name| ![RATE_LIMITED, INVALID_ADDRESSES].contains(name));
+        self.stage.sandbox.set_moods(&moods::call_for(&missing, 1))
+    }
+}

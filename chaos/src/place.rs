@@ -1,0 +1,119 @@
+//! The folder of a run: configuration, database, ledger, logs, and what was recorded of it.
+
+use std::net::SocketAddr;
+use std::path::{Path, PathBuf};
+use std::process::Command;
+
+use anyhow::{Context, Result};
+
+use crate::configuration;
+use crate::port::free_address;
+use crate::scene::{Budget, Scene};
+
+/// The folder of a run, and the two addresses that stay the same however often processes are started.
+#[derive(Debug, Clone)]
+pub struct Place {
+    folder: PathBuf,
+    lumina: PathBuf,
+    /// Where `lumina serve` listens.
+    pub serve: SocketAddr,
+    /// Where `lumina sandbox` listens.
+    pub sandbox: SocketAddr,
+    /// The guard that `lumina serve` does without.
+    without: Option<&'static str>,
+}
+
+impl Place {
+    /// Empties the folder and writes the sandbox's settings.
+    ///
+    /// # Errors
+    /// When the folder cannot be emptied or written, or no port is free.
+    pub fn prepare(
+        folder: &Path,
+        lumina: &Path,
+        scene: &Scene,
+        seed: u64,
+        without: Option<&'static str>,
+    ) -> Result<Self> {
+        if folder.exists() {
+            std::fs::remove_dir_all(folder).with_context(|| format!("{} cannot be emptied", folder.display()))?;
+        }
+        std::fs::create_dir_all(folder).with_context(|| format!("{} cannot be made", folder.display()))?;
+        let place = Self {
+            folder: std::path::absolute(folder)?,
+            lumina: std::path::absolute(lumina)?,
+            serve: free_address()?,
+            sandbox: free_address()?,
+            without,
+        };
+        place.write("sandbox.toml", &configuration::of_sandbox(scene, seed))?;
+        Ok(place)
+    }
+
+    /// Writes Lumina's configuration, for processes that are started from now on.
+    ///
+    /// # Errors
+    /// When it cannot be written.
+    pub fn configure(&self, scene: &Scene, budget: Budget) -> Result<()> {
+        self.write("lumina.toml", &configuration::of_lumina(self, scene, budget))
+    }
+
+    /// A file of the folder.
+    #[must_use]
+    pub fn path(&self, name: &str) -> PathBuf {
+        self.folder.join(name)
+    }
+
+    /// Writes a file that only this user may read, as those with keys in them should be.
+    ///
+    /// # Errors
+    /// When it cannot be written.
+    pub fn write(&self, name: &str, content: &str) -> Result<()> {
+        let path = self.path(name);
+        std::fs::write(&path, content).with_context(|| format!("{} cannot be written", path.display()))?;
+        #[cfg(unix)]
+        {
+            use std::os::unix::fs::PermissionsExt;
+            std::fs::set_permissions(&path, std::fs::Permissions::from_mode(0o600))?;
+        }
+        Ok(())
+    }
+
+    /// The program in this folder, configured by its files alone.
+    #[must_use]
+    pub fn command(&self, arguments: &[&str]) -> Command {
+        let mut command = Command::new(&self.lumina);
+        command.args(arguments).current_dir(&self.folder).env_clear();
+        // Profilers name their output by it; nothing else of the environment matters.
+        let kept = std::env::vars_os().filter(|(name, _)| name == "PATH" || name == "LLVM_PROFILE_FILE");
+        command.envs(kept);
+        command
+    }
+
+    /// `lumina serve`, without its guard if it is to do without one.
+    #[must_use]
+    pub fn serve_command(&self) -> Command {
+        let mut command = self.command(&["serve"]);
+        if let Some(guard) = self.without {
+            command.env("LUMINA_WITHOUT", guard);
+        }
+        command
+    }
+
+    /// Everything that its processes have printed, file by file.
+    ///
+    /// # Errors
+    /// When the folder cannot be read.
+    pub fn logs(&self) -> Result<Vec<(String, String)>> {
+        let mut logs = Vec::new();
+        for entry in std::fs::read_dir(&self.folder)? {
+            let name = entry?.file_name().to_string_lossy().into_owned();
+            if name.ends_with(".log") {
+                let text = std::fs::read(self.path(&name))?;
+                logs.push((name, String::from_utf8_lossy(&text).into_owned()));
+            }
+        }
+        logs.sort();
+        Ok(logs)
+    }
+}

@@ -1,0 +1,153 @@
+//! What is learnt of a POST of unknown outcome after its window, while it cannot be sent again yet.
+
+use std::time::Duration;
+
+use super::provider::{Post, person};
+use super::{Fate, MINUTE, Town};
+
+const WINDOW: Duration = Duration::from_secs(2 * 3_600);
+
+/// Three people have been sent, nobody knows with what outcome, and cannot be sent again while the batch before them
+/// is out.
+fn held_back() -> (Town, Post, Post) {
+    let town = Town::start();
+    town.send(0..100);
+    town.provider.next([Fate::AcceptedUnheard]);
+    town.send(100..103);
+    town.pass(WINDOW + 3 * MINUTE);
+    let [before, unknown] = town.provider.accepted().try_into().unwrap();
+    (town, before, unknown)
+}
+
+/// An event that comes after the window still proves that it was accepted: it is out, and not sent again.
+#[test]
+fn an_event_after_the_window_is_a_sign_as_well() {
+    let (town, before, unknown) = held_back();
+    let event = unknown.body("IN_PROGRESS", |email| {
+        email.starts_with("person100").then(|| person(email))
+    });
+    town.world.call_back("/contact", &event);
+    town.call_back(&before.finished());
+    town.pass(10 * MINUTE);
+    assert_eq!(town.provider.posts().len(), 2, "it is being looked up");
+    town.call_back(&unknown.finished());
+    town.expect_jobs(&[("enriched", 103)]);
+    assert_eq!(town.outcomes(), ["finished", "finished"]);
+    assert_eq!(town.failed_runs(), 0);
+}
+
+/// So does its answer.
+#[test]
+fn an_answer_after_the_window_is_taken_and_nothing_sent_again() {
+    let (town, before, unknown) = held_back();
+    town.call_back(&unknown.finished());
+    town.call_back(&before.finished());
+    town.pass(10 * MINUTE);
+    assert_eq!(town.provider.posts().len(), 2);
+    town.expect_jobs(&[("enriched", 103)]);
+    assert_eq!(town.failed_runs(), 0);
+}
+
+/// The second POST is made ready and cannot leave yet: a sign that comes then is not too late.
+#[test]
+fn a_sign_before_the_second_post_has_left_holds_it_back() {
+    let town = Town::start();
+    let busy = Fate::Answered(429, serde_json::json!({}));
+    town.provider.next([Fate::AcceptedUnheard, busy]);
+    town.send(0..3);
+    let unknown = town.provider.accepted()[0].clone();
+    while town.provider.posts().len() < 2 {
+        town.pass(Duration::from_secs(1));
+    }
+    let event = unknown.body("IN_PROGRESS", |email| {
+        email.starts_with("person0").then(|| person(email))
+    });
+    town.world.call_back("/contact", &event);
+    town.pass(10 * MINUTE);
+    assert_eq!(town.provider.posts().len(), 2, "only the one that was not accepted");
+    town.call_back(&unknown.finished());
+    town.expect_jobs(&[("enriched", 3)]);
+    assert!(
+        town.outcomes().contains(&"finished".to_owned()),
+        "{:?}",
+        town.outcomes()
+    );
+    assert_eq!(town.failed_runs(), 0);
+}
+
+/// A process that dies while the second POST is on its way has made both; the answer to either settles it.
+#[test]
+fn a_crash_in_the_second_post_leaves_it_unknown_and_either_answer_is_taken() {
+    for answered in [0, 1] {
+        let mut town = Town::start();
+        town.provider.next([Fate::AcceptedUnheard, Fate::AcceptedHeld]);
+        town.send(0..3);
+        while town.provider.posts().len() < 2 {
+            town.pass(Duration::from_secs(1));
+        }
+        town.world.restart();
+        town.pass(MINUTE);
+        let posts = town.provider.accepted();
+        town.call_back(&posts[answered].finished());
+        town.pass(MINUTE);
+        town.expect_jobs(&[("enriched", 3)]);
+        assert_eq!(town.provider.posts().len(), 2);
+    }
+}
+
+/// How often this person was sent.
+fn sent(town: &Town, email: &str) -> usize {
+    let posts = town.provider.accepted();
+    posts
+        .iter()
+        .filter(|post| post.emails().contains(&email.to_owned()))
+        .count()
+}
+
+/// Whoever waits in line does not overtake a batch that is to be sent once more.
+#[test]
+fn a_second_post_is_not_overtaken() {
+    let town = Town::with(|settings| settings.max_in_flight = 2);
+    town.send(0..100);
+    town.provider.next([Fate::AcceptedUnheard]);
+    town.send(100..103);
+    town.world
+        .import((200..2_200).map(|number| format!("person{number}@gmail.com")));
+    town.pass(WINDOW + 30 * MINUTE);
+    town.call_back(&town.provider.accepted()[0].finished());
+    let mut answered = 2;
+    for _ in 0..3 {
+        town.pass(5 * MINUTE + Duration::from_secs(17));
+        for post in &town.provider.accepted()[answered..] {
+            town.call_back(&post.finished());
+            answered += 1;
+        }
+    }
+    assert_eq!(sent(&town, "person100@gmail.com"), 2);
+    assert_eq!(town.failed_runs(), 0);
+}
+
+/// Nor does it take the budget of each day before it.
+#[test]
+fn a_second_post_is_not_short_of_budget_for_good() {
+    let town = Town::with(|settings| {
+        settings.budgets.per_day = Some(10);
+        settings.sweep_every = 10 * MINUTE;
+        settings.poll_every = 100 * WINDOW;
+    });
+    town.hush();
+    town.provider.next([Fate::Lost]);
+    town.send(0..10);
+    town.world
+        .import((100..200).map(|number| format!("person{number}@gmail.com")));
+    for day in 0..2 {
+        for _ in 0..12 {
+            town.pass(WINDOW);
+            for post in town.provider.accepted() {
+                town.call_back(&post.finished());
+            }
+        }
+        assert_eq!(town.provider.accepted().len(), day + 1);
+    }
+    assert_eq!(sent(&town, "person0@gmail.com"), 1, "the first time it was lost");
+}

@@ -1,0 +1,148 @@
+//! What people tell runs to do: cancel, pause, go back.
+
+use std::time::Duration;
+
+use lumina_workflow::{MayRepeat, RestartFrom, RunId};
+
+use super::{Fate, MINUTE, Town};
+
+const HOUR: Duration = Duration::from_secs(3_600);
+
+impl Town {
+    /// Sends the run back to a step, whatever it repeats.
+    fn restart_run(&self, run: RunId, step: Option<&str>) {
+        let from = match step {
+            Some(name) => RestartFrom::Step {
+                name: name.to_owned(),
+                key: None,
+            },
+            None => RestartFrom::Beginning,
+        };
+        self.tell(async |engine| engine.restart(run, &from, "the test", MayRepeat::Effects).await);
+    }
+
+    fn places(&self) -> u64 {
+        self.world.value(
+            "SELECT (SELECT count(*) FROM batch WHERE state = 'holding') + (SELECT count(*) FROM enrichment_post WHERE out_until IS NOT NULL)",
+        )
+    }
+}
+
+/// A run that is sent back to its POST does not make it again: to pay twice is for `jobs retry` alone.
+#[test]
+fn what_was_accepted_is_not_sent_again_by_a_restart() {
+    for step in [Some("submit-to-fullenrich"), Some("batch-pending-jobs"), None] {
+        let town = Town::start();
+        town.send(0..3);
+        let run = town.open_run();
+        town.tell(async |engine| engine.pause(run, "the test").await);
+        town.restart_run(run, step);
+        town.pass(10 * MINUTE);
+        assert_eq!(town.provider.posts().len(), 1, "{step:?}");
+        town.call_back(&town.provider.accepted()[0].finished());
+        town.pass(MINUTE);
+        town.expect_jobs(&[("enriched", 3)]);
+        assert_eq!((town.places(), town.failed_runs()), (0, 0));
+    }
+}
+
+/// Nor does it shorten the window of one whose outcome is unknown, or send it a third time.
+#[test]
+fn what_is_unknown_is_sent_once_more_however_often_the_run_is_sent_back() {
+    let town = Town::start();
+    town.provider.next([Fate::Lost]);
+    town.send(0..3);
+    let run = town.open_run();
+    town.tell(async |engine| engine.pause(run, "the test").await);
+    town.restart_run(run, Some("submit-to-fullenrich"));
+    town.pass(HOUR);
+    assert_eq!(town.provider.posts().len(), 1);
+    town.pass(HOUR + 5 * MINUTE);
+    assert_eq!(town.provider.posts().len(), 2);
+    town.tell(async |engine| engine.pause(run, "the test").await);
+    town.restart_run(run, None);
+    town.pass(5 * HOUR);
+    assert_eq!(town.provider.posts().len(), 2);
+    town.call_back(&town.provider.accepted()[0].finished());
+    town.pass(MINUTE);
+    town.expect_jobs(&[("enriched", 3)]);
+}
+
+/// A run that has ended and let go of its jobs has nothing to send when it is sent back.
+#[test]
+fn a_run_that_let_go_of_its_jobs_sends_nothing() {
+    let town = Town::start();
+    town.world
+        .import((0..3).map(|number| format!("person{number}@gmail.com")));
+    town.provider
+        .next(std::iter::repeat_n(Fate::Answered(429, serde_json::json!({})), 2));
+    town.pass(Duration::from_secs(5));
+    let run = town.open_run();
+    town.tell(async |engine| engine.cancel(run, "the test").await);
+    town.pass(3 * MINUTE);
+    for step in [Some("submit-to-fullenrich"), Some("batch-pending-jobs"), None] {
+        town.restart_run(run, step);
+        town.pass(3 * MINUTE);
+    }
+    let sent: usize = town.provider.accepted().iter().map(|post| post.emails().len()).sum();
+    assert_eq!(sent, 3, "by the run that took them up");
+    town.call_back(&town.provider.accepted()[0].finished());
+    town.expect_jobs(&[("enriched", 3)]);
+    assert_eq!((town.places(), town.failed_runs()), (0, 0));
+}
+
+/// Wherever a run is cancelled: what was not sent is sent by another one, and nobody twice; places are given back.
+#[test]
+fn wherever_a_run_is_cancelled_nobody_is_lost_or_bought_twice() {
+    let busy = || Fate::Answered(429, serde_json::json!({}));
+    let moments: [(&str, Vec<Fate>, Duration); 6] = [
+        ("lingering", vec![], Duration::from_secs(1)),
+        ("between attempts", vec![busy(), busy()], Duration::from_secs(5)),
+        ("on its way", vec![Fate::AcceptedHeld], Duration::from_secs(5)),
+        ("out", vec![], MINUTE),
+        ("unknown", vec![Fate::AcceptedUnheard], MINUTE),
+        (
+            "the second on its way",
+            vec![Fate::AcceptedUnheard, Fate::AcceptedHeld],
+            2 * HOUR + Duration::from_secs(5),
+        ),
+    ];
+    for (moment, fates, after) in moments {
+        let town = Town::start();
+        town.provider.next(fates);
+        town.world
+            .import((0..3).map(|number| format!("person{number}@gmail.com")));
+        town.pass(after);
+        let run = town.open_run();
+        town.tell(async |engine| engine.cancel(run, "the test").await);
+        town.pass(10 * MINUTE);
+        for post in town.provider.accepted() {
+            town.call_back(&post.finished());
+        }
+        town.pass(MINUTE);
+        town.expect_jobs(&[("enriched", 3)]);
+        let wanted = if moment.starts_with("the second") { 2 } else { 1 };
+        assert_eq!(town.provider.accepted().len(), wanted, "{moment}");
+        town.pass(3 * HOUR);
+        assert_eq!(town.provider.accepted().len(), wanted, "{moment}");
+        assert_eq!(town.places(), 0, "{moment}");
+        assert_eq!(town.leads(), 3);
+    }
+}
+
+/// A cancelled run's open batch takes nobody up any more.
+#[test]
+fn who_comes_after_a_cancel_has_another_batch() {
+    let town = Town::start();
+    town.world
+        .import((0..3).map(|number| format!("person{number}@gmail.com")));
+    let run = town.world.runs(lumina_workflow::store::RunStatus::Pending)[0].id;
+    town.tell(async |engine| engine.cancel(run, "the test").await);
+    town.world
+        .import((3..5).map(|number| format!("person{number}@gmail.com")));
+    town.pass(3 * MINUTE);
+    for post in town.provider.accepted() {
+        town.call_back(&post.finished());
+    }
+    town.expect_jobs(&[("enriched", 5)]);
+}
