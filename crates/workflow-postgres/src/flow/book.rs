@@ -35,7 +35,7 @@ pub(crate) struct Book<'g> {
     moved: usize,
 }
 
-impl<'g, 'c> Book<'g> {
+impl<'g> Book<'g> {
     pub(crate) async fn open(group: &'g Group, standing: Standing, claim: &Claim) -> Result<Self, Fault> {
         let mut book = Self {
             group,
@@ -323,35 +323,22 @@ async fn save(group: &Group, (workflow, key): &Id, counter: &Counter) -> Result<
 
 /// A run leaves the queue that it is held in, other than by a claim. The workflow's counter is locked before its keys'.
 pub(super) async fn leave_outside(group: &Group, workflow: &str, key: Option<&str>, queue: &str) -> Result<(), Fault> {
-    match queue {
-        PAUSED => {
-            change(group, workflow, "", |counter| {
-                counter.paused = counter.paused.saturating_sub(1)
-            })
-            .await?
-        }
-        _ => {
-            change(group, workflow, key_of(queue), |counter| {
-                counter.held = counter.held.saturating_sub(1)
-            })
-            .await?
-        }
+    if queue == PAUSED {
+        return change(group, workflow, "", |counter| &mut counter.paused).await;
     }
+    change(group, workflow, key_of(queue), |counter| &mut counter.held).await?;
     match key.filter(|key| queue == WHOLE && !key.is_empty()) {
-        Some(key) => {
-            change(group, workflow, key, |counter| {
-                counter.promised = counter.promised.saturating_sub(1)
-            })
-            .await
-        }
+        Some(key) => change(group, workflow, key, |counter| &mut counter.promised).await,
         None => Ok(()),
     }
 }
 
-async fn change(group: &Group, workflow: &str, key: &str, change: fn(&mut Counter)) -> Result<(), Fault> {
+/// One fewer of those that a counter counts.
+async fn change(group: &Group, workflow: &str, key: &str, of: fn(&mut Counter) -> &mut u64) -> Result<(), Fault> {
     let id = (workflow.to_owned(), key.to_owned());
     let mut counter = load(group, &id).await?;
-    change(&mut counter);
+    let count = of(&mut counter);
+    *count = count.saturating_sub(1);
     counter.left(timestamp(group.now)?);
     save(group, &id, &counter).await
 }

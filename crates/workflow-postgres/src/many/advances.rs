@@ -39,7 +39,7 @@ fn plain<'m>(place: usize, step: &'m Advance, known: &'m Known<'m>) -> Option<St
     let row = known.rows.get(&step.lease.run)?;
     let free = step.keys.iter().all(|key| !known.holders.contains_key(key));
     let plain = holds(step, row) && free && step.starts.is_empty() && step.emits.is_empty() && !needs_more(step, row);
-    plain.then(|| Stride {
+    plain.then_some(Stride {
         place,
         step,
         inbox: row.inbox,

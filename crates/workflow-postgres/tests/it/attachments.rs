@@ -122,8 +122,9 @@ async fn an_attachment_starts_and_emits() {
 #[tokio::test]
 async fn a_transaction_is_not_the_attachments_to_end() {
     let (_database, store) = opened().await;
-    for sql in ["ROLLBACK", "COMMIT", "COMMIT; BEGIN"] {
-        let member = with(nothing(1), executing(sql));
+    // What such a one commits is there: the change is another one each time.
+    for (number, sql) in (1..).zip(["ROLLBACK", "COMMIT", "COMMIT; BEGIN"]) {
+        let member = with(nothing(number), executing(sql));
         let error = store.commit(Arc::new([member])).await.unwrap_err();
         assert!(matches!(error, StoreError::Broken(_)), "{error}");
         assert!(error.to_string().contains("ended the transaction"), "{error}");

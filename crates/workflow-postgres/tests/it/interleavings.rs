@@ -122,7 +122,7 @@ async fn park_held_while_an_event_comes() {
         (parking(lease, None), Change::Emit(event("e", lease.run)), lease.run)
     };
     interleave(prepare, async |store, run, _, _, place| {
-        never_sleeps_over_it(store, run, place).await
+        never_sleeps_over_it(store, run, place).await;
     })
     .await;
 }
@@ -134,7 +134,7 @@ async fn an_event_held_while_its_run_parks() {
         (Change::Emit(event("e", lease.run)), parking(lease, None), lease.run)
     };
     interleave(prepare, async |store, run, _, _, place| {
-        never_sleeps_over_it(store, run, place).await
+        never_sleeps_over_it(store, run, place).await;
     })
     .await;
 }
@@ -151,7 +151,7 @@ async fn registering_held_while_an_event_comes() {
         )
     };
     interleave(prepare, async |store, run, _, _, place| {
-        found_once(store, run, place).await
+        found_once(store, run, place).await;
     })
     .await;
 }
@@ -168,7 +168,7 @@ async fn an_event_held_while_its_key_is_registered() {
         )
     };
     interleave(prepare, async |store, run, _, _, place| {
-        found_once(store, run, place).await
+        found_once(store, run, place).await;
     })
     .await;
 }
@@ -185,7 +185,7 @@ async fn registering_and_parking_held_while_an_event_comes() {
         )
     };
     interleave(prepare, async |store, run, _, _, place| {
-        never_sleeps_over_it(store, run, place).await
+        never_sleeps_over_it(store, run, place).await;
     })
     .await;
 }
@@ -197,7 +197,7 @@ async fn an_event_held_while_its_run_starts() {
         (Change::Emit(event("e", run)), Change::Start(new_run(number)), run)
     };
     interleave(prepare, async |store, run, _, _, place| {
-        found_once(store, run, place).await
+        found_once(store, run, place).await;
     })
     .await;
 }
@@ -209,7 +209,7 @@ async fn a_start_held_while_an_event_comes() {
         (Change::Start(new_run(number)), Change::Emit(event("e", run)), run)
     };
     interleave(prepare, async |store, run, _, _, place| {
-        found_once(store, run, place).await
+        found_once(store, run, place).await;
     })
     .await;
 }
