@@ -5,6 +5,8 @@ use std::sync::Arc;
 use futures_util::future::BoxFuture;
 
 /// A moment of a connection.
+///
+/// An example is at [`Hook`].
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum At<'s> {
     /// Before this statement is sent.
@@ -16,6 +18,8 @@ pub enum At<'s> {
 }
 
 /// How it goes on.
+///
+/// An example is at [`Hook`].
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Verdict {
     /// As if nothing were.

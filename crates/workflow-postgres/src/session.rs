@@ -15,18 +15,28 @@ use crate::param::Param;
 /// More different statements than this store has are an application's that builds them from data.
 const STATEMENTS: usize = 300;
 
+/// A statement is named when it has been used so often on a connection: what is used once or twice costs less without.
+const NAMED_AFTER: u32 = 4;
+
 /// A connection that is open.
 pub(crate) struct Session {
     client: Client,
     /// What carries its bytes.
     line: AbortHandle,
-    /// Statements that the server knows by name; none when a pooler may hand each transaction to another server
+    /// Statements that were used, which the server may know by name; none when a pooler may hand each transaction to another server
     /// process.
-    statements: Option<Mutex<BTreeMap<String, Statement>>>,
+    statements: Option<Mutex<BTreeMap<String, Known>>>,
     hook: Option<Hook>,
     broken: AtomicBool,
     /// A transaction has begun, and nobody has heard of its end.
     open: AtomicBool,
+}
+
+/// A statement that was used.
+#[derive(Default)]
+struct Known {
+    uses: u32,
+    named: Option<Statement>,
 }
 
 impl Session {
@@ -147,21 +157,24 @@ impl Session {
         let Some(statements) = &self.statements else {
             return Ok(None);
         };
-        let known = statements
-            .lock()
-            .expect("nobody panics while holding it")
-            .get(sql)
-            .cloned();
-        if known.is_some() {
-            return Ok(known);
+        {
+            let mut statements = statements.lock().expect("nobody panics while holding it");
+            if statements.len() >= STATEMENTS && !statements.contains_key(sql) {
+                statements.clear();
+            }
+            match statements.get_mut(sql) {
+                Some(known) if known.named.is_some() => return Ok(known.named.clone()),
+                Some(known) => known.uses += 1,
+                None => drop(statements.insert(sql.to_owned(), Known::default())),
+            }
+            if statements.get(sql).is_none_or(|known| known.uses < NAMED_AFTER) {
+                return Ok(None);
+            }
         }
         let types: Vec<Type> = params.iter().map(|(_, kind)| kind.clone()).collect();
         let made = self.client.prepare_typed(sql, &types).await?;
         let mut statements = statements.lock().expect("nobody panics while holding it");
-        if statements.len() >= STATEMENTS {
-            statements.clear();
-        }
-        statements.insert(sql.to_owned(), made.clone());
+        statements.entry(sql.to_owned()).or_default().named = Some(made.clone());
         Ok(Some(made))
     }
 

@@ -540,6 +540,7 @@ impl Engine {
     /// When there is no such run, or the database does not answer.
     pub async fn wait_for_end(&self, run: RunId) -> Result<Result<Payload, Failure>, EngineError> {
         let mut pause = Duration::from_millis(5);
+        let mut waited = Duration::ZERO;
         let mut listening = self.shell.ends.listen(run);
         loop {
             let row = self.run(run).await?.ok_or(Refusal::UnknownRun(run))?;
@@ -551,7 +552,10 @@ impl Engine {
                 ending = ended => return Ok(ending.into_result()),
                 () = self.shell.runtime.sleep(pause).fuse() => {}
             }
-            pause = (pause * 2).min(Duration::from_secs(1));
+            // Other processes' ends are only seen. After hours nobody minds a minute.
+            waited += pause;
+            let most = (waited / 60).clamp(Duration::from_secs(1), Duration::from_secs(60));
+            pause = (pause * 2).min(most);
         }
     }
 

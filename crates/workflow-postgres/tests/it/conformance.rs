@@ -58,11 +58,10 @@ impl PostgresBackend {
         Self::opened(|options| change(options.clock(clock)), elapsed)
     }
 
-    /// On the virtual clock of a runtime, which alone lets time pass. It lives for a moment, in which it is not worth
-    /// it to name statements.
+    /// On the virtual clock of a runtime, which alone lets time pass.
     pub fn on(runtime: DeterministicRuntime) -> Self {
         let clock = StoreClock::of(Arc::new(runtime));
-        let change = |options: Options| options.mode(Mode::Inline).statements(Statements::Unnamed).clock(clock);
+        let change = |options: Options| options.mode(Mode::Inline).clock(clock);
         Self::opened(change, Arc::default())
     }
 
