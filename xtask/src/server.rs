@@ -1,14 +1,22 @@
 //! The PostgreSQL server that tests start for themselves: its programs must be installed, no server need run.
 
+use std::fs::File;
 use std::path::{Path, PathBuf};
 use std::process::Command;
+use std::time::Duration;
 
-use anyhow::{Result, bail};
+use anyhow::{Context, Result, bail};
 
-use crate::process::{capture, stream, succeeds};
+use crate::process::{capture, monotonic, stream, succeeds};
 
 /// The variable that names a database to be used instead.
 const ADDRESS: &str = "LUMINA_TEST_DATABASE_URL";
+
+/// The variable that tells the tests in which folder their server is to be.
+const HOME: &str = "LUMINA_TEST_SERVER_HOME";
+
+/// How long a server may take to go.
+const FAREWELL: Duration = Duration::from_secs(20);
 
 /// What is to be done about it.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -23,14 +31,62 @@ enum Step {
     Ask,
 }
 
-/// Sees to it that there is a server for the tests, and says which.
+/// The folder of the tests' server. The first test that needs the server starts it, and it stays until this is dropped,
+/// or this process has ended in any other way: who watches over the server sees that the lock is free.
+pub struct Home {
+    folder: PathBuf,
+    using: Option<File>,
+}
+
+impl Home {
+    fn make() -> Result<Self> {
+        let in_memory = Path::new("/dev/shm");
+        let above = match in_memory.is_dir() {
+            true => in_memory.to_owned(),
+            false => std::env::temp_dir(),
+        };
+        let folder = above.join(format!("lumina-postgres-{}", std::process::id()));
+        let using = std::fs::create_dir_all(&folder).and_then(|()| File::create(folder.join("users.lock")));
+        let using =
+            using.with_context(|| format!("cannot make the folder {} of the tests' server", folder.display()))?;
+        using.lock_shared()?;
+        Ok(Self {
+            folder,
+            using: Some(using),
+        })
+    }
+
+    /// What a test runner is to be told.
+    pub fn variable(&self) -> (&'static str, &Path) {
+        (HOME, &self.folder)
+    }
+}
+
+impl Drop for Home {
+    #[expect(clippy::disallowed_methods, reason = "a folder does not say when it goes")]
+    fn drop(&mut self) {
+        drop(self.using.take());
+        let begun = monotonic();
+        // If there was a server, it goes, and takes the folder along.
+        while self.folder.join("server").exists() && monotonic().duration_since(begun) < FAREWELL {
+            std::thread::sleep(Duration::from_millis(50));
+        }
+        // There may be nothing left of it.
+        let _ = std::fs::remove_dir_all(&self.folder);
+    }
+}
+
+/// Sees to it that there is a server for the tests, and says which. Answers the folder of one that is not there yet.
 ///
 /// # Errors
 /// There is none, and this is no Debian where one may be installed; the message says what to do.
-pub fn provide() -> Result<()> {
+pub fn provide() -> Result<Option<Home>> {
     let named = std::env::var_os(ADDRESS).is_some();
     match decide(named, find(), can_install()) {
-        Step::UseNamed => eprintln!("tests use the PostgreSQL server that {ADDRESS} names"),
+        Step::UseNamed => {
+            eprintln!("tests use the PostgreSQL server that {ADDRESS} names");
+            return Ok(None);
+        }
         Step::UseInstalled(folder) => eprintln!("tests start a PostgreSQL server of their own: {}", folder.display()),
         Step::Install => install()?,
         Step::Ask => bail!(
@@ -39,7 +95,7 @@ pub fn provide() -> Result<()> {
              name a database whose user may create others in {ADDRESS}"
         ),
     }
-    Ok(())
+    Home::make().map(Some)
 }
 
 fn decide(named: bool, found: Option<PathBuf>, can_install: bool) -> Step {

@@ -1,8 +1,44 @@
 //! A runtime of a store's own, which goes on only while somebody waits for it.
 
-use std::sync::{Mutex, PoisonError};
+use std::sync::{Arc, Mutex, PoisonError};
 
 use tokio::runtime::{Builder, Runtime};
+
+use crate::session::Session;
+
+/// What inline stores that are opened one after the other on one database leave to each other: a simulated world lives
+/// for milliseconds, and a connection takes as long to be made.
+pub(crate) struct Kept {
+    inline: Arc<Inline>,
+    idle: Mutex<Vec<Session>>,
+}
+
+impl Kept {
+    pub(crate) fn new() -> std::io::Result<Arc<Self>> {
+        Ok(Arc::new(Self {
+            inline: Arc::new(Inline::new()?),
+            idle: Mutex::default(),
+        }))
+    }
+
+    /// What carries the connections.
+    pub(crate) fn inline(&self) -> Arc<Inline> {
+        self.inline.clone()
+    }
+
+    pub(crate) fn put(&self, sessions: impl IntoIterator<Item = Session>) {
+        self.idle().extend(sessions);
+    }
+
+    pub(crate) fn take(&self) -> Option<Session> {
+        let mut idle = self.idle();
+        std::iter::from_fn(|| idle.pop()).find(|session| !session.is_broken())
+    }
+
+    fn idle(&self) -> std::sync::MutexGuard<'_, Vec<Session>> {
+        self.idle.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
 
 pub(crate) struct Inline {
     // None only while it is dropped.

@@ -10,6 +10,7 @@ use tokio_postgres::Config;
 use tokio_postgres::config::Host;
 
 use crate::hook::Hook;
+use crate::inline::Kept;
 use crate::migrate::MigrateError;
 
 /// How many connections a process has for its work. A group uses one, attachments one each: more of them than the
@@ -51,6 +52,7 @@ pub struct Options {
     pub codec: Option<Arc<dyn Codec>>,
     /// A test's hand in every connection.
     pub hook: Option<Hook>,
+    pub(crate) kept: Option<Arc<Kept>>,
 }
 
 impl Options {
@@ -68,6 +70,7 @@ impl Options {
             statements: Statements::Named,
             codec: None,
             hook: None,
+            kept: None,
         })
     }
 
@@ -120,6 +123,12 @@ impl Options {
     pub fn hook(mut self, hook: Hook) -> Self {
         self.hook = Some(hook);
         self
+    }
+
+    /// What stores before it have left, if it can use that.
+    pub(crate) fn kept(&self) -> Option<Arc<Kept>> {
+        let same = self.mode == Mode::Inline && self.statements == Statements::Named && self.hook.is_none();
+        self.kept.clone().filter(|_| same)
     }
 
     /// What the database is called in messages: without a user's name and password.

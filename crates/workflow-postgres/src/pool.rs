@@ -8,6 +8,7 @@ use tokio_postgres::Config;
 
 use crate::fault::Fault;
 use crate::hook::Hook;
+use crate::inline::Kept;
 use crate::session::Session;
 
 /// Which way a call goes.
@@ -24,6 +25,8 @@ pub(crate) struct Pool {
     config: Config,
     prepared: bool,
     hook: Option<Hook>,
+    /// From where connections come first, and where they go in the end.
+    kept: Option<Arc<Kept>>,
     idle: Arc<Mutex<Vec<Session>>>,
     queue: Arc<Semaphore>,
     first: Arc<Semaphore>,
@@ -37,11 +40,18 @@ pub(crate) struct Lent {
 }
 
 impl Pool {
-    pub(crate) fn new(config: Config, size: usize, prepared: bool, hook: Option<Hook>) -> Self {
+    pub(crate) fn new(
+        config: Config,
+        size: usize,
+        prepared: bool,
+        hook: Option<Hook>,
+        kept: Option<Arc<Kept>>,
+    ) -> Self {
         Self {
             config,
             prepared,
             hook,
+            kept,
             idle: Arc::default(),
             queue: Arc::new(Semaphore::new(size.max(1))),
             first: Arc::new(Semaphore::new(1)),
@@ -79,14 +89,17 @@ impl Pool {
                 return Some(session);
             }
         }
-        None
+        self.kept.as_ref()?.take()
     }
 
     /// Lends no more, and lets go of what is idle.
     pub(crate) fn close(&self) {
         self.queue.close();
         self.first.close();
-        lock(&self.idle).clear();
+        let idle = std::mem::take(&mut *lock(&self.idle));
+        if let Some(kept) = &self.kept {
+            kept.put(idle);
+        }
     }
 
     pub(crate) fn is_closed(&self) -> bool {

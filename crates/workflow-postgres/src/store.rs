@@ -61,7 +61,7 @@ struct Inner {
 
 enum Place {
     Tasks(Handle),
-    Inline(Inline),
+    Inline(Arc<Inline>),
 }
 
 impl PostgresStore {
@@ -71,15 +71,17 @@ impl PostgresStore {
     /// When the database cannot be reached, or is not one that this version works with.
     pub async fn open(options: Options) -> Result<Self, OpenError> {
         let name = options.name();
-        let place = match options.mode {
-            Mode::Inline => Place::Inline(Inline::new().map_err(OpenError::Runtime)?),
-            Mode::Tasks => Place::Tasks(Handle::try_current().map_err(|_| OpenError::NoRuntime(name.clone()))?),
+        let kept = options.kept();
+        let place = match (options.mode, &kept) {
+            (Mode::Inline, Some(kept)) => Place::Inline(kept.inline()),
+            (Mode::Inline, None) => Place::Inline(Arc::new(Inline::new().map_err(OpenError::Runtime)?)),
+            (Mode::Tasks, _) => Place::Tasks(Handle::try_current().map_err(|_| OpenError::NoRuntime(name.clone()))?),
         };
         let shared = Arc::new(Shared::new(name, options.clock, Payloads::new(options.codec)));
         let listening = options.listen.unwrap_or_else(|| options.config.clone());
         let named = options.statements == Statements::Named;
         let core = Arc::new(Core {
-            pool: Pool::new(options.config, options.connections, named, options.hook),
+            pool: Pool::new(options.config, options.connections, named, options.hook, kept),
             post: (options.mode == Mode::Tasks).then(Post::default),
             shared,
         });

@@ -534,7 +534,7 @@ impl Engine {
     }
 
     /// Waits until a run has ended, and tells how. The end of a run that this process executes is noticed at once,
-    /// another one's within a second.
+    /// another one's within a second, or a sixtieth of the time that was waited.
     ///
     /// # Errors
     /// When there is no such run, or the database does not answer.
@@ -552,10 +552,9 @@ impl Engine {
                 ending = ended => return Ok(ending.into_result()),
                 () = self.shell.runtime.sleep(pause).fuse() => {}
             }
-            // Other processes' ends are only seen. After hours nobody minds a minute.
+            // What other processes end is only looked for: after hours nobody minds a minute.
             waited += pause;
-            let most = (waited / 60).clamp(Duration::from_secs(1), Duration::from_secs(60));
-            pause = (pause * 2).min(most);
+            pause = (pause * 2).min((waited / 60).clamp(Duration::from_secs(1), Duration::from_secs(60)));
         }
     }
 

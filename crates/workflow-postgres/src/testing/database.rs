@@ -1,7 +1,7 @@
 //! A database for one test.
 
 use std::collections::BTreeMap;
-use std::sync::{Mutex, OnceLock, PoisonError};
+use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 
 use tokio::runtime::{Builder, Runtime};
 use tokio_postgres::config::Host;
@@ -9,6 +9,7 @@ use tokio_postgres::{Client, Config, NoTls};
 
 use super::server::shared;
 use crate::Options;
+use crate::inline::Kept;
 
 /// Two test processes do not use one database: who has one holds a lock of this kind on its number.
 const LOCK: i32 = 0x6c75;
@@ -56,10 +57,19 @@ impl Database {
     /// How a store opens it.
     ///
     /// # Panics
-    /// Never: its address is one.
+    /// When no runtime can be made.
     #[must_use]
     pub fn options(&self) -> Options {
-        Options::new(&self.address()).expect("it is an address")
+        let mut options = Options::new(&self.address()).expect("it is an address");
+        options.kept = Some(self.left_over());
+        options
+    }
+
+    fn left_over(&self) -> Arc<Kept> {
+        let mut all = lock(&LEFT);
+        let kept = all.entry(self.name.clone());
+        kept.or_insert_with(|| Kept::new().expect("a runtime can be made"))
+            .clone()
     }
 
     /// Its address, as programs take it.
@@ -124,6 +134,9 @@ static KEPT: Mutex<BTreeMap<&'static str, Vec<String>>> = Mutex::new(BTreeMap::n
 
 /// A connection to each database that was used.
 static LINES: Mutex<BTreeMap<String, Client>> = Mutex::new(BTreeMap::new());
+
+/// What closed stores have left for those after them, by the database.
+static LEFT: Mutex<BTreeMap<String, Arc<Kept>>> = Mutex::new(BTreeMap::new());
 
 fn lock<T>(mutex: &Mutex<T>) -> std::sync::MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)

@@ -3,6 +3,7 @@
 use std::fs::File;
 use std::hash::{DefaultHasher, Hash, Hasher};
 use std::io;
+use std::os::unix::fs::MetadataExt;
 use std::os::unix::process::CommandExt;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
@@ -14,6 +15,10 @@ use super::{Binaries, Cluster};
 
 const ADVICE: &str = "these tests need a PostgreSQL server: `cargo xtask test` installs one on Debian for root; \
      elsewhere install the package `postgresql` (no server needs to run), or name a database in LUMINA_TEST_DATABASE_URL";
+
+/// The variable in which whoever runs the tests names the server's folder. It holds `users.lock` in it from the first
+/// test to the last.
+const HOME: &str = "LUMINA_TEST_SERVER_HOME";
 
 /// How the shared server is reached.
 pub(super) fn shared() -> &'static Config {
@@ -33,9 +38,7 @@ pub(super) fn shared() -> &'static Config {
 /// starts or stops it, `users.lock` is shared by all test processes while they live.
 fn private() -> io::Result<Config> {
     let home = home();
-    std::fs::create_dir_all(&home)?;
-    let starting = File::create(home.join("start.lock"))?;
-    starting.lock()?;
+    let _starting = lock(&home)?;
     stay(&home)?;
     let folder = home.join("server");
     let mut config = Config::new();
@@ -46,8 +49,27 @@ fn private() -> io::Result<Config> {
     Ok(config)
 }
 
-/// In memory where the system has such files: no test here is about the disk.
+/// The lock that whoever starts or stops the server holds. It may have gone with everything else while it was waited
+/// for.
+fn lock(home: &Path) -> io::Result<File> {
+    let path = home.join("start.lock");
+    loop {
+        std::fs::create_dir_all(home)?;
+        let Ok(file) = File::create(&path) else { continue };
+        file.lock()?;
+        let held = file.metadata()?.ino();
+        if std::fs::metadata(&path).is_ok_and(|there| there.ino() == held) {
+            return Ok(file);
+        }
+    }
+}
+
+/// Where whoever runs the tests wants it. Otherwise in memory where the system has such files: no test here is about
+/// the disk.
 fn home() -> PathBuf {
+    if let Some(home) = std::env::var_os(HOME) {
+        return home.into();
+    }
     let mut hasher = DefaultHasher::new();
     env!("CARGO_MANIFEST_DIR").hash(&mut hasher);
     let name = format!("lumina-postgres-{:08x}", hasher.finish() & 0xffff_ffff);
@@ -87,22 +109,22 @@ fn start(home: &Path, folder: &Path) -> io::Result<()> {
     supervise(home, folder)
 }
 
-/// Stops the server and removes its files when no test process has lived for some seconds.
+/// Stops the server and removes all that there is of it when no test process has lived for some seconds.
 fn supervise(home: &Path, folder: &Path) -> io::Result<()> {
+    let seconds = if std::env::var_os(HOME).is_some() { "1" } else { "12" };
     const SCRIPT: &str = r#"
         exec 3>&- 4>&- 5>&- 6>&- 7>&- 8>&- 9>&-
         cd / && idle=0
-        while [ $idle -lt 4 ]; do
-            sleep 3
+        while [ -d "$1" ]; do
+            sleep 1
             if flock -n -x "$1/users.lock" true; then idle=$((idle + 1)); else idle=0; fi
-            [ -f "$2/data/postmaster.pid" ] || exit 0
-        done
-        exec flock "$1/start.lock" flock -n -x "$1/users.lock" sh -c '
-            pid=$(head -n 1 "$1/data/postmaster.pid") && kill -QUIT "$pid"
-            while kill -0 "$pid" 2>/dev/null; do sleep 0.1; done
-            rm -rf "$1"' sh "$2""#;
+            [ $idle -ge "$3" ] && flock "$1/start.lock" flock -n -x "$1/users.lock" sh -c '
+                pid=$(head -n 1 "$2/data/postmaster.pid") && kill -QUIT "$pid" &&
+                    while kill -0 "$pid"; do sleep 0.1; done
+                rm -rf "$1"' sh "$1" "$2"
+        done"#;
     let mut command = Command::new("sh");
-    command.args(["-c", SCRIPT, "sh"]).args([home, folder]);
+    command.args(["-c", SCRIPT, "sh"]).args([home, folder]).arg(seconds);
     command
         .process_group(0)
         .stdin(Stdio::null())

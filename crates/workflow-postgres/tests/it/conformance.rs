@@ -1,5 +1,5 @@
-//! The suites that every store must pass: the trait's in both modes, the engine's inline; and the trait's once more
-//! with payloads encrypted and statements without names, as through a pooler by transaction.
+//! The suites that every store must pass: the trait's in both modes, inline with payloads encrypted and statements
+//! without names, as through a pooler by transaction; the engine's inline.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -36,18 +36,18 @@ pub fn moment() -> Timestamp {
 }
 
 impl PostgresBackend {
-    pub fn new(mode: Mode) -> Self {
-        Self::standing(|options| options.mode(mode))
+    pub fn in_tasks() -> Self {
+        Self::standing(|options| options.mode(Mode::Tasks))
     }
 
-    /// As through a pooler by transaction, and with every payload encrypted.
+    /// Inline, as through a pooler by transaction, and with every payload encrypted.
     pub fn veiled() -> Self {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("lumina.keys");
         std::fs::write(&path, KEY).unwrap();
         std::fs::set_permissions(&path, std::os::unix::fs::PermissionsExt::from_mode(0o600)).unwrap();
         let codec = Arc::new(AesGcmCodec::open(&path).unwrap());
-        Self::standing(|options| options.statements(Statements::Unnamed).codec(codec))
+        Self::standing(|options| options.mode(Mode::Inline).statements(Statements::Unnamed).codec(codec))
     }
 
     /// On a clock that stands still.
@@ -151,15 +151,7 @@ async fn put(tx: &Tx<'_>, cell: &str, value: &str) -> Result<Payload, AttachErro
 }
 
 mod tasks {
-    lumina_workflow::conformance_suite!(crate::conformance::PostgresBackend::new(
-        lumina_workflow_postgres::Mode::Tasks
-    ));
-}
-
-mod inline {
-    lumina_workflow::conformance_suite!(crate::conformance::PostgresBackend::new(
-        lumina_workflow_postgres::Mode::Inline
-    ));
+    lumina_workflow::conformance_suite!(crate::conformance::PostgresBackend::in_tasks());
 }
 
 mod veiled {
