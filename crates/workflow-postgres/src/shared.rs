@@ -20,6 +20,8 @@ pub(crate) struct Shared {
     told: AtomicI64,
     /// Somebody has claimed and not yet asked what is due next, so every timer is a hint.
     pub unasked: AtomicBool,
+    /// The last claim found nothing.
+    pub vain: AtomicBool,
 }
 
 impl Shared {
@@ -32,6 +34,7 @@ impl Shared {
             rank: AtomicI64::new(i64::MIN),
             told: AtomicI64::new(i64::MAX),
             unasked: AtomicBool::new(false),
+            vain: AtomicBool::new(false),
         }
     }
 

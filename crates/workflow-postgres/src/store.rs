@@ -258,6 +258,25 @@ async fn commit_part(core: &Core, batch: &Arc<[Member]>, part: Range<usize>) -> 
     .await
 }
 
+/// Who has just found nothing first asks whether there may be something now: an idle process is one question at a time.
+async fn claim_from(core: &Core, claim: Claim) -> Result<Vec<Claimed>, StoreError> {
+    let vain = &core.shared.vain;
+    if vain.load(Ordering::SeqCst) && !claim.takeover {
+        let now = core.shared.clock.as_ref().map(|clock| clock.now().as_microsecond());
+        if !core.ask(move |db| read::due::is_anything_due(db, now).boxed()).await? {
+            return Ok(Vec::new());
+        }
+    }
+    let claim = Arc::new(claim);
+    let claiming = core.transact(Lane::Queue, move |group| {
+        let claim = claim.clone();
+        async move { Ok((claim::claim(group, &claim).await?, true)) }.boxed()
+    });
+    let claimed = claiming.await?;
+    vain.store(claimed.is_empty(), Ordering::SeqCst);
+    Ok(claimed)
+}
+
 /// First those that nobody is writing to, so that no lease hangs on how long an attachment takes; then, when they have
 /// been waited for, the others.
 async fn renew(core: &Core, held: Vec<Lease>, lease: Duration) -> Result<Vec<RunId>, StoreError> {
@@ -286,15 +305,7 @@ impl Store for PostgresStore {
         Box::pin(async move {
             let core = self.inner.core.clone();
             core.shared.unasked.store(true, Ordering::SeqCst);
-            let claim = Arc::new(claim);
-            let claiming = async move {
-                core.transact(Lane::Queue, move |group| {
-                    let claim = claim.clone();
-                    async move { Ok((claim::claim(group, &claim).await?, true)) }.boxed()
-                })
-                .await
-            };
-            self.inner.run(claiming).await?
+            self.inner.run(async move { claim_from(&core, claim).await }).await?
         })
     }
 

@@ -19,9 +19,10 @@ use crate::shared::Shared;
 /// in the middle of one does not keep its runs from others. In the server's words.
 pub(crate) const IDLE_LIMIT: &str = "10s";
 
-/// It goes for this transaction alone: the connection may be somebody else's in the next one.
-const BEGIN: &str =
-    "BEGIN ISOLATION LEVEL READ COMMITTED READ WRITE; SET LOCAL idle_in_transaction_session_timeout = '10s'";
+/// It goes for this transaction alone: the connection may be somebody else's in the next one. A plan is made once for a
+/// statement that has a name: every one of ours goes by an index, whatever its parameters are.
+const BEGIN: &str = "BEGIN ISOLATION LEVEL READ COMMITTED READ WRITE; \
+     SET LOCAL idle_in_transaction_session_timeout = '10s'; SET LOCAL plan_cache_mode = force_generic_plan";
 
 /// A call that takes longer has no connection any more, whatever it looks like.
 const PATIENCE: Duration = Duration::from_secs(30);

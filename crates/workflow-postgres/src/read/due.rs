@@ -1,8 +1,9 @@
 //! When the next claim is worth it.
 
+use futures_util::future::join;
 use jiff::Timestamp;
 
-use crate::column::{optional_time, time};
+use crate::column::{flag, int, optional_time, time};
 use crate::fault::Fault;
 use crate::param::params;
 use crate::session::Session;
@@ -26,6 +27,17 @@ const SQL: &str = "WITH RECURSIVE p(priority, wake_at) AS (\
 
 pub(crate) async fn next_due(db: &Session, now: Option<i64>) -> Result<Option<Timestamp>, Fault> {
     optional_time(&db.one(SQL, params![now]).await?, 0)
+}
+
+/// Whether a claim may find something. What is held is worth a look when limits have changed, what is blocked when
+/// definitions have.
+pub(crate) async fn is_anything_due(db: &Session, now: Option<i64>) -> Result<bool, Fault> {
+    const OTHERS: &str = "SELECT EXISTS (SELECT 1 FROM lumina.workflow_run WHERE blocked IS NOT NULL) \
+         OR EXISTS (SELECT 1 FROM lumina.workflow_flow WHERE held > 0), lumina.now_micros()";
+    let (due, others) = join(next_due(db, now), db.one(OTHERS, &[])).await;
+    let (due, others) = (due?, others?);
+    let now = now.map_or_else(|| int(&others, 1), Ok)?;
+    Ok(flag(&others, 0)? || due.is_some_and(|due| due.as_microsecond() <= now))
 }
 
 /// The database's clock.
