@@ -158,4 +158,18 @@ mod tests {
             assert_eq!(decide(named, found, can_install), expected);
         }
     }
+
+    /// While the tests run the lock is held, so that nobody stops the server; afterwards nothing is left.
+    #[test]
+    fn a_home_is_kept_and_goes() {
+        let home = Home::make().unwrap();
+        let (name, folder) = home.variable();
+        let folder = folder.to_owned();
+        let other = File::open(folder.join("users.lock")).unwrap();
+        assert_eq!(name, "LUMINA_TEST_SERVER_HOME");
+        assert!(other.try_lock().is_err());
+        drop(home);
+        assert!(other.try_lock().is_ok());
+        assert!(!folder.exists());
+    }
 }
