@@ -23,14 +23,19 @@ pub fn anonymous_mib() -> Result<f64> {
     Ok(kib / 1024.0)
 }
 
-/// The time that this process's threads have had a processor.
+/// The time for which those of this process's threads have had a processor whose names count.
 ///
 /// # Errors
 /// Where there is no `/proc`.
-pub fn processor_time() -> Result<Duration> {
+pub fn processor_time(counts: impl Fn(&str) -> bool) -> Result<Duration> {
     let mut nanos = 0;
     for thread in fs::read_dir("/proc/self/task").context("threads are read from /proc, on Linux")? {
-        let told = fs::read_to_string(thread?.path().join("schedstat"))?;
+        let thread = thread?.path();
+        let name = fs::read_to_string(thread.join("comm"))?;
+        if !counts(name.trim_end()) {
+            continue;
+        }
+        let told = fs::read_to_string(thread.join("schedstat"))?;
         let used = told.split_whitespace().next().context("schedstat is empty")?;
         nanos += used.parse::<u64>()?;
     }

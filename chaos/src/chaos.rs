@@ -7,7 +7,8 @@ use jiff::tz::TimeZone;
 
 use crate::clock::{self, monotonic, now};
 use crate::dice::Dice;
-use crate::moods::{self, INVALID_ADDRESSES, RATE_LIMITED, RATE_LIMITED_BURSTS, RATE_LIMITED_SECONDS};
+use crate::feed::Feeders;
+use crate::moods::{self, INVALID_ADDRESSES, RATE_LIMITED, RATE_LIMITED_PERCENT, RATE_LIMITED_SECONDS};
 use crate::scene::Kills;
 use crate::stage::Stage;
 
@@ -15,14 +16,17 @@ use crate::stage::Stage;
 const AIM: Duration = Duration::from_secs(4);
 const LOOK: Duration = Duration::from_millis(250);
 
+/// No more people come while so many lookups are open: on a slow machine, too, all of them are to come to rest in time.
+const ENOUGH_OPEN: u64 = 250;
+
 /// From this part of the time on, in per cent, moods that have not come are called for.
 const CALL_FROM: u32 = 50;
 const CALL_EVERY: Duration = Duration::from_secs(2);
 
 /// One part of the run.
-#[derive(Debug)]
 pub struct Chaos<'s> {
     stage: &'s mut Stage,
+    feeders: &'s Feeders,
     kills: Kills,
     dice: Dice,
     ends: Instant,
@@ -35,11 +39,12 @@ pub struct Chaos<'s> {
 
 impl<'s> Chaos<'s> {
     /// That lasts so long.
-    pub fn new(stage: &'s mut Stage, kills: &Kills, dice: Dice, length: Duration, minds_moods: bool) -> Self {
+    pub fn new(stage: &'s mut Stage, feeders: &'s Feeders, dice: Dice, length: Duration, minds_moods: bool) -> Self {
         let begins = monotonic();
         Self {
+            kills: stage.scene.kills.clone(),
             stage,
-            kills: kills.clone(),
+            feeders,
             dice,
             ends: begins + length,
             calls_from: begins + length * CALL_FROM / 100,
@@ -90,7 +95,7 @@ impl<'s> Chaos<'s> {
         let mut held = None;
         while held.is_none() && began.elapsed() < AIM && monotonic() < self.ends {
             held = self.stage.sandbox.wait_until_held(LOOK)?;
-            self.mind_moods()?;
+            self.mind()?;
         }
         self.stage.kill_server(held.is_some())?;
         if self.dice.chance(50) {
@@ -99,14 +104,20 @@ impl<'s> Chaos<'s> {
         self.stage.sandbox.release()
     }
 
-    /// Lets time pass, and minds the moods meanwhile.
+    /// Lets time pass, and minds what there is to be minded.
     fn wait(&mut self, span: Duration) -> Result<()> {
         let began = monotonic();
         while began.elapsed() < span && monotonic() < self.ends {
-            self.mind_moods()?;
+            self.mind()?;
             clock::pass(LOOK.min(span.saturating_sub(began.elapsed())));
         }
         Ok(())
+    }
+
+    /// What there is to be minded while time passes.
+    fn mind(&mut self) -> Result<()> {
+        self.feeders.hold_back(self.stage.count_open() > ENOUGH_OPEN);
+        self.mind_moods()
     }
 
     /// Limits are hit late in a minute; and what has not come late in the run is called for.
@@ -129,8 +140,8 @@ impl<'s> Chaos<'s> {
             return Ok(());
         }
         self.is_rate_limited = is_limited;
-        let (sandbox, bursts) = (&self.stage.sandbox, if is_limited { RATE_LIMITED_BURSTS } else { 0 });
-        sandbox.set_moods(&moods::call_for(&[RATE_LIMITED], bursts))?;
+        let (sandbox, percent) = (&self.stage.sandbox, if is_limited { RATE_LIMITED_PERCENT } else { 0 });
+        sandbox.set_moods(&moods::share(RATE_LIMITED, percent))?;
         if is_limited { Ok(()) } else { sandbox.end_burst() }
     }
 
@@ -138,6 +149,6 @@ impl<'s> Chaos<'s> {
     fn call_for_missing(&self) -> Result<()> {
         let mut missing = moods::missing(&self.stage.sandbox.occurred()?);
         missing.retain(|name| ![RATE_LIMITED, INVALID_ADDRESSES].contains(name));
-        self.stage.sandbox.set_moods(&moods::call_for(&missing, 1))
+        self.stage.sandbox.set_moods(&moods::call_for(&missing))
     }
 }

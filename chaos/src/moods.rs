@@ -49,10 +49,12 @@ pub const MOODS: &[(&str, u32)] = &[
 /// The mood that says 429. Without a Retry-After it closes the calendar minute, so that in a run of a minute it would
 /// stop everything; really, too, limits are hit late in a minute.
 pub const RATE_LIMITED: &str = "rate_limited_burst";
-/// How many bursts of it.
-pub const RATE_LIMITED_BURSTS: u32 = 2;
+
 /// The seconds of a minute in which it comes.
 pub const RATE_LIMITED_SECONDS: Range<i8> = 50..56;
+
+/// How often it comes in them.
+pub const RATE_LIMITED_PERCENT: u32 = 12;
 
 /// Addresses that begin with `invalid-` are refused, and their batch with them. A switch and no share.
 pub const INVALID_ADDRESSES: &str = "invalid_addresses";
@@ -92,10 +94,16 @@ impl Moods {
     }
 }
 
-/// Has each of these come at its next chances, so many of them, as `PUT /sandbox/moods` takes it.
+/// A change of a mood's share, as `PUT /sandbox/moods` takes it.
 #[must_use]
-pub fn call_for(names: &[&str], chances: u32) -> Value {
-    let next: BTreeMap<&str, u32> = names.iter().map(|name| (*name, chances)).collect();
+pub fn share(name: &str, percent: u32) -> Value {
+    json!({ name: percent })
+}
+
+/// Has each of these come at its next chance, as `PUT /sandbox/moods` takes it.
+#[must_use]
+pub fn call_for(names: &[&str]) -> Value {
+    let next: BTreeMap<&str, u32> = names.iter().map(|name| (*name, 1)).collect();
     json!({ "next": next })
 }
 

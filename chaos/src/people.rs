@@ -9,10 +9,12 @@ use crate::world::Subscriber;
 pub const FORGED_NAME: &str = "Forged";
 
 /// What the addresses begin with that the sandbox refuses.
-const REFUSED: &str = "invalid-";
+const REFUSED_BEGINNING: &str = "invalid-";
 
-/// Of a hundred people, so many have an address that the provider refuses, and so many one that is not personal.
-const REFUSED_PERCENT: u64 = 2;
+/// Of a thousand people, so many have an address that the provider refuses: each divides its batch down to itself.
+const REFUSED: u64 = 12;
+
+/// So many of a hundred have an address that is not personal.
 const CORPORATE_PERCENT: u64 = 8;
 
 /// Where people have personal addresses.
@@ -21,7 +23,7 @@ const PERSONAL: &[&str] = &["gmail.com", "yahoo.com", "outlook.com", "gmx.de", "
 /// Whether the provider refuses this address.
 #[must_use]
 pub fn is_refused(email: &str) -> bool {
-    email.starts_with(REFUSED)
+    email.starts_with(REFUSED_BEGINNING)
 }
 
 /// Everybody there can be, one after the other.
@@ -40,7 +42,11 @@ impl People {
                 personal: false,
             };
         }
-        let refused = if dice.chance(REFUSED_PERCENT) { REFUSED } else { "" };
+        let refused = if dice.roll(1_000) < REFUSED {
+            REFUSED_BEGINNING
+        } else {
+            ""
+        };
         Subscriber {
             email: format!("{refused}chaos{number}@{}", dice.choose(PERSONAL)),
             personal: true,

@@ -42,7 +42,7 @@ pub fn play(arguments: &Arguments) -> Result<(World, Fed)> {
     let mut feeders = Feeders::prepare(&place, &scene.feeding, &dice, &diary)?;
     feeders.begin(&dice);
     let minds_moods = arguments.play == Play::Chaos;
-    Chaos::new(&mut stage, &scene.kills, dice.of("chaos"), length, minds_moods).run()?;
+    Chaos::new(&mut stage, &feeders, dice.of("chaos"), length, minds_moods).run()?;
     let fed = settle(&mut stage, &scene, feeders, &diary)?;
     let world = World {
         rules: rules_of(&scene, &stage)?,

@@ -21,7 +21,8 @@ const BUDGET_PAUSE: &str = "budget";
 #[derive(Debug)]
 pub struct Stage {
     place: Place,
-    scene: Scene,
+    /// What it is set to.
+    pub scene: Scene,
     diary: Arc<Diary>,
     /// The sandbox.
     pub sandbox: Sandbox,
@@ -146,10 +147,18 @@ impl Stage {
     }
 
     fn is_out_of_budget(&self) -> bool {
-        let database = Database::open(&self.place.path("lumina.db"));
-        database
-            .and_then(|database| database.is_paused_for(BUDGET_PAUSE))
-            .unwrap_or(false)
+        let is_paused = self.look(|database| database.is_paused_for(BUDGET_PAUSE));
+        is_paused.unwrap_or(false)
+    }
+
+    /// How many lookups have not ended; none where there is no database yet.
+    #[must_use]
+    pub fn count_open(&self) -> u64 {
+        self.look(Database::count_open).unwrap_or_default()
+    }
+
+    fn look<T>(&self, look: impl FnOnce(&Database) -> rusqlite::Result<T>) -> rusqlite::Result<T> {
+        look(&Database::open(&self.place.path("lumina.db"))?)
     }
 
     /// The last budget from the next life on, whether the others were used up or not.
@@ -163,10 +172,9 @@ impl Stage {
     /// When one of them cannot be read.
     pub fn find_unrest(&mut self) -> Result<Vec<String>> {
         self.watch();
-        let database = Database::open(&self.place.path("lumina.db"));
-        let mut unrest = database
-            .and_then(|database| database.find_unrest())
-            .context("the database")?;
+        let mut unrest = self
+            .look(Database::find_unrest)
+            .context("the database cannot be read")?;
         let totals = self.sandbox.totals()?;
         let count = |name: &str| totals[name].as_u64().unwrap_or_default();
         let running = count("batchCount").saturating_sub(count("batchesEnded"));

@@ -21,12 +21,14 @@ mod database;
 mod error;
 mod import;
 mod key;
+mod rows;
 mod run;
 
 pub use address::{Address, addresses};
 pub use commit::{Latency, event_floor};
 pub use error::FloorError;
 pub use import::{ROWS_PER_COMMIT, import_floor};
+pub use rows::rows_floor;
 pub use run::{IN_FLIGHT, TRANSITIONS_PER_COMMIT, run_floor};
 
 use std::time::Instant;

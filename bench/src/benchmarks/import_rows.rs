@@ -4,13 +4,10 @@ use std::fmt::Write as _;
 use std::num::NonZeroU32;
 use std::path::Path;
 use std::sync::Arc;
-use std::time::Duration;
 
 use anyhow::{Result, ensure};
 use lumina::app::{App, Parts, ProviderParts};
 use lumina::importing::{ImportOptions, import, preview};
-use lumina::records::Budgets;
-use lumina::workflows::PipelineSettings;
 use lumina_enrichment::email::Classifier;
 use lumina_enrichment::icp::IcpProfile;
 use lumina_fullenrich::{BoxFuture, Transport, TransportError};
@@ -20,6 +17,7 @@ use lumina_workflow_sqlite::{Mode, Role};
 use crate::bench::Bench;
 use crate::figure::Figure;
 use crate::measure::{on_runtime, stopwatch};
+use crate::pipeline::pipeline_settings;
 use crate::registry::Benchmark;
 
 /// The import's speed.
@@ -89,25 +87,7 @@ fn parts(database: &Path) -> Parts {
             calls_per_minute: NonZeroU32::MIN,
             callback: None,
         },
-        settings: PipelineSettings {
-            deadline: Duration::from_secs(86_400),
-            linger: Duration::from_secs(2),
-            reconcile_window: Duration::from_secs(7_200),
-            max_in_flight: 3,
-            poll_without_webhook: Duration::from_secs(300),
-            poll_first: Duration::from_secs(600),
-            poll_every: Duration::from_secs(900),
-            budgets: Budgets::default(),
-            retry_first: Duration::from_secs(5),
-            retry_unreachable: Duration::from_secs(60),
-            probe_every: Duration::from_secs(900),
-            late_poll: Duration::from_secs(3_600),
-            refresh_after: Duration::from_secs(90 * 86_400),
-            sweep_every: Duration::from_secs(3_600),
-            batch_every: Duration::from_secs(3_600),
-            raw_kept: Duration::from_secs(30 * 24 * 3_600),
-            runs_kept: Duration::from_secs(30 * 24 * 3_600),
-        },
+        settings: pipeline_settings(),
         profile: IcpProfile::default(),
         classifier: Classifier::new(),
         people: None,

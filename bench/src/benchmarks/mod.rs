@@ -6,6 +6,7 @@ mod floor_commit;
 mod floor_import;
 mod floor_run;
 mod import_rows;
+mod pipeline;
 mod workflow_parked;
 mod workflow_resume;
 mod workflow_sequential;
@@ -26,6 +27,8 @@ pub const ALL: &[Benchmark] = &[
     claim_cost::BENCHMARK,
     import_rows::BENCHMARK,
     fleet_throughput::BENCHMARK,
+    pipeline::WITHOUT_EVENTS,
+    pipeline::BENCHMARK,
 ];
 
 /// Those that take so long that they run only when they are named.

@@ -12,7 +12,7 @@ use crate::http::{Answer, Request};
 use crate::world::Subscriber;
 
 /// How many people a file brings.
-const SIZES: std::ops::Range<u64> = 3..60;
+const SIZES: std::ops::Range<u64> = 3..50;
 
 /// Of a hundred files, so many are uploaded.
 const UPLOADED_PERCENT: u64 = 60;

@@ -35,6 +35,8 @@ struct Shared {
     accepted: Mutex<Vec<Subscriber>>,
     /// No more new ones.
     is_over: AtomicBool,
+    /// No new ones for now.
+    is_enough: AtomicBool,
     sent_again: AtomicU64,
     duplicates: AtomicU64,
     files: AtomicU64,
@@ -57,6 +59,9 @@ pub struct Fed {
 /// Between two tries to hand in what nobody took.
 const AGAIN: std::ops::Range<u64> = 30..200;
 
+/// Between two looks at whether it is still enough.
+const WHILE_ENOUGH: Duration = Duration::from_millis(50);
+
 /// So often it is tried when no new ones are sent any more.
 const LAST_TRIES: u32 = 100;
 
@@ -72,6 +77,7 @@ impl Feeders {
             people: People::default(),
             accepted: Mutex::default(),
             is_over: AtomicBool::new(false),
+            is_enough: AtomicBool::new(false),
             sent_again: AtomicU64::new(0),
             duplicates: AtomicU64::new(0),
             files: AtomicU64::new(0),
@@ -96,6 +102,11 @@ impl Feeders {
         let (shared, dice) = (self.shared.clone(), dice.of("files"));
         self.threads
             .push(std::thread::spawn(move || files::send_on(&shared, dice)));
+    }
+
+    /// Lets them go on, or hold back for now.
+    pub fn hold_back(&self, is_enough: bool) {
+        self.shared.is_enough.store(is_enough, Ordering::SeqCst);
     }
 
     /// Lets them hand in what they have in hand, and ends them.
@@ -150,8 +161,11 @@ impl Shared {
         self.lock().extend(people);
     }
 
-    /// Lets time pass, not longer than there is anything to do.
+    /// Lets time pass, and more while there is enough; not longer than there is anything to do.
     fn pause(&self, span: Duration) {
         clock::until_within(span, || self.is_over().then_some(()));
+        while self.is_enough.load(Ordering::SeqCst) && !self.is_over() {
+            clock::pass(WHILE_ENOUGH);
+        }
     }
 }

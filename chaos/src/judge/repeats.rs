@@ -1,4 +1,4 @@
-//! Sending again: once, and only what nobody knows the outcome of, after a full window.
+//! Sending again: once, and only what nobody knows the outcome of, after a full window, when all that was out has ended.
 
 use std::collections::BTreeMap;
 
@@ -61,7 +61,25 @@ pub(super) fn excuse(world: &World, first: &Batch, second: &Batch) -> Result<(),
     if between < world.rules.window {
         return Err(format!("after {between:#}, and the window is {:#}", world.rules.window));
     }
+    if let Some(out) = find_out(world, first, second) {
+        return Err(format!("{} was sent before it and was still out", out.enrichment_id));
+    }
     check_record(world, run, attempt)
+}
+
+/// A batch that was out when the first was sent and had not ended when the second was: while the provider may still
+/// look it up, it may not have come to the first one either. One that nobody knew of counts as ended after its window.
+fn find_out<'w>(world: &'w World, first: &Batch, second: &Batch) -> Option<&'w Batch> {
+    let ends = world.records.ends();
+    let has_ended = |batch: &Batch| {
+        let id = batch.enrichment_id.as_str();
+        let window_ends = batch.accepted_at + world.rules.window;
+        let was_known = world.records.known_since(id).is_some_and(|since| since <= window_ends);
+        let is_answered = ends.get(id).is_some_and(|end| *end <= second.accepted_at);
+        is_answered || (!was_known && window_ends <= second.accepted_at)
+    };
+    let mut batches = world.ledger.batches.iter();
+    batches.find(|batch| batch.accepted_at < first.accepted_at && !has_ended(batch))
 }
 
 /// Whether Lumina could not know the outcome: its answer was none, or the process was killed around it.

@@ -14,7 +14,8 @@ pub enum Invariant {
     Leads,
     /// No address is charged twice, except after an unknown outcome and a full window.
     ChargedOnce,
-    /// Nothing is sent again, except once after an unknown outcome and a full window.
+    /// Nothing is sent again, except once after an unknown outcome and a full window, when all that was out before it
+    /// has ended.
     SentOnce,
     /// Every genuine callback that was taken is stored, and no other.
     Callbacks,

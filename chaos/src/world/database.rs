@@ -36,6 +36,15 @@ impl Database {
         find.exists([reason])
     }
 
+    /// How many lookups have not ended.
+    ///
+    /// # Errors
+    /// When the database cannot be read.
+    pub fn count_open(&self) -> Read<u64> {
+        let sql = "SELECT count(*) FROM enrichment_job WHERE status IN ('pending', 'submitted')";
+        self.0.query_row(sql, [], |row| row.get(0))
+    }
+
     /// What is not at rest, in words: nothing when everything is.
     ///
     /// # Errors

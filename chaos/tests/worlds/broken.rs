@@ -177,6 +177,19 @@ const CASES: &[(Invariant, Case)] = &[
     ),
     (
         SentOnce,
+        Case::new(
+            "something was sent again while what was sent before it was still out",
+            |world| {
+                let e4 = batch("e4", 9.5, Answered::Ok, vec![item(ANNA, "r4", 1, 0)]);
+                add_accepted(world, e4, "r4");
+                let answer = world.records.answers.last_mut().expect("it was added just now");
+                answer.received_at = at(13.5);
+                world.rules.max_in_flight = 3;
+            },
+        ),
+    ),
+    (
+        SentOnce,
         Case::new("the record says that it was sent again too soon", |world| {
             world.records.posts[2].posted_at = Some(at(11.0));
             world.rules.max_in_flight = 2;

@@ -117,8 +117,8 @@ const CASES: &[Case] = &[
         },
     ),
     Case::new("a place is free at the deadline", |world| {
-        world.records.answers.remove(0);
-        world.ledger.deliveries.remove(0);
+        world.records.answers[0].received_at = at(8.0);
+        world.ledger.deliveries[0].at = at(8.1);
         world
             .ledger
             .batches

@@ -6,6 +6,7 @@
 //! them. Keep the raw body beside what was read from it.
 
 mod company;
+mod head;
 pub(crate) mod lenient;
 mod person;
 
@@ -14,9 +15,9 @@ use std::fmt;
 
 use bytes::Bytes;
 use serde::Deserialize;
-use serde_json::value::RawValue;
 
 pub use company::{Company, CompanyLocations, Headcount, Industry, Place};
+pub use head::{RecordHead, ResultHead};
 pub use person::{Employment, Employments, JobFunction, Location, Profile, SocialProfile, SocialProfiles};
 
 use crate::EnrichmentId;
@@ -242,7 +243,5 @@ fn status<'de, D: serde::Deserializer<'de>>(deserializer: D) -> Result<Option<Ba
 }
 
 fn found_profile<'de, D: serde::Deserializer<'de>>(deserializer: D) -> Result<Option<Box<Profile>>, D::Error> {
-    let raw = <&RawValue>::deserialize(deserializer)?;
-    let is_found = lenient::is_object(raw) && lenient::has_content(raw);
-    Ok(is_found.then(|| lenient::value(raw).unwrap_or_default()))
+    Ok(lenient::object_with_content(deserializer)?.map(Box::new))
 }

@@ -19,13 +19,14 @@ struct Attached(Box<Writes>);
 /// Makes an attachment: writes of the application that become durable together with a change
 /// of a run, or not at all.
 ///
-/// The code runs on the writer's connection, inside its transaction, under a savepoint: when
-/// it answers an error, or panics, its writes are taken back, the change is refused with
-/// [`Refusal::Attachment`], and the rest of the group goes on. It holds up every other write
-/// meanwhile, so it should take milliseconds, and it must neither begin nor end a transaction
-/// nor call the store. It does not run when its change was applied before or changes nothing (a known
+/// The code runs on the writer's connection, inside its transaction: when it answers an error,
+/// or panics, its writes are taken back, the change is refused with [`Refusal::Attachment`], and
+/// the rest of the group goes on. It holds up every other write meanwhile, so it should take
+/// milliseconds, and it must neither begin nor end a transaction, nor change the schema, nor call
+/// the store. It does not run when its change was applied before or changes nothing (a known
 /// event, a run that exists, a command without effect). It may run more than once, after a
-/// transaction was rolled back, so it should be a function of the database alone.
+/// transaction was rolled back, so it should be a function of the database alone. An error that comes
+/// after writes makes the whole group begin anew; one that comes before them costs nothing.
 ///
 /// ```
 /// use lumina_workflow::Payload;

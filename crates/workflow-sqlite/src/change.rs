@@ -22,7 +22,7 @@ pub(crate) use key::read as keys_of;
 pub(crate) use start::start;
 
 /// Applies one change. Guards come first, so that a refusal without an attachment has written
-/// nothing; with one, the caller's savepoint takes it back.
+/// nothing; with one, the caller takes it back.
 pub(crate) fn apply(group: &Group<'_>, change: &Change, attach: Option<&Attachment>) -> Result<MemberResult, Fault> {
     match change {
         Change::Nothing { id } => nothing::apply(group, *id, attach),

@@ -3,7 +3,9 @@
 use std::cell::{Cell, RefCell};
 use std::collections::BTreeSet;
 
-use lumina_workflow::store::{CLAIMED_EVENTS, InboxQuery, Member, MemberResult, Outcome, RunStatus};
+use lumina_workflow::store::{
+    Attachment, CLAIMED_EVENTS, Change, InboxQuery, Member, MemberResult, Outcome, RunStatus,
+};
 use lumina_workflow::{CorrelationKey, DefinitionHash, RunId};
 use rusqlite::{Connection, params};
 
@@ -48,6 +50,15 @@ impl Default for Wake {
             overtaken: i64::MAX,
         }
     }
+}
+
+/// How the writes of an attachment are taken back whose change is refused.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum TakeBack {
+    /// With all of the transaction. Costs nothing until it happens.
+    All,
+    /// Each under a savepoint, which keeps a copy of every page that it changes.
+    Each,
 }
 
 /// A transaction that has begun. Its methods take `&self`, because an attachment holds it too.
@@ -167,14 +178,20 @@ impl<'c> Group<'c> {
         Ok(self.conn.prepare_cached(sql)?.execute(params)?)
     }
 
-    /// Applies all of them, one after the other.
-    pub(crate) fn members(&self, batch: &[Member]) -> Result<Vec<MemberResult>, Fault> {
-        let applied: Result<Vec<_>, _> = batch.iter().map(|member| self.member(member)).collect();
-        let mut answers = applied?;
+    /// Applies all of them, one after the other. Nothing when a refused one has left writes behind that cannot be
+    /// taken back alone: then all of it has to be rolled back, and done again with [`TakeBack::Each`].
+    pub(crate) fn members(&self, batch: &[Member], how: TakeBack) -> Result<Option<Vec<MemberResult>>, Fault> {
+        let mut answers = Vec::with_capacity(batch.len());
+        for member in batch {
+            match self.member(member, how)? {
+                Some(answer) => answers.push(answer),
+                None => return Ok(None),
+            }
+        }
         for (member, answer) in batch.iter().zip(&mut answers) {
             self.bring_news(member, answer)?;
         }
-        Ok(answers)
+        Ok(Some(answers))
     }
 
     /// Answers a run's worker what came in for it in this transaction, instead of telling it afterwards.
@@ -198,18 +215,32 @@ impl<'c> Group<'c> {
         Ok(())
     }
 
-    /// Applies a member; with an attachment, under a savepoint, so that a refusal takes back
-    /// what the attachment wrote.
-    pub(crate) fn member(&self, member: &Member) -> Result<MemberResult, Fault> {
-        if member.attach.is_none() {
-            return change::apply(self, &member.change, None);
-        }
+    /// Applies a member; nothing when it is refused and its attachment's writes are still there.
+    fn member(&self, member: &Member, how: TakeBack) -> Result<Option<MemberResult>, Fault> {
+        let Some(attach) = &member.attach else {
+            return change::apply(self, &member.change, None).map(Some);
+        };
         let rank = self.rank.get();
+        let answer = match how {
+            TakeBack::Each => Some(self.under_savepoint(&member.change, attach)?),
+            TakeBack::All => {
+                let changes = self.conn.total_changes();
+                let answer = change::apply(self, &member.change, Some(attach))?;
+                let is_clean = answer.is_ok() || self.conn.total_changes() == changes;
+                is_clean.then_some(answer)
+            }
+        };
+        if matches!(answer, Some(Err(_))) {
+            self.rank.set(rank);
+        }
+        Ok(answer)
+    }
+
+    fn under_savepoint(&self, change: &Change, attach: &Attachment) -> Result<MemberResult, Fault> {
         self.execute("SAVEPOINT member", [])?;
-        let answer = change::apply(self, &member.change, member.attach.as_ref())?;
+        let answer = change::apply(self, change, Some(attach))?;
         if answer.is_err() {
             self.execute("ROLLBACK TO member", [])?;
-            self.rank.set(rank);
         }
         self.execute("RELEASE member", [])?;
         Ok(answer)

@@ -15,7 +15,7 @@ use crate::claim::{Found, Known};
 use crate::fault::{Fault, of_commit};
 use crate::flow::{News, Standing};
 use crate::flush::{Flush, Flushing};
-use crate::group::{Group, Wake};
+use crate::group::{Group, TakeBack, Wake};
 use crate::migrate::{MigrateError, Script};
 use crate::passed::Passed;
 use crate::room::Room;
@@ -84,7 +84,21 @@ impl Writer {
         if let [alone] = batch {
             return self.commit_alone(alone);
         }
-        self.transact(|group| group.members(batch))
+        let answers = self.transact_if(Flush::Now, |group| {
+            let answers = group.members(batch, TakeBack::All)?;
+            let keep = answers.is_some();
+            Ok((answers, keep))
+        })?;
+        match answers {
+            Some(answers) => Ok(answers),
+            None => self.commit_each(batch),
+        }
+    }
+
+    /// Again, after a member was refused that had written: now each can be taken back alone.
+    fn commit_each(&mut self, batch: &[Member]) -> Result<Vec<MemberResult>, StoreError> {
+        let answers = self.transact(|group| group.members(batch, TakeBack::Each))?;
+        Ok(answers.expect("what each has written is taken back"))
     }
 
     /// A member alone needs no savepoint: when it is refused, the transaction is rolled back.
@@ -119,9 +133,15 @@ impl Writer {
         self.last_group = batch.len();
         let known = self.recall(wanted);
         let blocked = known.blocked;
-        let both = self.transact(|group| Ok((claim::claim(group, wanted, known)?, group.members(batch)?)));
+        let both = self.transact_if(Flush::Now, |group| {
+            let found = claim::claim(group, wanted, known)?;
+            let answers = group.members(batch, TakeBack::All)?;
+            let keep = answers.is_some();
+            Ok(((found, answers), keep))
+        });
         match both {
-            Ok((found, answers)) => (Ok(self.remember(wanted, blocked, found)), Ok(answers)),
+            Ok((found, Some(answers))) => (Ok(self.remember(wanted, blocked, found)), Ok(answers)),
+            Ok((_, None)) => (self.claim(wanted), self.commit_each(batch)),
             Err(error @ StoreError::OutcomeUnknown(_)) => (Err(error.clone()), Err(error)),
             // What is wrong with the one must not be the other's fault.
             Err(_) => (self.claim(wanted), self.commit(batch)),

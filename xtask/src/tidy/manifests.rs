@@ -3,12 +3,28 @@
 use crate::tidy::Failure;
 use crate::tidy::tree::{Tree, line_of};
 
-/// Every manifest that goes its own way.
+/// Every manifest that goes its own way without being a workspace of its own.
 pub fn check(tree: &Tree) -> Vec<Failure> {
     let manifests = tree.texts().filter(|(path, _)| path.ends_with("/Cargo.toml"));
     manifests
-        .flat_map(|(path, text)| inherited(path, text).chain(named(path, text)).collect::<Vec<_>>())
+        .flat_map(|(path, text)| match is_workspace(text) {
+            true => published(path, text).into_iter().collect(),
+            false => inherited(path, text).chain(named(path, text)).collect::<Vec<_>>(),
+        })
         .collect()
+}
+
+fn is_workspace(text: &str) -> bool {
+    text.lines().any(|line| line.trim() == "[workspace]")
+}
+
+/// A workspace of its own has nothing to take from ours; it must say itself that it is not published.
+fn published(path: &str, text: &str) -> Option<Failure> {
+    let is_private = in_section(text, "package").any(|line| line == "publish = false");
+    (!is_private).then(|| {
+        let what = "a workspace of its own must not be published: write `publish = false` under `[package]`";
+        Failure::new(path, line_of(text, |line| line.trim() == "[package]"), what)
+    })
 }
 
 /// What a package must take from the workspace: the section, the line, and what it is for.
@@ -116,6 +132,14 @@ mod tests {
             );
             assert_eq!(failures[0].line, line, "{good:?} -> {bad:?}");
         }
+    }
+
+    #[test]
+    fn a_workspace_of_its_own_inherits_nothing_and_is_not_published() {
+        let own = "[workspace]\n\n[package]\nname = \"fuzz\"\npublish = false\n";
+        assert_eq!(failures("fuzz/Cargo.toml", own), []);
+        let failures = failures("fuzz/Cargo.toml", &own.replace("publish = false\n", ""));
+        assert!(failures.len() == 1 && failures[0].line == 3, "{failures:?}");
     }
 
     #[test]

@@ -8,6 +8,7 @@ mod commands;
 mod documents;
 mod edges;
 mod examples;
+mod fuzz;
 mod length;
 mod manifests;
 mod markdown;
@@ -49,7 +50,7 @@ impl fmt::Display for Failure {
 }
 
 /// The rules that need nothing but the files; the crate graph, which cargo knows, is beside them.
-const RULES: [fn(&Tree) -> Vec<Failure>; 7] = [
+const RULES: [fn(&Tree) -> Vec<Failure>; 8] = [
     manifests::check,
     bans::check,
     migrations::check,
@@ -57,6 +58,7 @@ const RULES: [fn(&Tree) -> Vec<Failure>; 7] = [
     words::check,
     documents::check,
     examples::check,
+    fuzz::check,
 ];
 
 /// Holds the checkout to every rule, and prints what breaks one.

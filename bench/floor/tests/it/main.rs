@@ -3,7 +3,7 @@
 
 use std::path::PathBuf;
 
-use lumina_bench_floor::{FloorError, event_floor, import_floor, run_floor};
+use lumina_bench_floor::{FloorError, event_floor, import_floor, rows_floor, run_floor};
 use rusqlite::Connection;
 use tempfile::TempDir;
 
@@ -89,6 +89,30 @@ fn a_second_open_job_for_one_address_is_refused() {
 }
 
 #[test]
+fn the_rows_of_another_database_are_written_as_they_are() {
+    let (_folder, source) = fresh();
+    import_floor(&source, 2_500).unwrap();
+    let (_other, path) = fresh();
+    // 2,500 subscribers and 1,250 jobs, by thousands.
+    assert_eq!(rows_floor(&path, &source, 2_500).unwrap().commits, 3 + 2);
+    let joined = Connection::open(&path).unwrap();
+    joined
+        .execute("ATTACH ? AS source", [source.to_str().unwrap()])
+        .unwrap();
+    for table in ["subscriber", "job"] {
+        let missing = format!("SELECT count(*) FROM (SELECT * FROM source.{table} EXCEPT SELECT * FROM main.{table})");
+        let missing: i64 = joined.query_row(&missing, [], |row| row.get(0)).unwrap();
+        assert_eq!(missing, 0, "{table}");
+    }
+    let made = "SELECT count(*) FROM sqlite_schema WHERE sql IS NOT NULL";
+    assert_eq!(
+        number(&path, made),
+        number(&source, made),
+        "the indices are there as well"
+    );
+}
+
+#[test]
 fn a_lone_commit_has_a_median_and_a_tail() {
     let (_folder, path) = fresh();
     let latency = event_floor(&path, 20).unwrap();
@@ -104,6 +128,7 @@ fn an_argument_of_zero_is_refused_by_name() {
         (run_floor(&path, 1, 0, 1).map(|_| ()), "in_flight"),
         (run_floor(&path, 1, 1, 0).map(|_| ()), "per_commit"),
         (import_floor(&path, 0).map(|_| ()), "rows"),
+        (rows_floor(&path, &path, 0).map(|_| ()), "units"),
         (event_floor(&path, 0).map(|_| ()), "commits"),
     ];
     for (refused, name) in refusals {

@@ -1,16 +1,24 @@
-//! Reading JSON that keeps no promise: each value is read on its own, and one that does not fit is left out.
+//! Reading JSON that keeps no promise: each value is read for what it should be, and one that does not fit is left out.
 //!
-//! A value is first taken as raw text, for which only its syntax matters, and then read as what it should be. So a
-//! wrong type, a number out of range or a broken escape inside a string concerns that value and nothing around it.
+//! A wrong type is passed over where it is met, in the one pass that reads everything else. What ends such a pass is
+//! what a reader cannot hold: a number out of range, a broken escape inside a string, a key that is there twice. Then the
+//! text is mended first, so that even these concern one value and nothing around it.
+
+mod leaf;
+mod mend;
 
 use std::borrow::Cow;
 use std::collections::BTreeMap;
 use std::fmt;
+use std::marker::PhantomData;
 
 use jiff::{Timestamp, civil};
-use serde::de::{DeserializeOwned, IgnoredAny, MapAccess, SeqAccess, Visitor};
+use serde::de::value::MapAccessDeserializer;
+use serde::de::{DeserializeOwned, DeserializeSeed, Error, IgnoredAny, MapAccess, SeqAccess, Visitor};
 use serde::{Deserialize, Deserializer};
 use serde_json::value::RawValue;
+
+use leaf::Leaf;
 
 /// How many items of a list are read. A batch has at most 100 records and a person far fewer jobs; without a bound, a
 /// list of three-byte items would take a hundred times the body's size in memory.
@@ -23,7 +31,7 @@ pub(crate) fn read_object<T: DeserializeOwned>(body: &[u8]) -> Result<T, String>
     if !text.trim_ascii_start().starts_with('{') {
         return Err("it is no JSON object".to_owned());
     }
-    serde_json::from_str(&text).map_err(|error| error.to_string())
+    read(&text).map_err(|error| error.to_string())
 }
 
 /// Like [`read_object`] for callers who need no reason.
@@ -31,35 +39,37 @@ pub(crate) fn parse_object<T: DeserializeOwned>(body: &[u8]) -> Option<T> {
     read_object(body).ok()
 }
 
+/// Reads a text, mended if it has to be.
+fn read<T: DeserializeOwned>(text: &str) -> serde_json::Result<T> {
+    serde_json::from_str(text).or_else(|_| serde_json::from_str(&mend::mend(text)?))
+}
+
 /// A text that is not blank.
 pub(crate) fn text<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<String>, D::Error> {
-    let raw = <&RawValue>::deserialize(deserializer)?;
-    Ok(value::<String>(raw).filter(|text| !text.trim().is_empty()))
+    let text = Leaf::read(deserializer)?.text();
+    Ok(text.filter(|text| !text.trim().is_empty()))
 }
 
 /// True or false.
 pub(crate) fn flag<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<bool>, D::Error> {
-    let raw = <&RawValue>::deserialize(deserializer)?;
-    Ok(value(raw))
+    Ok(Leaf::read(deserializer)?.flag())
 }
 
 /// A finite number.
 pub(crate) fn number<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<f64>, D::Error> {
-    let raw = <&RawValue>::deserialize(deserializer)?;
-    Ok(value::<f64>(raw).filter(|number| number.is_finite()))
+    Ok(Leaf::read(deserializer)?.number().filter(|number| number.is_finite()))
 }
 
-/// A whole number from zero up, also when it is written as `12.0`.
+/// A count: a whole number from zero to 2^32 - 1, also when it is written as `12.0`. Nothing is counted here of which
+/// there are more, and sums of larger numbers overflow.
 pub(crate) fn integer<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<u64>, D::Error> {
-    let raw = <&RawValue>::deserialize(deserializer)?;
-    Ok(value::<u64>(raw).or_else(|| value::<f64>(raw).and_then(whole)))
+    Ok(Leaf::read(deserializer)?.number().and_then(count))
 }
 
-/// Above 2^53 a double no longer holds every whole number, so none is taken from one.
 #[allow(clippy::cast_possible_truncation, clippy::cast_sign_loss)]
-fn whole(number: f64) -> Option<u64> {
-    let is_exact = number.fract() == 0.0 && (0.0..=9_007_199_254_740_992.0).contains(&number);
-    is_exact.then_some(number as u64)
+fn count(number: f64) -> Option<u64> {
+    let is_count = number.fract() == 0.0 && (0.0..=f64::from(u32::MAX)).contains(&number);
+    is_count.then_some(number as u64)
 }
 
 /// A moment, or a bare date, which stands for its midnight in UTC.
@@ -77,7 +87,7 @@ fn parse_date(text: &str) -> Option<Timestamp> {
 pub(crate) fn object<'de, D, T>(deserializer: D) -> Result<T, D::Error>
 where
     D: Deserializer<'de>,
-    T: DeserializeOwned + Default,
+    T: Deserialize<'de> + Default,
 {
     Ok(optional_object(deserializer)?.unwrap_or_default())
 }
@@ -86,83 +96,124 @@ where
 pub(crate) fn optional_object<'de, D, T>(deserializer: D) -> Result<Option<T>, D::Error>
 where
     D: Deserializer<'de>,
-    T: DeserializeOwned,
+    T: Deserialize<'de>,
 {
-    let raw = <&RawValue>::deserialize(deserializer)?;
-    Ok(object_in(raw))
+    deserializer.deserialize_any(ObjectVisitor(PhantomData))
 }
 
 /// The objects of a list.
 pub(crate) fn objects<'de, D, T>(deserializer: D) -> Result<Vec<T>, D::Error>
 where
     D: Deserializer<'de>,
-    T: DeserializeOwned,
+    T: Deserialize<'de>,
 {
-    let raw = <&RawValue>::deserialize(deserializer)?;
-    Ok(items(raw, object_in))
+    deserializer.deserialize_any(ListVisitor(|| ObjectVisitor(PhantomData)))
 }
 
 /// The texts of a list.
 pub(crate) fn texts<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Vec<String>, D::Error> {
-    let raw = <&RawValue>::deserialize(deserializer)?;
-    Ok(items(raw, value::<String>))
+    deserializer.deserialize_any(ListVisitor(|| TextSeed))
 }
 
-/// The texts of an object, by their keys.
+/// The texts of an object, by their keys; the first 500.
 pub(crate) fn text_map<'de, D>(deserializer: D) -> Result<BTreeMap<String, String>, D::Error>
 where
     D: Deserializer<'de>,
 {
-    let raw = <&RawValue>::deserialize(deserializer)?;
-    let mut json = serde_json::Deserializer::from_str(raw.get());
-    Ok(json.deserialize_map(TextMapVisitor).unwrap_or_default())
+    deserializer.deserialize_any(TextMapVisitor)
 }
 
-/// The value as `T`, where it is one.
-pub(crate) fn value<T: DeserializeOwned>(raw: &RawValue) -> Option<T> {
-    serde_json::from_str(raw.get()).ok()
-}
-
-pub(crate) fn is_object(raw: &RawValue) -> bool {
-    raw.get().starts_with('{')
+/// An object that says anything at all, and what can be read of it.
+///
+/// It is taken as raw text first: whether it says anything cannot be told from what was read of it.
+pub(crate) fn object_with_content<'de, D, T>(deserializer: D) -> Result<Option<T>, D::Error>
+where
+    D: Deserializer<'de>,
+    T: DeserializeOwned + Default,
+{
+    let raw = <&RawValue>::deserialize(deserializer)?.get();
+    let says_something = raw.starts_with('{') && has_content(raw);
+    Ok(says_something.then(|| read(raw).unwrap_or_default()))
 }
 
 /// Whether an object has a member that says anything: not null, no blank text, no empty list or object. What cannot be
 /// told counts as something.
-pub(crate) fn has_content(raw: &RawValue) -> bool {
-    let mut json = serde_json::Deserializer::from_str(raw.get());
-    json.deserialize_map(ContentVisitor).unwrap_or(true)
+fn has_content(object: &str) -> bool {
+    let mut json = serde_json::Deserializer::from_str(object);
+    json.deserialize_map(BlankVisitor).is_err()
 }
 
-/// A derived reader also takes a list for an object, field by field; an object is asked for by its brace.
-fn object_in<T: DeserializeOwned>(raw: &RawValue) -> Option<T> {
-    if is_object(raw) { value(raw) } else { None }
+/// What is no object is none; a derived reader would also take a list for one, field by field.
+struct ObjectVisitor<T>(PhantomData<T>);
+
+impl<'de, T: Deserialize<'de>> Visitor<'de> for ObjectVisitor<T> {
+    type Value = Option<T>;
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("anything")
+    }
+
+    leaf::passes_over_leaves!(None);
+
+    fn visit_seq<A: SeqAccess<'de>>(self, mut seq: A) -> Result<Self::Value, A::Error> {
+        while seq.next_element::<IgnoredAny>()?.is_some() {}
+        Ok(None)
+    }
+
+    fn visit_map<A: MapAccess<'de>>(self, map: A) -> Result<Self::Value, A::Error> {
+        T::deserialize(MapAccessDeserializer::new(map)).map(Some)
+    }
 }
 
-fn items<T>(raw: &RawValue, read: fn(&RawValue) -> Option<T>) -> Vec<T> {
-    let mut json = serde_json::Deserializer::from_str(raw.get());
-    json.deserialize_seq(ItemsVisitor { read }).unwrap_or_default()
+impl<'de, T: Deserialize<'de>> DeserializeSeed<'de> for ObjectVisitor<T> {
+    type Value = Option<T>;
+
+    fn deserialize<D: Deserializer<'de>>(self, deserializer: D) -> Result<Option<T>, D::Error> {
+        deserializer.deserialize_any(self)
+    }
 }
 
-struct ItemsVisitor<T> {
-    read: fn(&RawValue) -> Option<T>,
+struct TextSeed;
+
+impl<'de> DeserializeSeed<'de> for TextSeed {
+    type Value = Option<String>;
+
+    fn deserialize<D: Deserializer<'de>>(self, deserializer: D) -> Result<Option<String>, D::Error> {
+        Ok(Leaf::read(deserializer)?.text())
+    }
 }
 
-impl<'de, T> Visitor<'de> for ItemsVisitor<T> {
+/// A list of what its seeds make of the items, as far as they make something of them. What is no list is an empty one.
+struct ListVisitor<F>(F);
+
+impl<'de, T, S, F> Visitor<'de> for ListVisitor<F>
+where
+    S: DeserializeSeed<'de, Value = Option<T>>,
+    F: Fn() -> S,
+{
     type Value = Vec<T>;
 
     fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("a list")
+        f.write_str("anything")
     }
 
-    fn visit_seq<A: SeqAccess<'de>>(self, mut seq: A) -> Result<Vec<T>, A::Error> {
+    leaf::passes_over_leaves!(Vec::new());
+
+    fn visit_seq<A: SeqAccess<'de>>(self, mut seq: A) -> Result<Self::Value, A::Error> {
         let mut items = Vec::new();
-        while let Some(raw) = seq.next_element::<&RawValue>()? {
-            if items.len() < MAX_ITEMS {
-                items.extend((self.read)(raw));
+        while items.len() < MAX_ITEMS {
+            match seq.next_element_seed((self.0)())? {
+                Some(item) => items.extend(item),
+                None => return Ok(items),
             }
         }
+        while seq.next_element::<IgnoredAny>()?.is_some() {}
         Ok(items)
+    }
+
+    fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Self::Value, A::Error> {
+        while map.next_entry::<IgnoredAny, IgnoredAny>()?.is_some() {}
+        Ok(Vec::new())
     }
 }
 
@@ -172,38 +223,45 @@ impl<'de> Visitor<'de> for TextMapVisitor {
     type Value = BTreeMap<String, String>;
 
     fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("an object")
+        f.write_str("anything")
+    }
+
+    leaf::passes_over_leaves!(BTreeMap::new());
+
+    fn visit_seq<A: SeqAccess<'de>>(self, mut seq: A) -> Result<Self::Value, A::Error> {
+        while seq.next_element::<IgnoredAny>()?.is_some() {}
+        Ok(BTreeMap::new())
     }
 
     fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Self::Value, A::Error> {
         let mut texts = BTreeMap::new();
         while let Some(key) = map.next_key::<String>()? {
-            let text = value(map.next_value::<&RawValue>()?);
-            if let Some(text) = text
-                && texts.len() < MAX_ITEMS
-            {
-                texts.insert(key, text);
+            let text = map.next_value_seed(TextSeed)?;
+            if texts.len() < MAX_ITEMS {
+                texts.extend(text.map(|text| (key, text)));
             }
         }
         Ok(texts)
     }
 }
 
-struct ContentVisitor;
+/// Ends with an error at the first member that says something.
+struct BlankVisitor;
 
-impl<'de> Visitor<'de> for ContentVisitor {
-    type Value = bool;
+impl<'de> Visitor<'de> for BlankVisitor {
+    type Value = ();
 
     fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str("an object")
     }
 
-    fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<bool, A::Error> {
-        let mut has_content = false;
+    fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<(), A::Error> {
         while map.next_key::<IgnoredAny>()?.is_some() {
-            has_content |= !is_blank(map.next_value::<&RawValue>()?);
+            if !is_blank(map.next_value::<&RawValue>()?) {
+                return Err(A::Error::custom("it says something"));
+            }
         }
-        Ok(has_content)
+        Ok(())
     }
 }
 

@@ -233,7 +233,8 @@ fn nothing_paid_for_looks_like_nothing_found() {
     let table = [
         (r#"{"full_name":5}"#, None),
         (r#"{"full_name":"cut \ud83d"}"#, None),
-        (r#"{"full_name":"A","full_name":"B"}"#, None),
+        (r#"{"full_name":"A","full_name":"B"}"#, Some("B")),
+        (r#"{"cut \ud83d":1,"full_name":"A"}"#, Some("A")),
         (r#"{"headline":"cut \ud83d","full_name":"A","year":1e999}"#, Some("A")),
         (r#"{"cut \ud83d":1}"#, None),
     ];

@@ -1,7 +1,7 @@
 //! Whatever comes in, reading it never panics, and a large body is no trouble.
 
 use bytes::Bytes;
-use lumina_fullenrich::result::Record;
+use lumina_fullenrich::result::{Record, ResultHead};
 use lumina_fullenrich::{Answer, MAX_RESPONSE_BYTES};
 use proptest::prelude::*;
 use serde_json::{Map, Value};
@@ -68,9 +68,68 @@ fn any_json() -> impl Strategy<Value = Value> {
     })
 }
 
+/// A value that some readers cannot hold, or that is of no use anywhere.
+fn spoilt_value() -> impl Strategy<Value = String> {
+    let deep = (1_usize..600).prop_map(|depth| format!("{}{}", "[".repeat(depth), "]".repeat(depth)));
+    let fixed = [
+        "1e999",
+        "-0",
+        "18446744073709551616",
+        r#""cut \ud83d""#,
+        r#""2024-1-0T00:00:00.000Z""#,
+        r#"{"cut \ud83d":1}"#,
+        r#"{"a":1,"a":2}"#,
+        "[[],{},null]",
+    ];
+    prop_oneof![
+        3 => any_json().prop_map(|value| value.to_string()),
+        2 => prop::sample::select(fixed.to_vec()).prop_map(str::to_owned),
+        1 => deep,
+    ]
+}
+
+/// A member that means something elsewhere, twice where that is wrong, or under a key that cannot be read.
+fn spoilt_member() -> impl Strategy<Value = String> {
+    let any = (
+        prop::sample::select(vec![r#""other""#, r#""id""#, r#""input""#, r#""cut \ud83d""#]),
+        spoilt_value(),
+    );
+    let any = any.prop_map(|(key, value)| format!("{key}:{value}"));
+    let before = prop::sample::select(vec![
+        "status",
+        "cost",
+        "data",
+        "custom",
+        "profile",
+        "full_name",
+        "employment",
+        "title",
+    ]);
+    // The right one comes after it, and counts.
+    let twice = (before, spoilt_value()).prop_map(|(key, value)| format!(r#""{key}":{value}"#));
+    prop_oneof![any, twice]
+}
+
+/// Something in the place of a record, valid as JSON and nothing more.
+fn spoilt_record() -> impl Strategy<Value = String> {
+    let members = prop::collection::vec(spoilt_member(), 1..4);
+    prop_oneof![
+        spoilt_value(),
+        members.prop_map(|members| format!("{{{}}}", members.join(",")))
+    ]
+}
+
+fn good_record(number: usize) -> String {
+    format!(r#"{{"custom":{{"job_id":"{number}"}},"profile":{{"full_name":"Person {number}"}}}}"#)
+}
+
 /// Reads the body and everything that is computed from it.
 fn read_all(body: Bytes) -> Option<usize> {
-    let answer = Answer::parse(body).ok()?;
+    let head = ResultHead::parse(&body).ok();
+    let answer = Answer::parse(body).ok();
+    let whole = answer.as_ref().map(ResultHead::from);
+    assert_eq!(head, whole, "the head alone says what the whole says");
+    let answer = answer?;
     let result = answer.result();
     let people = result.data.iter().filter_map(|record| record.profile.as_deref());
     for person in people {
@@ -104,6 +163,45 @@ proptest! {
         if cut { body.truncate(at) } else { body[at] = byte }
         let records = read_all(body.into());
         prop_assert!(!cut || records.is_none(), "what broke off is not taken for whole");
+    }
+
+    /// What is wrong with one record concerns that one: all others are read as if it were not there.
+    #[test]
+    fn a_record_is_read_whatever_is_beside_it(good in 1_usize..12, beside in prop::collection::vec((any::<prop::sample::Index>(), spoilt_record()), 0..12)) {
+        let mut records: Vec<String> = (0..good).map(good_record).collect();
+        for (at, spoilt) in beside {
+            records.insert(at.index(records.len() + 1), spoilt);
+        }
+        let body = format!(r#"{{"status":"FINISHED","data":[{}]}}"#, records.join(","));
+        read_all(body.clone().into());
+        let (result, _) = Answer::parse(body.clone().into()).expect("it is an object").into_parts();
+        for number in 0..good {
+            let job = number.to_string();
+            let record = result.data.iter().find(|record| record.custom.get("job_id") == Some(&job));
+            let record = record.unwrap_or_else(|| panic!("record {number} is lost in {body}"));
+            let name = record.profile.as_ref().and_then(|person| person.full_name.as_deref());
+            prop_assert_eq!(name, Some(&*format!("Person {number}")), "{}", body);
+        }
+    }
+
+    /// What is wrong with one member of a record or of the whole concerns that one alone.
+    #[test]
+    fn a_member_is_read_whatever_is_beside_it(places in prop::collection::vec(spoilt_member(), 4)) {
+        let [whole, record, person, position] = &places[..] else { unreachable!("there are four") };
+        let body = format!(
+            r#"{{{whole},"status":"FINISHED","cost":{{"credits":1}},"data":[{{{record},"custom":{{"job_id":"7"}},"profile":
+            {{{person},"full_name":"Sarah Dev","employment":{{"current":{{{position},"title":"Founder"}}}}}}}}]}}"#
+        );
+        read_all(body.clone().into());
+        let (result, _) = Answer::parse(body.clone().into()).expect("it is an object").into_parts();
+        prop_assert_eq!((result.is_final(), result.credits()), (true, Some(1)), "{}", body);
+        prop_assert_eq!(result.data.len(), 1, "{}", body);
+        let read = &result.data[0];
+        prop_assert_eq!(read.custom.get("job_id").map(String::as_str), Some("7"), "{}", body);
+        let person = read.profile.as_ref().expect("somebody was found");
+        prop_assert_eq!(person.full_name.as_deref(), Some("Sarah Dev"), "{}", body);
+        let title = person.current_employment().and_then(|position| position.title.as_deref());
+        prop_assert_eq!(title, Some("Founder"), "{}", body);
     }
 
     #[test]

@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use lumina_enrichment::icp::IcpProfile;
+use lumina_fullenrich::result::ResultHead;
 use lumina_fullenrich::{Answer, BatchStatus, CallKind, Client, EnrichmentId, Permit, Refusal};
 use lumina_workflow::store::{Attachment, NewRun};
 use lumina_workflow::{Engine, EngineError, Payload, RunId, Runtime, StartOptions, StepError, WeakEngine, Workflow};
@@ -185,7 +186,7 @@ impl Context {
     /// When its late run cannot be prepared.
     pub(super) fn make_told(&self, answer: &Answer, asked: &EnrichmentId) -> Result<NewAnswer, EngineError> {
         let short = || BatchStatus::CreditsInsufficient.as_str().to_owned();
-        let told = self.make(answer, asked, AnswerSource::Poll)?;
+        let told = self.make(&answer.into(), answer.raw().clone(), asked, AnswerSource::Poll)?;
         Ok(NewAnswer {
             status: Some(told.status.unwrap_or_else(short)),
             is_final: true,
@@ -197,13 +198,23 @@ impl Context {
     ///
     /// # Errors
     /// When its late run cannot be prepared.
-    pub fn make_answer(&self, answer: &Answer, source: AnswerSource) -> Result<Option<NewAnswer>, EngineError> {
-        let about = answer.result().id.as_ref();
-        about.map(|id| self.make(answer, id, source)).transpose()
+    pub fn make_answer(
+        &self,
+        head: &ResultHead,
+        body: Bytes,
+        source: AnswerSource,
+    ) -> Result<Option<NewAnswer>, EngineError> {
+        let about = head.id.as_ref();
+        about.map(|id| self.make(head, body, id, source)).transpose()
     }
 
-    fn make(&self, answer: &Answer, about: &EnrichmentId, source: AnswerSource) -> Result<NewAnswer, EngineError> {
-        let result = answer.result();
+    fn make(
+        &self,
+        head: &ResultHead,
+        body: Bytes,
+        about: &EnrichmentId,
+        source: AnswerSource,
+    ) -> Result<NewAnswer, EngineError> {
         let id = AnswerId(self.runtime.new_id());
         let gone = |error: StepError| EngineError::Invalid(error.message);
         let options = StartOptions::keyed(id.0.to_string()).priority(20);
@@ -211,25 +222,37 @@ impl Context {
         Ok(NewAnswer {
             id,
             enrichment: about.as_str().to_owned(),
-            status: result.status.as_ref().map(|status| status.as_str().to_owned()),
-            is_final: source != AnswerSource::Contact && result.is_final(),
+            status: head.status.as_ref().map(|status| status.as_str().to_owned()),
+            is_final: source != AnswerSource::Contact && head.is_final(),
             source,
-            cost: result.credits(),
-            named: find_named(answer),
-            body: answer.raw().clone(),
+            cost: head.cost.credits,
+            named: find_named(head),
+            body,
             late_run,
             deadline: self.settings.deadline,
         })
     }
 }
 
-/// The run and attempt that the records' own tags name: part of the signed body.
-fn find_named(answer: &Answer) -> Option<(RunId, u32)> {
-    answer.result().data.iter().find_map(|record| {
+/// The run and attempt that the records' own tags name, or, where there is no record, the batch's: both are part of the
+/// signed body.
+fn find_named(head: &ResultHead) -> Option<(RunId, u32)> {
+    let tagged = head.records.iter().find_map(|record| {
         let run: Uuid = record.custom.get(RUN_TAG)?.parse().ok()?;
         let attempt = record.custom.get(ATTEMPT_TAG)?.parse().ok()?;
         Some((RunId(run), attempt))
-    })
+    });
+    tagged.or_else(|| read_name(head.name.as_deref()?))
+}
+
+/// What a batch is called at the provider.
+pub(super) fn name_of(run: RunId, attempt: u32) -> String {
+    format!("Lumina {run} ({attempt})")
+}
+
+fn read_name(name: &str) -> Option<(RunId, u32)> {
+    let (run, attempt) = name.strip_prefix("Lumina ")?.strip_suffix(')')?.split_once(" (")?;
+    Some((RunId(run.parse().ok()?), attempt.parse().ok()?))
 }
 
 /// Reads a body that came in.

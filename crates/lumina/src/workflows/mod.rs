@@ -22,6 +22,7 @@ pub use late_answer::LateAnswer;
 pub use late_results::{LateReport, LateResults};
 pub use probe::{PauseProbe, ProbeReport};
 pub use replay::replay;
+pub use results::judge;
 pub use retention::{Retention, RetentionReport};
 pub use subscriber_enrichment::{SubscriberEnrichment, Summary, Trigger, WAIT};
 pub use sweep::{PendingJobSweep, SweepReport, sweep};

@@ -17,7 +17,7 @@ pub async fn replay(
     stored: &ListedAnswer,
     answer: &Answer,
 ) -> Result<Option<Replayed>, EngineError> {
-    let Some(mut new) = context.make_answer(answer, stored.source)? else {
+    let Some(mut new) = context.make_answer(&answer.into(), answer.raw().clone(), stored.source)? else {
         return Ok(None);
     };
     let gone = |error: StepError| EngineError::Invalid(error.message);

@@ -9,7 +9,7 @@ use super::context::JOB_TAG;
 use crate::records::{JobAnswer, JobId, LeadCompany, LeadRow, Subject, Verdicts};
 
 /// What a final answer says of each job that it names.
-pub(super) fn judge(result: &EnrichmentResult, profile: &IcpProfile) -> Verdicts {
+pub fn judge(result: &EnrichmentResult, profile: &IcpProfile) -> Verdicts {
     let looked_at = looked_at_everything(result);
     let judged = |record: &Record| Some((subject_of(record)?, judge_record(record, profile, looked_at)));
     Verdicts {

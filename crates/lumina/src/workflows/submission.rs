@@ -4,12 +4,14 @@ use jiff::Timestamp;
 use lumina_fullenrich::{
     BatchRequest, CallError, CallKind, LookupItem, Permit, RefusalKind, RequestError, StartOutcome, TryLater,
 };
-use lumina_workflow::{Attempt, CorrelationKey, Failure, FailureKind, Run, RunId, Seq, StepError, What};
+use lumina_workflow::{
+    Attempt, CorrelationKey, Failure, FailureKind, Record, Run, RunId, Seq, StepError, What, superseded,
+};
 use serde::{Deserialize, Serialize};
 use std::sync::Arc;
 
 use super::ENRICHMENT_NAMESPACE;
-use super::context::{ATTEMPT_TAG, Context, JOB_TAG, RUN_TAG};
+use super::context::{ATTEMPT_TAG, Context, JOB_TAG, RUN_TAG, name_of};
 use super::reading::limited;
 use super::subscriber_enrichment::{DOUBT, RECONCILE, SUBMIT};
 use crate::guards::Guard;
@@ -131,7 +133,7 @@ fn make_request(
         Ok(items) => items,
         Err(unfit) => return Ok(Err(unfit)),
     };
-    let request = BatchRequest::new(format!("Lumina {run} ({post})"), items).map_err(StepError::fail)?;
+    let request = BatchRequest::new(name_of(run, post), items).map_err(StepError::fail)?;
     let Some(callback) = &context.provider.callback else {
         return Ok(Ok(request));
     };
@@ -187,6 +189,7 @@ async fn send(
             })
         }
         StartOutcome::Unknown { reason, code } => {
+            tracing::warn!(%run, post, %reason, "it is not known whether the provider accepted the batch; a sign of it is waited for");
             let error = match Guard::UnknownOutcome.is_removed() {
                 true => StepError::retry(reason),
                 false => StepError::unknown(reason),
@@ -244,26 +247,36 @@ async fn posted_at(run: &Run, context: &Context, post: u32) -> Result<Timestamp,
 pub(super) async fn find_doubtful(context: &Context, run: RunId) -> Result<Option<u32>, StepError> {
     const PAGE: usize = 500;
     let engine = context.engine()?;
-    let (mut posts, mut doubtful, mut after) = (Vec::new(), None, Seq(0));
+    let (mut records, mut after) = (Vec::new(), Seq(0));
     loop {
         let page = engine.history(run, after, PAGE).await.map_err(StepError::retry)?;
-        for stored in &page {
-            after = stored.seq;
-            let Some(step) = stored.record.step.as_ref().filter(|step| step.name == SUBMIT.name) else {
-                continue;
-            };
-            if !posts.contains(&step.ordinal) {
-                posts.push(step.ordinal);
-            }
-            let post = u32::try_from(posts.len()).unwrap_or(u32::MAX);
-            doubtful = match &stored.record.what {
-                What::AttemptStarted { .. } => Some(post),
-                What::Failed { failure, .. } if failure.kind == FailureKind::Unknown => Some(post),
-                _ => None,
-            };
-        }
-        if page.len() < PAGE {
-            return Ok(doubtful);
+        let is_last = page.len() < PAGE;
+        after = page.last().map_or(after, |stored| stored.seq);
+        records.extend(page.into_iter().map(|stored| stored.record));
+        if is_last {
+            return Ok(doubtful_of(&records));
         }
     }
+}
+
+/// The POSTs are the steps that count still, in their order: before the run was sent back there may have been others.
+fn doubtful_of(records: &[Record]) -> Option<u32> {
+    let gone = superseded(records);
+    let (mut posts, mut doubtful) = (Vec::new(), None);
+    for (place, record) in (1..).map(Seq).zip(records) {
+        let step = record.step.as_ref().filter(|step| step.name == SUBMIT.name);
+        let Some(step) = step.filter(|_| !gone.contains(&place)) else {
+            continue;
+        };
+        if !posts.contains(&step.ordinal) {
+            posts.push(step.ordinal);
+        }
+        let post = u32::try_from(posts.len()).unwrap_or(u32::MAX);
+        doubtful = match &record.what {
+            What::AttemptStarted { .. } => Some(post),
+            What::Failed { failure, .. } if failure.kind == FailureKind::Unknown => Some(post),
+            _ => None,
+        };
+    }
+    doubtful
 }

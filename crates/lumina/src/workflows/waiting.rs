@@ -61,9 +61,8 @@ async fn keep_polling(run: &Run, context: &Arc<Context>, out: &Out) -> Failure {
     loop {
         run.sleep(POLL_PAUSE, pause).await;
         pause = every;
-        if let Err(failure) = ask(run, POLL, context, out).await {
-            tracing::warn!(run = %run.id(), %failure, "the provider could not be asked for results; it is asked again");
-        }
+        // It is asked again, whatever this came to; what an attempt failed of is logged where it was made, once.
+        let _asked = ask(run, POLL, context, out).await;
     }
 }
 
@@ -126,7 +125,10 @@ async fn listen(context: &Context, attempt: &Attempt, permit: Permit, enrichment
             Ok(Word::Refused(refusal.to_string()))
         }
         Reading::Limited(error) => Err(error),
-        Reading::NotAnswered(later) => Err(StepError::retry(later)),
+        Reading::NotAnswered(later) => {
+            tracing::warn!(enrichment, reason = %later, "the provider could not be asked for results; it is asked again");
+            Err(StepError::retry(later))
+        }
     }
 }
 

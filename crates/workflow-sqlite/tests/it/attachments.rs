@@ -1,5 +1,8 @@
 //! The application's writes, and what their failures do.
 
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+
 use lumina_workflow::Payload;
 use lumina_workflow::store::{Change, Delivery, Member, MemberResult, Outcome, Refusal, Store};
 use lumina_workflow_sqlite::{AttachError, Mode, Script, SqliteStore, attach};
@@ -78,6 +81,39 @@ async fn a_failing_attachment_costs_its_own_member() {
             runs(&store).await.iter().map(|run| run.id).collect::<Vec<_>>(),
             [30, 20, 10].map(run_id)
         );
+    }
+}
+
+/// An attachment that says no before it has written costs its group nothing. One that says it afterwards has the group
+/// done again, so that what it wrote can be taken back alone.
+#[tokio::test]
+async fn only_a_refusal_after_writes_begins_the_group_anew() {
+    for (writes_first, times) in [(false, 1), (true, 2)] {
+        for mode in MODES {
+            let (_folder, store) = opened(mode).await;
+            let ran = Arc::new(AtomicUsize::new(0));
+            let counter = ran.clone();
+            let counting = attach(move |tx| {
+                counter.fetch_add(1, Ordering::SeqCst);
+                tx.connection().execute("UPDATE invoice SET paid = paid + 1", [])?;
+                Ok(Payload::null())
+            });
+            let refusing = attach(move |tx| {
+                if writes_first {
+                    tx.connection().execute("UPDATE invoice SET paid = 99", [])?;
+                }
+                Err(lumina_workflow::StepError::retry("not yet").into())
+            });
+            let members: [Member; 3] = [
+                with(nothing(1), counting),
+                with(nothing(2), refusing),
+                Change::Start(new_run(1)).into(),
+            ];
+            let answers = store.commit(members.into()).await.unwrap();
+            assert_eq!(refusal(&answers[1]), "not yet");
+            assert!(answers[0].is_ok() && answers[2] == Ok(Outcome::Started), "{answers:?}");
+            assert_eq!((paid(&store).await, ran.load(Ordering::SeqCst)), (vec![1], times));
+        }
     }
 }
 

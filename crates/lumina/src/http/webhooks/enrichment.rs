@@ -8,6 +8,7 @@ use axum::body::Body;
 use axum::extract::State;
 use bytes::Bytes;
 use http::{HeaderMap, HeaderName};
+use lumina_fullenrich::result::ResultHead;
 use lumina_fullenrich::signature::{self, SignatureError, verify};
 use lumina_workflow::Runtime;
 use lumina_workflow::store::Attachment;
@@ -20,7 +21,9 @@ use crate::http::error::{ApiError, ErrorCode};
 use crate::http::patience::commit;
 use crate::http::state::HttpState;
 use crate::records::{AnswerFate, AnswerSource, Records};
-use crate::workflows::answer_of;
+
+/// A body of so many bytes is read in less time than it takes to hand it to another thread.
+const SMALL: usize = 16 * 1024;
 
 const SIGNATURE: HeaderName = HeaderName::from_static(signature::HEADER);
 
@@ -78,10 +81,12 @@ async fn accept(
     }
     let body = arrival.receive(body, state.settings.limits.enrichment).await?;
     let (reader, bytes) = (state.clone(), body.bytes.clone());
-    let answer = apart(&*state.app.context.runtime, move || {
-        read(&reader, bytes, signature.as_deref(), source)
-    })
-    .await?;
+    let is_small = bytes.len() <= SMALL;
+    let read = move || read(&reader, bytes, signature.as_deref(), source);
+    let answer = match is_small {
+        true => read()?,
+        false => apart(&*state.app.context.runtime, read).await?,
+    };
     let id = state.app.context.runtime.new_id();
     if Guard::StoredFirst.is_removed() {
         return Ok(store_afterwards(state, id, answer));
@@ -125,8 +130,8 @@ fn read(state: &HttpState, body: Bytes, signature: Option<&str>, source: AnswerS
             }
         })
         .map_err(refuse_signature)?;
-    let answer = answer_of(body).map_err(|error| ApiError::invalid_payload("body", error))?;
-    let answer = state.app.context.make_answer(&answer, source)?;
+    let head = ResultHead::parse(&body).map_err(|error| ApiError::invalid_payload("body", error))?;
+    let answer = state.app.context.make_answer(&head, body, source)?;
     let answer = answer.ok_or_else(|| ApiError::invalid_payload("id", "it is missing, or is no enrichment id"))?;
     Ok(Records::store_answer(answer))
 }

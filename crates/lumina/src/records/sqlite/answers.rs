@@ -1,7 +1,5 @@
 //! Answers: stored before they are processed, and routed to whoever waits.
 
-use std::io::{Read, Write};
-
 use jiff::Timestamp;
 use lumina_workflow::store::Attachment;
 use lumina_workflow::{CorrelationKey, NewEvent, Payload, StepError, Target};
@@ -11,15 +9,13 @@ use sha2::{Digest, Sha256};
 use uuid::Uuid;
 
 use super::batches::free_place;
+use super::packing::{pack, unpack};
 use super::posts::accept;
 use super::unapplied::{is_anybody_let_go, look_after};
 use super::{ReadError, Records, Written, micros, run_id, span, writes};
 use crate::guards::Guard;
 use crate::records::{AnswerFate, AnswerId, AnswerRef, NewAnswer, StoredAnswer};
 use crate::workflows::{ACCEPTED_EVENT, COMPLETE_EVENT, ENRICHMENT_NAMESPACE};
-
-/// No stored body unpacks to more: the provider's callbacks are refused above that size.
-const UNPACKED_LIMIT: u64 = 33 * 1024 * 1024;
 
 /// What is written where the provider's status would be, when it no longer knows the batch.
 const GONE: &str = "GONE";
@@ -224,16 +220,14 @@ pub(super) fn find_run(tx: &Tx<'_>, answer: &NewAnswer) -> Written<Option<Uuid>>
 /// The id that the answer is stored under, unless the very same body was there and is done with. One that came as
 /// something said before the end is new as an end; an end that nobody has applied is told again, for it may have come
 /// before it was known whose it is.
+///
+/// Two statements: one that may also update keeps a journal of its own, whether it does or not.
 fn insert(tx: &Tx<'_>, answer: &NewAnswer, hash: &str, packed: &[u8]) -> Written<Option<AnswerId>> {
     let mut insert = tx.connection().prepare_cached(
         "INSERT INTO enrichment_answer (id, enrichment, body_hash, status, is_final, source, body, received_at)
-         VALUES (?, ?, ?, ?, ?, ?, ?, ?)
-         ON CONFLICT (enrichment, body_hash) DO UPDATE SET
-             status = excluded.status, is_final = 1, source = excluded.source, applied_at = NULL
-         WHERE excluded.is_final AND NOT (enrichment_answer.is_final AND enrichment_answer.applied_at IS NOT NULL)
-         RETURNING id",
+         VALUES (?, ?, ?, ?, ?, ?, ?, ?) ON CONFLICT (enrichment, body_hash) DO NOTHING",
     )?;
-    let values = params![
+    let inserted = insert.execute(params![
         answer.id.0,
         answer.enrichment,
         hash,
@@ -242,8 +236,22 @@ fn insert(tx: &Tx<'_>, answer: &NewAnswer, hash: &str, packed: &[u8]) -> Written
         answer.source.as_str(),
         packed,
         micros(tx.now())
-    ];
-    Ok(insert.query_row(values, |row| Ok(AnswerId(row.get(0)?))).optional()?)
+    ])?;
+    match (inserted, answer.is_final) {
+        (1.., _) => Ok(Some(answer.id)),
+        (0, true) => find_unfinished(tx, answer, hash),
+        (0, false) => Ok(None),
+    }
+}
+
+/// The same body, if it is an end only now, or one that nobody has applied.
+fn find_unfinished(tx: &Tx<'_>, answer: &NewAnswer, hash: &str) -> Written<Option<AnswerId>> {
+    let mut update = tx.connection().prepare_cached(
+        "UPDATE enrichment_answer SET status = ?, is_final = 1, source = ?, applied_at = NULL
+         WHERE enrichment = ? AND body_hash = ? AND NOT (is_final AND applied_at IS NOT NULL) RETURNING id",
+    )?;
+    let values = params![answer.status, answer.source.as_str(), answer.enrichment, hash];
+    Ok(update.query_row(values, |row| Ok(AnswerId(row.get(0)?))).optional()?)
 }
 
 pub(super) fn end_enrichment(tx: &Tx<'_>, enrichment: &str, status: Option<&str>, cost: Option<u64>) -> Written<()> {
@@ -256,23 +264,9 @@ pub(super) fn end_enrichment(tx: &Tx<'_>, enrichment: &str, status: Option<&str>
     Ok(())
 }
 
-fn is_closed(tx: &Tx<'_>, run: Uuid) -> Written<bool> {
+pub(super) fn is_closed(tx: &Tx<'_>, run: Uuid) -> Written<bool> {
     let mut find = tx
         .connection()
         .prepare_cached("SELECT closed_at IS NOT NULL FROM batch WHERE run = ?")?;
     Ok(find.query_row([run], |row| row.get(0)).optional()?.unwrap_or(true))
-}
-
-fn pack(body: &[u8]) -> Vec<u8> {
-    let mut encoder = flate2::write::DeflateEncoder::new(Vec::new(), flate2::Compression::fast());
-    let packed = encoder.write_all(body).and_then(|()| encoder.finish());
-    packed.expect("writing into memory does not fail")
-}
-
-fn unpack(packed: &[u8]) -> std::io::Result<Vec<u8>> {
-    let mut body = Vec::new();
-    flate2::read::DeflateDecoder::new(packed)
-        .take(UNPACKED_LIMIT)
-        .read_to_end(&mut body)?;
-    Ok(body)
 }

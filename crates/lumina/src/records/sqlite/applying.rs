@@ -1,6 +1,6 @@
 //! Applying answers: idempotent for each batch and job, and never backwards.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use lumina_enrichment::job::{JobEvent, JobStatus};
 use lumina_workflow::store::Attachment;
@@ -106,14 +106,14 @@ fn apply(tx: &Tx<'_>, answer: AnswerId, verdicts: &Verdicts) -> Written<Applied>
 fn apply_to_jobs(tx: &Tx<'_>, sent: &Sent, verdicts: &Verdicts) -> Written<Applied> {
     let named = best_of_each(tx, &sent.jobs, verdicts)?;
     let unnamed = verdicts.unnamed_not_looked_at.then_some(&JobAnswer::NotLookedAt);
-    let is_last = !is_out_elsewhere(tx, sent)?;
+    let may_be_charged = jobs_of_others(tx, sent)?;
     let mut applied = Applied::default();
     for job in &sent.jobs {
         let Some(result) = named.get(job).copied().or(unnamed) else {
             continue;
         };
-        // What another POST of the same jobs may still answer is not free to be bought again.
-        if matches!(result, JobAnswer::NotLookedAt) && !is_last {
+        // Whom another POST of the same jobs may still answer, or has left out, is not free to be bought again.
+        if matches!(result, JobAnswer::NotLookedAt) && may_be_charged.contains(job) {
             continue;
         }
         match apply_one(tx, *job, sent.run, result)? {
@@ -168,13 +168,24 @@ fn find_addresses(tx: &Tx<'_>, jobs: &[Uuid]) -> Written<BTreeMap<String, Uuid>>
     Ok(by_email)
 }
 
-/// Whether another POST of the same run was accepted and has not been answered, or its answer was not applied yet.
-fn is_out_elsewhere(tx: &Tx<'_>, sent: &Sent) -> Written<bool> {
+/// Whoever was in another POST of the same run that may charge for them, or has: it is on its way, its outcome is
+/// unknown and its window not over, or no answer to it that was applied says that it has not looked at everybody.
+fn jobs_of_others(tx: &Tx<'_>, sent: &Sent) -> Written<BTreeSet<Uuid>> {
     let mut find = tx.connection().prepare_cached(
-        "SELECT EXISTS (SELECT 1 FROM enrichment e WHERE e.run = ? AND e.id <> ? AND (e.ended_at IS NULL OR EXISTS (
-             SELECT 1 FROM enrichment_answer a WHERE a.enrichment = e.id AND a.is_final AND a.applied_at IS NULL)))",
+        "SELECT p.jobs FROM enrichment_post p LEFT JOIN enrichment e ON e.id = p.enrichment_id
+         WHERE p.run = ?1 AND p.enrichment_id IS NOT ?2 AND (p.state = 'open'
+             OR (p.state = 'unknown' AND p.out_until > ?3)
+             OR (p.state = 'accepted' AND (e.ended_at IS NULL
+                 OR coalesce(e.status, '') NOT IN ('CANCELED', 'CREDITS_INSUFFICIENT')
+                 OR EXISTS (SELECT 1 FROM enrichment_answer a
+                            WHERE a.enrichment = e.id AND a.is_final AND a.applied_at IS NULL))))",
     )?;
-    Ok(find.query_row(params![sent.run, sent.enrichment], |row| row.get(0))?)
+    let mut others = find.query(params![sent.run, sent.enrichment, micros(tx.now())])?;
+    let mut jobs = BTreeSet::new();
+    while let Some(post) = others.next()? {
+        jobs.extend(unpack_jobs(&post.get::<_, Vec<u8>>(0)?));
+    }
+    Ok(jobs)
 }
 
 /// The POST whose answer is still to come, or to be applied, while jobs wait for it.

@@ -296,8 +296,16 @@ fn split_batch(tx: &Tx<'_>, run: RunId, halves: &[NewRun; 2], reason: &str) -> W
             0
         }
         many => {
+            let mut find = tx
+                .connection()
+                .prepare_cached("SELECT priority FROM batch WHERE run = ?")?;
+            let priority = find.query_row([run.0], |row| row.get(0))?;
             let (first, second) = many.split_at(many.len() / 2);
             for (half, new) in [first, second].into_iter().zip(halves) {
+                let new = &NewRun {
+                    priority,
+                    ..new.clone()
+                };
                 start_batch_run(tx, new)?;
                 own(tx, half, new.id.0)?;
             }

@@ -19,6 +19,7 @@ mod jobs;
 mod leads;
 mod ledger;
 mod money;
+mod packing;
 mod posts;
 mod reads;
 mod replays;

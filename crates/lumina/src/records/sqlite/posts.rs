@@ -11,6 +11,7 @@ use rusqlite::{Connection, OptionalExtension, params};
 use uuid::Uuid;
 
 use super::batches::release_slot;
+use super::resends::take_back;
 use super::{ReadError, Records, Written, from_micros, micros, money, span, unpack_jobs, writes};
 use crate::records::{JobId, Lookup, Out, PauseReason, Standing};
 
@@ -186,6 +187,7 @@ pub(super) fn accept(
     if let Some(at) = posted_at {
         date_reservation(tx, run, attempt, at)?;
     }
+    take_back(tx, run, attempt)?;
     submit_jobs(tx, run, attempt)
 }
 

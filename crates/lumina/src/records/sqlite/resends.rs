@@ -2,12 +2,14 @@
 
 use std::time::Duration;
 
+use lumina_enrichment::job::{JobEvent, JobStatus};
 use lumina_workflow::store::Attachment;
 use lumina_workflow::{RunId, StepError};
 use lumina_workflow_sqlite::Tx;
 use rusqlite::params;
 use uuid::Uuid;
 
+use super::answers::is_closed;
 use super::batches::{count_out, release_slot};
 use super::posts::{find_accepted, jobs_of, open_post};
 use super::{Records, Written, micros, money, pack_jobs, span, writes};
@@ -68,6 +70,26 @@ fn find_obstacle(tx: &Tx<'_>, jobs: usize, budgets: Budgets) -> Written<Option<S
     }
     let left = money::left_of(tx.connection(), budgets, &money::day_of(tx.now()))?;
     Ok((left.credits < jobs as u64).then(|| left.why.to_owned()))
+}
+
+/// Whoever was in a POST that is only now known to have been accepted, and is free to be bought again because another
+/// POST of the same run was not looked at: they wait for its answer instead.
+pub(super) fn take_back(tx: &Tx<'_>, run: Uuid, attempt: u32) -> Written<()> {
+    let mut status = JobStatus::Pending.apply(JobEvent::Submitted);
+    if is_closed(tx, run)? {
+        status = status.and_then(|submitted| submitted.apply(JobEvent::RunEnded));
+    }
+    let status = status.expect("what is pending can be sent, and then given up");
+    let finished = status.is_end().then(|| micros(tx.now()));
+    let mut update = tx.connection().prepare_cached(
+        "UPDATE enrichment_job SET run = ?1, status = ?2, finished_at = ?3, reason = ?4
+         WHERE id = ?5 AND status = 'pending' AND run IS NOT ?1",
+    )?;
+    let reason = "a batch that it was in is out after all";
+    for job in jobs_of(tx.connection(), run, attempt)?.unwrap_or_default() {
+        update.execute(params![run, status.as_str(), finished, reason, job])?;
+    }
+    Ok(())
 }
 
 fn has_place(tx: &Tx<'_>, run: RunId) -> Written<bool> {

@@ -2,6 +2,7 @@
 
 mod auth;
 mod batches;
+mod callbacks;
 mod control;
 mod enrichment;
 mod errors;

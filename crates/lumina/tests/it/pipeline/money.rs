@@ -13,6 +13,7 @@ mod provider;
 mod refusals;
 mod town;
 mod unknown;
+mod walk;
 
 pub use provider::{Fate, Provider};
 pub use town::{MINUTE, Town};

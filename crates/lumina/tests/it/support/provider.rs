@@ -1,14 +1,14 @@
 //! A provider that takes every batch and says nothing more by itself.
 
 use std::sync::Mutex;
-use std::sync::atomic::{AtomicU32, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
 
 use bytes::Bytes;
 use http::{Method, Request, Response};
 use lumina_fullenrich::{BoxFuture, Transport, TransportError};
 use lumina_fullenrich_sandbox::sign;
 use serde_json::{Value, json};
-use tokio::sync::{Mutex as AsyncMutex, mpsc};
+use tokio::sync::{Mutex as AsyncMutex, mpsc, watch};
 
 use super::{Call, post};
 
@@ -19,6 +19,8 @@ pub struct CannedProvider {
     taken: AtomicU32,
     sent: Mutex<mpsc::UnboundedSender<Batch>>,
     batches: AsyncMutex<mpsc::UnboundedReceiver<Batch>>,
+    held: watch::Sender<bool>,
+    loses: AtomicBool,
 }
 
 /// A batch that was sent.
@@ -37,7 +39,19 @@ impl CannedProvider {
             taken: AtomicU32::new(0),
             sent: Mutex::new(sent),
             batches: AsyncMutex::new(batches),
+            held: watch::Sender::new(false),
+            loses: AtomicBool::new(false),
         }
+    }
+
+    /// From now on a batch that was taken is answered only when this says no more.
+    pub fn hold(&self, on: bool) {
+        self.held.send_replace(on);
+    }
+
+    /// From now on a batch is taken, and its answer is lost.
+    pub fn lose_answers(&self) {
+        self.loses.store(true, Ordering::SeqCst);
     }
 
     /// The next batch that is sent.
@@ -75,7 +89,18 @@ impl CannedProvider {
 impl Transport for CannedProvider {
     fn send(&self, request: Request<Bytes>) -> BoxFuture<'_, Result<Response<Bytes>, TransportError>> {
         let answer = Bytes::from(self.answer(&request).to_string());
-        Box::pin(async move { Ok(Response::new(answer)) })
+        let mut held = self.held.subscribe();
+        Box::pin(async move {
+            if request.method() == Method::POST {
+                let released = held.wait_for(|held| !held).await;
+                released.expect("the provider holds the sender");
+                if self.loses.load(Ordering::SeqCst) {
+                    let (detail, status) = ("the connection was reset".to_owned(), None);
+                    return Err(TransportError::Unknown { detail, status });
+                }
+            }
+            Ok(Response::new(answer))
+        })
     }
 }
 

@@ -101,6 +101,13 @@ impl TestApp {
         self.worker = Some(self.app.engine.start_worker(WorkerOptions::default()));
     }
 
+    /// Has nothing executed until a worker is started again.
+    pub async fn stop_worker(&mut self) {
+        if let Some(worker) = self.worker.take() {
+            worker.shutdown(Duration::from_secs(10)).await;
+        }
+    }
+
     /// Takes people in and has the provider find those that have a profile.
     pub async fn find_people(&mut self, people: &BTreeMap<&str, Option<Value>>) {
         if self.worker.is_none() {

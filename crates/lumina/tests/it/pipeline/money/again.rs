@@ -5,6 +5,7 @@ use std::time::Duration;
 use super::provider::{Post, person};
 use super::{Fate, MINUTE, Town};
 
+const HOUR: Duration = Duration::from_secs(3_600);
 const WINDOW: Duration = Duration::from_secs(2 * 3_600);
 
 /// Three people have been sent, nobody knows with what outcome, and cannot be sent again while the batch before them
@@ -92,6 +93,34 @@ fn a_crash_in_the_second_post_leaves_it_unknown_and_either_answer_is_taken() {
         town.pass(MINUTE);
         town.expect_jobs(&[("enriched", 3)]);
         assert_eq!(town.provider.posts().len(), 2);
+    }
+}
+
+/// The second POST was not looked at, so that its people are free; before they are sent anew the first one turns out to
+/// be out: they are left to it, until it says that it has not looked at them either.
+#[test]
+fn a_sign_from_the_first_post_holds_back_whom_the_second_one_has_freed() {
+    for status in ["FINISHED", "CANCELED"] {
+        let town = Town::start();
+        town.provider.next([Fate::AcceptedUnheard]);
+        town.send(0..3);
+        town.pass(WINDOW + 3 * MINUTE);
+        let [first, second] = town.provider.accepted().try_into().unwrap();
+        town.call_back(&second.body("CANCELED", |_| None));
+        town.expect_jobs(&[("pending", 3)]);
+        let event = first.body("IN_PROGRESS", |email| {
+            email.starts_with("person0").then(|| person(email))
+        });
+        town.world.call_back("/contact", &event);
+        town.pass(2 * WINDOW);
+        town.expect_jobs(&[("enriched", 1), ("stale", 2)]);
+        town.call_back(&first.body(status, |email| email.starts_with("person1").then(|| person(email))));
+        town.pass(10 * MINUTE);
+        assert_eq!(sent(&town, "person0@gmail.com"), 2, "{status}");
+        assert_eq!(sent(&town, "person1@gmail.com"), 2, "{status}");
+        let more = usize::from(status == "CANCELED");
+        town.pass(HOUR);
+        assert_eq!(sent(&town, "person2@gmail.com"), 2 + more, "{status}");
     }
 }
 

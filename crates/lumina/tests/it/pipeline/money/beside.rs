@@ -79,6 +79,47 @@ fn of_two_answers_at_once_none_is_lost() {
     }
 }
 
+/// The same jobs are out twice. One answer says that nobody looked at the rest, the other one leaves the rest out, and
+/// may have charged for it: that is not bought again.
+#[test]
+fn whom_one_answer_leaves_out_the_other_one_does_not_free() {
+    for first in [0, 1] {
+        let town = Town::start();
+        town.provider.next([Fate::AcceptedUnheard]);
+        town.send(0..3);
+        town.pass(2 * HOUR + 3 * MINUTE);
+        let posts = town.provider.accepted();
+        assert_eq!(posts.len(), 2);
+        let bodies = [(0, "CANCELED"), (1, "FINISHED")].map(|(post, status)| {
+            posts[post].body(status, |email| email.starts_with("person0").then(|| person(email)))
+        });
+        town.call_back(&bodies[first]);
+        town.call_back(&bodies[1 - first]);
+        town.pass(HOUR);
+        town.expect_jobs(&[("enriched", 1), ("stale", 2)]);
+        assert_eq!(town.provider.posts().len(), 2);
+    }
+}
+
+/// The same, while nobody knows what became of the second POST: it may have been accepted, and is when it says so.
+#[test]
+fn whom_one_answer_leaves_out_is_not_bought_again_while_the_other_post_is_in_doubt() {
+    let town = Town::start();
+    town.provider.next([Fate::AcceptedUnheard, Fate::AcceptedUnheard]);
+    town.send(0..3);
+    town.pass(2 * HOUR + 3 * MINUTE);
+    let posts = town.provider.accepted();
+    assert_eq!(posts.len(), 2);
+    let part = posts[0].body("CREDITS_INSUFFICIENT", |email| {
+        email.starts_with("person0").then(|| person(email))
+    });
+    town.call_back(&part);
+    town.pass(HOUR);
+    assert_eq!(town.provider.posts().len(), 2);
+    town.call_back(&posts[1].finished());
+    town.expect_jobs(&[("enriched", 3)]);
+}
+
 /// An event has told a person whom the final answer leaves out; the event may come before it or after it.
 #[test]
 fn whom_only_an_event_names_is_a_lead() {

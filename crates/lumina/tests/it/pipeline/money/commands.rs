@@ -2,19 +2,19 @@
 
 use std::time::Duration;
 
-use lumina_workflow::{MayRepeat, RestartFrom, RunId};
+use lumina_workflow::{MayRepeat, RestartFrom, RunId, StepKey};
 
 use super::{Fate, MINUTE, Town};
 
 const HOUR: Duration = Duration::from_secs(3_600);
 
 impl Town {
-    /// Sends the run back to a step, whatever it repeats.
+    /// Sends the run back to where it first came to a step, whatever it repeats.
     fn restart_run(&self, run: RunId, step: Option<&str>) {
         let from = match step {
             Some(name) => RestartFrom::Step {
                 name: name.to_owned(),
-                key: None,
+                key: Some(StepKey::Occurrence(1)),
             },
             None => RestartFrom::Beginning,
         };
@@ -145,4 +145,37 @@ fn who_comes_after_a_cancel_has_another_batch() {
         town.call_back(&post.finished());
     }
     town.expect_jobs(&[("enriched", 5)]);
+}
+
+/// A run that was sent back reaches its second POST by a shorter way. Cancelled while that is under way, it still knows
+/// which one is in doubt.
+#[test]
+fn a_run_that_was_sent_back_knows_which_post_is_in_doubt() {
+    let town = Town::with(|settings| settings.max_in_flight = 1);
+    let busy = || Fate::Answered(429, serde_json::json!({}));
+    town.provider
+        .next([Fate::Lost, Fate::Accepted, busy(), Fate::AcceptedHeld]);
+    town.send(0..3);
+    let run = town.open_run();
+    // Another batch takes the place, so that the first has to wait in line for it.
+    town.tell(async |engine| engine.pause(run, "the test").await);
+    town.pass(2 * HOUR);
+    town.send(3..103);
+    town.tell(async |engine| engine.resume(run, "the test").await);
+    town.pass(MINUTE);
+    town.call_back(&town.provider.accepted()[0].finished());
+    assert_eq!(
+        town.provider.posts().len(),
+        3,
+        "the second time it is made ready, and has not left"
+    );
+    town.tell(async |engine| engine.pause(run, "the test").await);
+    town.restart_run(run, Some("submit-to-fullenrich"));
+    town.pass(2 * HOUR + Duration::from_secs(10));
+    assert_eq!(town.provider.posts().len(), 4);
+    town.tell(async |engine| engine.cancel(run, "the test").await);
+    town.pass(5 * MINUTE);
+    let last = town.provider.accepted()[1].clone();
+    assert_eq!(town.call_back(&last.finished()), "late");
+    town.expect_jobs(&[("enriched", 103)]);
 }

@@ -26,11 +26,24 @@ pub enum Fate {
     Answered(u16, Value),
 }
 
+impl Fate {
+    /// What 500, 502 and 504 come after, nobody knows.
+    fn is_heard(&self) -> bool {
+        match self {
+            Self::Accepted => true,
+            Self::Answered(status, _) => ![500, 502, 504].contains(status),
+            Self::AcceptedUnheard | Self::AcceptedHeld | Self::Lost => false,
+        }
+    }
+}
+
 /// A POST that came in.
 #[derive(Debug, Clone)]
 pub struct Post {
     /// The id that its batch was given, if it was accepted.
     pub id: Option<String>,
+    /// Whether the caller knows what became of it.
+    pub is_heard: bool,
     pub at: Timestamp,
     pub request: Value,
 }
@@ -148,7 +161,12 @@ impl Desk {
         let fate = self.fates.pop_front().unwrap_or(Fate::Accepted);
         let is_refused = |item: &Value| self.refused.as_deref() == item["email"].as_str() && !item["email"].is_null();
         if request["data"].as_array().unwrap().iter().any(is_refused) {
-            self.posts.push(Post { id: None, at, request });
+            self.posts.push(Post {
+                id: None,
+                is_heard: !matches!(fate, Fate::AcceptedHeld),
+                at,
+                request,
+            });
             let refusal = json!({"code": "error.reverse.email.invalid", "message": "One of the emails is not valid"});
             return Ok((400, refusal));
         }
@@ -156,6 +174,7 @@ impl Desk {
         let id = is_accepted.then(|| format!("00000000-0000-4000-8000-{:012}", self.posts.len() + 1));
         self.posts.push(Post {
             id: id.clone(),
+            is_heard: fate.is_heard(),
             at,
             request,
         });

@@ -2,6 +2,9 @@
 
 use std::time::Duration;
 
+use lumina::records::Channel;
+use lumina_enrichment::email::EmailAddress;
+use lumina_enrichment::subscriber::NewSubscriber;
 use serde_json::json;
 
 use super::provider::Post;
@@ -172,4 +175,35 @@ fn what_is_known_not_to_be_accepted_is_sent_again() {
     town.call_back(&town.provider.accepted()[0].finished());
     town.expect_jobs(&[("enriched", 3)]);
     assert_eq!(town.outcomes(), ["finished"]);
+}
+
+/// Who has just signed up goes before a file, also when their batch was refused for somebody else's address.
+#[test]
+fn what_is_left_of_a_refused_batch_keeps_its_turn() {
+    let town = Town::with(|settings| settings.max_in_flight = 1);
+    town.provider.refuse("new1@gmail.com");
+    town.world
+        .import((0..500).map(|number| format!("person{number}@gmail.com")));
+    town.pass(MINUTE);
+    let app = town.world.app();
+    for number in 0..4 {
+        let email = EmailAddress::parse(&format!("new{number}@gmail.com")).unwrap();
+        let row = NewSubscriber::new(email, "test", &app.classifier);
+        let taken = lumina::ingest::ingest(app, vec![row], 1, Channel::Webhook, None);
+        town.world.run(taken).unwrap();
+    }
+    town.pass(MINUTE);
+    let mut answered = 0;
+    let mut sent = Vec::new();
+    for _ in 0..6 {
+        let posts = town.provider.accepted();
+        sent.extend(posts[answered..].iter().map(|post| post.emails()[0].clone()));
+        posts[answered..]
+            .iter()
+            .for_each(|post| drop(town.call_back(&post.finished())));
+        answered = posts.len();
+        town.pass(2 * MINUTE);
+    }
+    let is_new = |email: &String| email.starts_with("new");
+    assert!(sent.iter().skip(1).take(2).all(is_new), "{sent:?}");
 }

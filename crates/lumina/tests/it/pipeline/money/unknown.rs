@@ -40,6 +40,26 @@ fn its_answer_reveals_that_it_was_accepted() {
     assert_eq!(town.outcomes(), ["finished"]);
 }
 
+/// So does what names nobody, by the name that the batch was sent under.
+#[test]
+fn what_names_only_the_batch_reveals_that_it_was_accepted() {
+    for (status, is_over) in [("UNKNOWN", false), ("IN_PROGRESS", false), ("CANCELED", true)] {
+        let town = Town::start();
+        town.provider.next([Fate::AcceptedUnheard]);
+        town.send(0..3);
+        let post = town.provider.accepted()[0].clone();
+        town.call_back(&post.body(status, |_| None));
+        if is_over {
+            town.expect_jobs(&[("pending", 3)]);
+            continue;
+        }
+        town.pass(2 * WINDOW);
+        assert_eq!(town.provider.posts().len(), 1, "{status}");
+        town.call_back(&post.finished());
+        town.expect_jobs(&[("enriched", 3)]);
+    }
+}
+
 /// Without a sign it is sent once more when the window is over, and not before; with its own attempt in name, URL and
 /// tags.
 #[test]
