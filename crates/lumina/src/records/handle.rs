@@ -4,39 +4,57 @@ use std::sync::Arc;
 
 use lumina_workflow::store::Attachment;
 use lumina_workflow::{Payload, StepError};
+use lumina_workflow_postgres::PostgresStore;
 use lumina_workflow_sqlite::SqliteStore;
 use serde::Serialize;
 
 use super::db::{Failure, Got, Tx};
 
-/// An attachment of the same writes on every database: `writes!(|tx, run| close(tx, *run))`. What they need is lent to
+/// An attachment of the same writes for every database: `writes!(|tx, run| close(tx, *run))`. What they need is lent to
 /// them each time that they run.
 macro_rules! writes {
     (|$tx:ident $(, $given:ident)*| $work:expr) => {{
-        let given = ($($given,)*);
-        lumina_workflow_sqlite::attach(move |tx| {
-            let ($($given,)*) = &given;
+        let given = std::sync::Arc::new(($($given,)*));
+        let kept = given.clone();
+        let on_sqlite = lumina_workflow_sqlite::attach(move |tx| {
+            let ($($given,)*) = &*given;
             let $tx = &$crate::records::sqlite::Writing::new(tx);
             let work = async { $crate::records::handle::answer($work.await) };
             Ok($crate::records::sqlite::ready(work)?)
-        })
+        });
+        let on_postgres = lumina_workflow_postgres::attach(move |tx| {
+            let given = kept.clone();
+            Box::pin(async move {
+                let ($($given,)*) = &*given;
+                let $tx = &$crate::records::postgres::Writing(tx);
+                Ok($crate::records::handle::answer($work.await)?)
+            })
+        });
+        on_sqlite.or(on_postgres)
     }};
 }
 pub(super) use writes;
 
 /// What the records answer on whichever database they are in: `reads!(self, |db| count(db))`.
 macro_rules! reads {
-    ($records:expr, |$db:ident| $work:expr) => {{
-        let $crate::records::handle::Place::Sqlite(store) = &$records.place;
-        let read = store.read(move |connection| {
-            let $db = &$crate::records::sqlite::Reading(connection);
-            $crate::records::sqlite::ready($work)
-        });
-        match read.await {
-            Ok(got) => got.map_err($crate::records::ReadError::from),
-            Err(error) => Err($crate::records::ReadError(error.to_string())),
+    ($records:expr, |$db:ident| $work:expr) => {
+        match &$records.place {
+            $crate::records::handle::Place::Sqlite(store) => {
+                let read = store.read(move |connection| {
+                    let $db = &$crate::records::sqlite::Reading(connection);
+                    $crate::records::sqlite::ready($work)
+                });
+                match read.await {
+                    Ok(got) => got.map_err($crate::records::ReadError::from),
+                    Err(error) => Err($crate::records::ReadError(error.to_string())),
+                }
+            }
+            $crate::records::handle::Place::Postgres(store) => {
+                let $db = &$crate::records::postgres::Reading(store);
+                $work.await.map_err($crate::records::ReadError::from)
+            }
         }
-    }};
+    };
 }
 pub(super) use reads;
 
@@ -59,8 +77,11 @@ pub struct Records {
 
 /// Where the tables are.
 #[derive(Clone)]
-pub(super) enum Place {
+pub enum Place {
+    /// In a file.
     Sqlite(Arc<SqliteStore>),
+    /// On a server.
+    Postgres(Arc<PostgresStore>),
 }
 
 impl From<Arc<SqliteStore>> for Place {
@@ -69,10 +90,16 @@ impl From<Arc<SqliteStore>> for Place {
     }
 }
 
+impl From<Arc<PostgresStore>> for Place {
+    fn from(store: Arc<PostgresStore>) -> Self {
+        Self::Postgres(store)
+    }
+}
+
 impl Records {
     /// Works on this store's database.
     #[must_use]
-    pub fn new(store: Arc<SqliteStore>) -> Self {
+    pub fn new(store: impl Into<Place>) -> Self {
         Self { place: store.into() }
     }
 }

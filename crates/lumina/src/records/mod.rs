@@ -20,12 +20,13 @@ mod jobs;
 mod ledger;
 mod numbers;
 mod pauses;
+pub mod postgres;
 mod replays;
 mod sql;
 pub mod sqlite;
 
 pub use checkup::{Batches, Checkup};
-pub use handle::{ReadError, Records};
+pub use handle::{Place, ReadError, Records};
 pub use jobs::{Decided, JobRow, KeptJob, RetriedPage, Retrying};
 pub use ledger::{BatchAddress, BatchDetail, BudgetUse, LedgerBatch, LedgerDay, Spending};
 pub use numbers::{Census, Metrics, View};

@@ -9,11 +9,13 @@ use lumina_workflow::{NewEvent, RunId};
 use uuid::Uuid;
 
 mod failure;
+mod param;
 mod row;
 mod statement;
 mod value;
 
 pub(super) use failure::{Failure, Got};
+pub(super) use param::Each;
 pub(super) use row::{Column, Row};
 pub(super) use statement::{Sql, sql};
 pub(super) use value::{Value, values};

@@ -12,6 +12,7 @@ use std::sync::OnceLock;
 pub(in crate::records) struct Sql {
     text: &'static str,
     postgres: OnceLock<String>,
+    postgres_each: OnceLock<String>,
 }
 
 /// A [`Sql`] of this text, where it is used.
@@ -28,6 +29,7 @@ impl Sql {
         Self {
             text,
             postgres: OnceLock::new(),
+            postgres_each: OnceLock::new(),
         }
     }
 
@@ -37,12 +39,25 @@ impl Sql {
     }
 
     /// As PostgreSQL has it.
-    #[cfg_attr(
-        not(test),
-        expect(dead_code, reason = "its store is not part of the application yet")
-    )]
     pub fn postgres(&self) -> &str {
-        self.postgres.get_or_init(|| translate(self.text))
+        self.postgres.get_or_init(|| translate(self.text, "$"))
+    }
+
+    /// As PostgreSQL has it for each of many: it is given an array for each of its values, and says at the end of a
+    /// row which it is for, the first being 1.
+    pub fn postgres_each(&self, values: usize) -> &str {
+        self.postgres_each.get_or_init(|| {
+            let number = |prefix: &str| {
+                let numbered = (1..=values).map(|number| format!("{prefix}{number}"));
+                numbered.collect::<Vec<_>>().join(", ")
+            };
+            let (arrays, columns) = (number("$"), number("v"));
+            let found = translate(self.text, "each.v");
+            format!(
+                "SELECT found.*, each.n FROM unnest({arrays}) WITH ORDINALITY AS each ({columns}, n)
+                 CROSS JOIN LATERAL ({found} LIMIT 1) AS found"
+            )
+        })
     }
 }
 
@@ -68,14 +83,14 @@ const TABLES: [&str; 14] = [
 /// What a table's name follows.
 const BEFORE_TABLES: [&str; 4] = ["FROM", "JOIN", "INTO", "UPDATE"];
 
-/// PostgreSQL's text of a statement:
+/// PostgreSQL's text of a statement, whose values are called by their numbers behind `value`:
 ///
 /// - `?` and `?3` become `$1` and `$3`;
 /// - a table is named with its schema;
 /// - `INDEXED BY` and the `CROSS` of a join that has a condition, by which SQLite is told how to go about it, are left
 ///   out;
 /// - what stands in `/*+ ... */`, a comment to SQLite, is said: the rows that are locked.
-fn translate(text: &str) -> String {
+fn translate(text: &str, value: &str) -> String {
     let mut words = Words { rest: text };
     let mut said = String::with_capacity(text.len() + 64);
     let (mut params, mut last) = (0, "");
@@ -83,11 +98,11 @@ fn translate(text: &str) -> String {
         match word {
             "?" => {
                 params += 1;
-                said.push_str(&format!("${params}"));
+                said.push_str(&format!("{value}{params}"));
             }
             "/*+" | "*/" | "CROSS" => {}
             "INDEXED" => drop(words.by_ref().filter(|word| !is_space(word)).nth(1)),
-            _ if word.starts_with('?') => said.push_str(&word.replacen('?', "$", 1)),
+            _ if word.starts_with('?') => said.push_str(&word.replacen('?', value, 1)),
             _ if BEFORE_TABLES.contains(&last) && TABLES.contains(&word) => said.extend(["lumina.", word]),
             _ => said.push_str(word),
         }
@@ -159,5 +174,15 @@ mod tests {
         ] {
             assert_eq!(Sql::new(text).postgres(), expected);
         }
+    }
+
+    #[test]
+    fn many_are_asked_for_at_once() {
+        let one = Sql::new("SELECT email FROM subscriber WHERE id = ? AND class = ? /*+ FOR UPDATE */");
+        assert_eq!(
+            one.postgres_each(2),
+            "SELECT found.*, each.n FROM unnest($1, $2) WITH ORDINALITY AS each (v1, v2, n)
+                 CROSS JOIN LATERAL (SELECT email FROM lumina.subscriber WHERE id = each.v1 AND class = each.v2  FOR UPDATE  LIMIT 1) AS found"
+        );
     }
 }
