@@ -1,12 +1,11 @@
 -- Lumina's own tables, beside the engine's in one schema, so that one transaction can cover both. Times are
 -- microseconds since the epoch.
 
--- Whoever checks something and then writes what depends on it takes the row of that first.
+-- Whoever checks something and then writes what depends on it takes the row of that first. A row is made when it is
+-- taken for the first time.
 CREATE TABLE turn (
     name text PRIMARY KEY
 );
-
-INSERT INTO turn (name) VALUES ('money'), ('open_batch.webhook'), ('open_batch.file');
 
 -- What this database is: whether its people are real or the sandbox's.
 CREATE TABLE stamp (

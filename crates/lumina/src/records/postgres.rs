@@ -155,13 +155,15 @@ impl Tx for Writing<'_> {
 }
 
 impl Writing<'_> {
+    /// Whoever is the first to take turns in something makes its row, which nobody else can make meanwhile.
     async fn take_turn(&self, name: &str) -> Got<()> {
-        let sql = "SELECT 1 FROM lumina.turn WHERE name = $1 FOR UPDATE";
-        let found = self.query(sql, &values![name]).await?;
-        match found.is_empty() {
-            true => Err(Failure::Unreadable(format!("nobody can take turns in `{name}`"))),
-            false => Ok(()),
+        let take = "SELECT 1 FROM lumina.turn WHERE name = $1 FOR UPDATE";
+        if self.query(take, &values![name]).await?.is_empty() {
+            let make = "INSERT INTO lumina.turn (name) VALUES ($1) ON CONFLICT DO NOTHING";
+            self.query(make, &values![name]).await?;
+            self.query(take, &values![name]).await?;
         }
+        Ok(())
     }
 }
 

@@ -10,7 +10,7 @@ use super::places::release_slot;
 use super::posts::{close_post, open_post};
 use super::unapplied::leave_to_late_results;
 use super::{micros, money, pack_jobs};
-use crate::records::db::{Got, Tx, sql, values};
+use crate::records::db::{Got, Lock, Tx, sql, values};
 use crate::records::handle::writes;
 use crate::records::{Allowance, Applied, BATCH_SIZE, Records, Taken};
 
@@ -103,9 +103,9 @@ async fn leave(tx: &impl Tx, jobs: &[Uuid], allowed: &money::Left) -> Got<()> {
     pause(tx, allowed.bound, allowed.why).await
 }
 
-/// Its own transaction does it, or one that has its [`Lock::Run`](crate::records::db::Lock::Run): what is stored for
-/// the run by then is left to late results, and what comes later finds the batch closed.
+/// What is stored for the run by then is left to late results, and what comes later finds the batch closed.
 pub(super) async fn close_batch(tx: &impl Tx, run: RunId, reason: &str) -> Got<Applied> {
+    tx.lock(Lock::Run(run.0)).await?;
     leave_open_batch(tx, run).await?;
     tx.execute(
         sql!(

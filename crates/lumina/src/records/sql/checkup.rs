@@ -11,13 +11,24 @@ use super::pauses::read_pauses;
 use super::reads::{count, groups};
 use super::stamp::find_people;
 use crate::records::db::{Db, Got, Row, Sql, sql, values};
-use crate::records::{AnswerId, Batches, Checkup, View};
+use crate::records::handle::reads;
+use crate::records::{AnswerId, Batches, Checkup, ReadError, Records, View};
 
 /// How long an answer may take to be applied before that is worth a word.
 const APPLIED_WITHIN: SignedDuration = SignedDuration::from_mins(5);
 
 /// How long a refused delivery is worth a word.
 const REFUSED_WITHIN: SignedDuration = SignedDuration::from_hours(24);
+
+impl Records {
+    /// Looks at everything at this time.
+    ///
+    /// # Errors
+    /// When the database cannot be read.
+    pub async fn check_up(&self, view: View, reconcile_window: Duration) -> Result<Checkup, ReadError> {
+        reads!(self, |db| check_up(db, view, reconcile_window))
+    }
+}
 
 /// Looks at everything at this time.
 pub(in crate::records) async fn check_up(db: &impl Db, view: View, reconcile_window: Duration) -> Got<Checkup> {
