@@ -63,6 +63,21 @@ impl Bench {
         Ok(measured)
     }
 
+    /// Hands `measure` an empty folder on the checkout's disk, and removes it afterwards.
+    ///
+    /// # Errors
+    /// An old folder in its place that cannot be removed, and what `measure` says.
+    pub fn with_folder<T>(&self, name: &str, measure: impl FnOnce(&Path) -> Result<T>) -> Result<T> {
+        let folder = self.folder.join(name);
+        if folder.exists() {
+            fs::remove_dir_all(&folder).with_context(|| format!("cannot remove {}", folder.display()))?;
+        }
+        fs::create_dir_all(&folder).with_context(|| format!("cannot make the folder {}", folder.display()))?;
+        let measured = measure(&folder)?;
+        fs::remove_dir_all(&folder).with_context(|| format!("cannot remove {}", folder.display()))?;
+        Ok(measured)
+    }
+
     /// How many runs a second plain SQLite makes here.
     ///
     /// # Errors

@@ -11,6 +11,7 @@ use lumina_workflow::{
     CorrelationKey, Engine, Failure, NewEvent, Payload, Retry, Run, StartOptions, Step, StepError, TokioRuntime,
     Worker, WorkerOptions, Workflow,
 };
+use lumina_workflow_postgres::PostgresStore;
 use lumina_workflow_sqlite::{Options, SqliteStore};
 use serde::{Deserialize, Serialize};
 use tokio::sync::oneshot;
@@ -106,8 +107,23 @@ pub struct Bench {
     /// The engine.
     pub engine: Engine,
     worker: Worker,
-    store: SqliteStore,
+    store: Opened,
     bells: Arc<Bells>,
+}
+
+/// What it works on.
+enum Opened {
+    Sqlite(SqliteStore),
+    Postgres(PostgresStore),
+}
+
+impl Opened {
+    fn shared(&self) -> Arc<dyn Store> {
+        match self {
+            Self::Sqlite(store) => Arc::new(store.clone()),
+            Self::Postgres(store) => Arc::new(store.clone()),
+        }
+    }
 }
 
 impl Bench {
@@ -116,17 +132,27 @@ impl Bench {
     /// # Errors
     /// When the file cannot be opened.
     pub async fn start(path: &Path) -> Result<Self> {
-        let store = SqliteStore::open(Options::new(path))?;
+        Self::over(Opened::Sqlite(SqliteStore::open(Options::new(path))?)).await
+    }
+
+    /// Opens a PostgreSQL database and starts a worker, one of any number.
+    ///
+    /// # Errors
+    /// When it cannot be opened.
+    pub async fn start_in_fleet(options: lumina_workflow_postgres::Options) -> Result<Self> {
+        Self::over(Opened::Postgres(PostgresStore::open(options).await?)).await
+    }
+
+    async fn over(store: Opened) -> Result<Self> {
         let bells = Arc::new(Bells::default());
-        let shared: Arc<dyn Store> = Arc::new(store.clone());
         let workflow = ThreeSteps { bells: bells.clone() };
-        let engine = Engine::builder(shared, Arc::new(TokioRuntime::current()))
+        let engine = Engine::builder(store.shared(), Arc::new(TokioRuntime::current()))
             .register(workflow)?
             .build()
             .await?;
         let options = WorkerOptions {
             max_in_flight: IN_FLIGHT,
-            takeover: true,
+            takeover: matches!(store, Opened::Sqlite(_)),
             ..WorkerOptions::default()
         };
         let worker = engine.start_worker(options);
@@ -186,6 +212,10 @@ impl Bench {
     /// When the file was closed before.
     pub async fn stop(self) -> Result<()> {
         self.worker.shutdown(std::time::Duration::from_secs(10)).await;
-        Ok(self.store.close().await?)
+        match self.store {
+            Opened::Sqlite(store) => store.close().await?,
+            Opened::Postgres(store) => store.close().await,
+        }
+        Ok(())
     }
 }

@@ -8,6 +8,7 @@ mod chaos;
 mod ci;
 mod mutants;
 mod process;
+mod server;
 mod smoke;
 mod test;
 mod tidy;

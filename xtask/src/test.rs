@@ -1,11 +1,12 @@
-//! `cargo xtask test`: everything the tests need, then the tests, with nothing but the Rust toolchain and a C
-//! compiler.
+//! `cargo xtask test`: everything the tests need, then the tests, with nothing but the Rust toolchain, a C compiler and
+//! the programs of a PostgreSQL server.
 
 use std::process::Command;
 
 use anyhow::{Result, bail};
 
 use crate::process::{monotonic, readable, stream, succeeds};
+use crate::server::{self, Home};
 use crate::workspace::Workspace;
 
 /// The variable in which the simulator finds the seed that it is to repeat.
@@ -38,14 +39,16 @@ pub fn run(workspace: &Workspace, selection: &Selection, profile: Profile) -> Re
     if let Some(seed) = selection.sim_seed {
         eprintln!("simulations run from seed {seed}");
     }
+    let home = server::provide()?;
     // One build with the tests' own features: a build of the binary alone would compile its dependencies twice.
     stream(workspace.cargo().args(["build", "--workspace", "--bins", "--tests"]))?;
     let begun = monotonic();
     let failures: Vec<_> = runners(workspace, selection, profile)
         .into_iter()
-        .filter_map(|mut runner| stream(&mut runner).err())
+        .filter_map(|mut runner| stream(runner.envs(home.iter().map(Home::variable))).err())
         .map(|error| format!("{error:#}"))
         .collect();
+    drop(home);
     let took = readable(monotonic().duration_since(begun));
     if failures.is_empty() {
         eprintln!("all tests passed in {took}");

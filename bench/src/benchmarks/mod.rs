@@ -1,6 +1,7 @@
 //! The registry: every benchmark, one file each, in the order in which they run.
 
 mod claim_cost;
+mod fleet_throughput;
 mod floor_commit;
 mod floor_import;
 mod floor_run;
@@ -25,6 +26,7 @@ pub const ALL: &[Benchmark] = &[
     workflow_parked::BENCHMARK,
     claim_cost::BENCHMARK,
     import_rows::BENCHMARK,
+    fleet_throughput::BENCHMARK,
     pipeline::WITHOUT_EVENTS,
     pipeline::BENCHMARK,
 ];

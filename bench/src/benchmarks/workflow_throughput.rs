@@ -29,9 +29,17 @@ fn run(bench: &Bench) -> Result<Vec<Figure>> {
 }
 
 async fn measure(path: &Path) -> Result<f64> {
-    let engine = Arc::new(three_steps::Bench::start(path).await?);
+    drive(three_steps::Bench::start(path).await?, RUNS).await
+}
+
+/// Lets so many runs through, and answers how many it were a second.
+///
+/// # Errors
+/// When the database does not take them.
+pub async fn drive(engine: three_steps::Bench, count: u64) -> Result<f64> {
+    let engine = Arc::new(engine);
     let watch = stopwatch();
-    let runs = futures_util::stream::iter(0..RUNS).map(|number| {
+    let runs = futures_util::stream::iter(0..count).map(|number| {
         let engine = engine.clone();
         tokio_task(async move {
             engine.start_run(number).await?;
@@ -43,7 +51,7 @@ async fn measure(path: &Path) -> Result<f64> {
         ended?;
     }
     wait_for_rest(&engine).await?;
-    let per_second = RUNS as f64 / watch().as_secs_f64();
+    let per_second = count as f64 / watch().as_secs_f64();
     drop(runs);
     Arc::into_inner(engine).expect("all runs have ended").stop().await?;
     Ok(per_second)

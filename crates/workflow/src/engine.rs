@@ -534,12 +534,13 @@ impl Engine {
     }
 
     /// Waits until a run has ended, and tells how. The end of a run that this process executes is noticed at once,
-    /// another one's within a second.
+    /// another one's within a second, or a sixtieth of the time that was waited.
     ///
     /// # Errors
     /// When there is no such run, or the database does not answer.
     pub async fn wait_for_end(&self, run: RunId) -> Result<Result<Payload, Failure>, EngineError> {
         let mut pause = Duration::from_millis(5);
+        let mut waited = Duration::ZERO;
         let mut listening = self.shell.ends.listen(run);
         loop {
             let row = self.run(run).await?.ok_or(Refusal::UnknownRun(run))?;
@@ -551,7 +552,9 @@ impl Engine {
                 ending = ended => return Ok(ending.into_result()),
                 () = self.shell.runtime.sleep(pause).fuse() => {}
             }
-            pause = (pause * 2).min(Duration::from_secs(1));
+            // What other processes end is only looked for: after hours nobody minds a minute.
+            waited += pause;
+            pause = (pause * 2).min((waited / 60).clamp(Duration::from_secs(1), Duration::from_secs(60)));
         }
     }
 

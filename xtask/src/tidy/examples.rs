@@ -11,7 +11,11 @@ use crate::tidy::Failure;
 use crate::tidy::tree::Tree;
 
 /// The crates that others write programs with.
-const CRATES: [&str; 2] = ["crates/workflow/src/", "crates/workflow-sqlite/src/"];
+const CRATES: [&str; 3] = [
+    "crates/workflow/src/",
+    "crates/workflow-sqlite/src/",
+    "crates/workflow-postgres/src/",
+];
 
 /// The suite's cases are used through its macros, whose modules have the examples.
 const ASIDE: &str = "crates/workflow/src/conformance";

@@ -5,15 +5,22 @@ use std::collections::BTreeSet;
 use crate::tidy::Failure;
 use crate::tidy::tree::Tree;
 
-/// The dialects, whose folders must hold files of equal names.
-const DIALECTS: [&str; 2] = ["sqlite", "postgres"];
-
-const FOLDER: &str = "crates/lumina/migrations";
+/// Folders of one owner's scripts, per dialect, that must hold files of equal names.
+const PAIRS: [[&str; 2]; 2] = [
+    ["crates/lumina/migrations/sqlite", "crates/lumina/migrations/postgres"],
+    [
+        "crates/workflow-sqlite/migrations",
+        "crates/workflow-postgres/migrations",
+    ],
+];
 
 /// Every migration that one dialect has and the other has not, once both have a folder.
 pub fn check(tree: &Tree) -> Vec<Failure> {
-    let [sqlite, postgres] = DIALECTS.map(|dialect| format!("{FOLDER}/{dialect}"));
-    if !tree.has_folder(&sqlite) || !tree.has_folder(&postgres) {
+    PAIRS.iter().flat_map(|pair| check_pair(tree, *pair)).collect()
+}
+
+fn check_pair(tree: &Tree, [sqlite, postgres]: [&str; 2]) -> Vec<Failure> {
+    if !tree.has_folder(sqlite) || !tree.has_folder(postgres) {
         return Vec::new();
     }
     let lacking = |has: &str, lacks: &str| -> Vec<Failure> {
@@ -27,7 +34,7 @@ pub fn check(tree: &Tree) -> Vec<Failure> {
         };
         here.difference(&there).map(file).collect()
     };
-    [lacking(&sqlite, &postgres), lacking(&postgres, &sqlite)].concat()
+    [lacking(sqlite, postgres), lacking(postgres, sqlite)].concat()
 }
 
 fn names<'t>(tree: &'t Tree, folder: &str) -> BTreeSet<&'t str> {
@@ -41,27 +48,39 @@ mod tests {
     use super::*;
 
     fn failures(names: &[&str]) -> Vec<String> {
-        let paths: Vec<_> = names.iter().map(|name| format!("{FOLDER}/{name}")).collect();
+        let paths: Vec<_> = names.iter().map(|name| format!("crates/{name}")).collect();
         let files: Vec<_> = paths.iter().map(|path| (path.as_str(), "")).collect();
         check(&Tree::of(&files))
             .into_iter()
-            .map(|failure| failure.file.replace(FOLDER, ""))
+            .map(|failure| failure.file.replace("crates/", ""))
             .collect()
     }
 
     #[test]
     fn equal_names_pass_and_each_odd_one_is_named() {
+        let (sqlite, postgres) = ("lumina/migrations/sqlite", "lumina/migrations/postgres");
+        let name = |folder: &str, file: &str| format!("{folder}/{file}.sql");
+        let found = |names: &[String]| failures(&names.iter().map(String::as_str).collect::<Vec<_>>());
         assert!(
-            failures(&["sqlite/0001_a.sql"]).is_empty(),
+            found(&[name(sqlite, "0001_a")]).is_empty(),
             "until there is a second dialect"
         );
-        assert!(failures(&["sqlite/0001_a.sql", "postgres/0001_a.sql"]).is_empty());
-        let odd = failures(&[
-            "sqlite/0001_a.sql",
-            "sqlite/0002_b.sql",
-            "postgres/0001_a.sql",
-            "postgres/0002_c.sql",
-        ]);
-        assert_eq!(odd, ["/sqlite/0002_b.sql", "/postgres/0002_c.sql"]);
+        assert!(found(&[name(sqlite, "0001_a"), name(postgres, "0001_a")]).is_empty());
+        let odd = [
+            name(sqlite, "0001_a"),
+            name(sqlite, "0002_b"),
+            name(postgres, "0001_a"),
+            name(postgres, "0002_c"),
+        ];
+        assert_eq!(found(&odd), [name(sqlite, "0002_b"), name(postgres, "0002_c")]);
+    }
+
+    #[test]
+    fn the_engines_dialects_are_looked_at_as_well() {
+        let odd = [
+            "workflow-sqlite/migrations/0001_a.sql",
+            "workflow-postgres/migrations/0001_b.sql",
+        ];
+        assert_eq!(failures(&odd), odd);
     }
 }

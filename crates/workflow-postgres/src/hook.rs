@@ -1,0 +1,64 @@
+//! Where a test can step in: between any two statements, and around the commit.
+
+use std::sync::Arc;
+
+use futures_util::future::BoxFuture;
+
+/// A moment of a connection.
+///
+/// An example is at [`Hook`].
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum At<'s> {
+    /// Before this statement is sent.
+    Statement(&'s str),
+    /// Before the commit is sent.
+    BeforeCommit,
+    /// After the commit has happened, and before anybody is told.
+    AfterCommit,
+}
+
+/// How it goes on.
+///
+/// An example is at [`Hook`].
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Verdict {
+    /// As if nothing were.
+    Go,
+    /// The connection breaks.
+    Cut,
+}
+
+type Step = dyn Fn(At<'_>) -> BoxFuture<'static, Verdict> + Send + Sync;
+
+/// A test's hand in every connection of a store.
+///
+/// ```
+/// use futures_util::FutureExt;
+/// use lumina_workflow_postgres::{At, Hook, Verdict};
+///
+/// // Every commit breaks after it has happened.
+/// let hook = Hook::new(|at| {
+///     let verdict = if at == At::AfterCommit { Verdict::Cut } else { Verdict::Go };
+///     async move { verdict }.boxed()
+/// });
+/// # let _ = hook;
+/// ```
+#[derive(Clone)]
+pub struct Hook(Arc<Step>);
+
+impl Hook {
+    /// One that is asked at each moment. The connection waits for its answer.
+    pub fn new(step: impl Fn(At<'_>) -> BoxFuture<'static, Verdict> + Send + Sync + 'static) -> Self {
+        Self(Arc::new(step))
+    }
+
+    pub(crate) fn pass(&self, at: At<'_>) -> BoxFuture<'static, Verdict> {
+        (self.0)(at)
+    }
+}
+
+impl std::fmt::Debug for Hook {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("Hook")
+    }
+}

@@ -1,0 +1,130 @@
+//! The connection that hears of other processes, and tells them: LISTEN and NOTIFY, with a slow look behind both.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use futures_util::StreamExt;
+use lumina_workflow::store::Hint;
+use tokio::sync::mpsc;
+use tokio::time::{Instant, sleep, sleep_until, timeout};
+use tokio_postgres::types::ToSql;
+use tokio_postgres::{AsyncMessage, Client, Config, NoTls, Notification};
+
+use crate::claim;
+use crate::fault::Fault;
+use crate::post::{News, Post};
+use crate::shared::Shared;
+
+/// Even if nobody tells anything, one looks this often: letters may be lost, and others' leases end in silence.
+const LOOK: Duration = Duration::from_secs(5);
+
+/// Letters are this far apart, so that a busy process sends a few hundred a second and not one for each commit.
+const GAP: Duration = Duration::from_millis(3);
+
+/// Between two tries to connect.
+const AGAIN: Duration = Duration::from_millis(500);
+
+/// An answer that takes longer will not come.
+const PATIENCE: Duration = Duration::from_secs(10);
+
+/// More runs than these are not looked through for news, but found by their own looks.
+const NEWS_LIMIT: usize = 1_000;
+
+const CHANNEL: &str = "lumina_hints";
+
+/// Listens until it is aborted.
+pub(crate) async fn serve(config: Config, shared: Arc<Shared>, post: Post) {
+    loop {
+        if let Err(fault) = listen(&config, &shared, &post).await {
+            tracing::debug!(
+                ?fault,
+                "the connection that hears of other processes was lost; it is made anew"
+            );
+        }
+        // Whatever was told meanwhile was not heard.
+        shared.hints.send(Hint::Ready);
+        shared.hints.send(Hint::Schedule);
+        sleep(AGAIN).await;
+    }
+}
+
+async fn listen(config: &Config, shared: &Shared, post: &Post) -> Result<(), Fault> {
+    let (client, mut letters) = connect(config).await?;
+    // The connection is this task's own, so that it may have a setting: what it sends need not survive a crash.
+    client
+        .batch_execute(&format!("SET synchronous_commit = off; LISTEN {CHANNEL}"))
+        .await?;
+    let own: i32 = client.query_one("SELECT pg_backend_pid()", &[]).await?.try_get(0)?;
+    let mut look = Instant::now();
+    loop {
+        tokio::select! {
+            letter = letters.recv() => {
+                let letter = letter.ok_or_else(|| Fault::Lost("the server has closed it".to_owned()))?;
+                if letter.process_id() != own {
+                    pass_on(shared, News::read(letter.payload()));
+                }
+            }
+            () = post.wait() => {
+                send(&client, &post.take()).await?;
+                sleep(GAP).await;
+            }
+            () = sleep_until(look) => {
+                look_around(&client, shared).await?;
+                look = Instant::now() + LOOK;
+            }
+        }
+    }
+}
+
+async fn connect(config: &Config) -> Result<(Client, mpsc::UnboundedReceiver<Notification>), Fault> {
+    let (client, mut connection) = config.connect(NoTls).await?;
+    let (told, letters) = mpsc::unbounded_channel();
+    tokio::spawn(async move {
+        let mut messages = futures_util::stream::poll_fn(move |context| connection.poll_message(context));
+        while let Some(Ok(message)) = messages.next().await {
+            if let AsyncMessage::Notification(letter) = message
+                && told.send(letter).is_err()
+            {
+                return;
+            }
+        }
+    });
+    Ok((client, letters))
+}
+
+async fn send(client: &Client, news: &News) -> Result<(), Fault> {
+    for letter in news.write() {
+        let params: [&(dyn ToSql + Sync); 2] = [&CHANNEL, &letter];
+        timeout(PATIENCE, client.execute("SELECT pg_notify($1, $2)", &params))
+            .await
+            .map_err(|_| Fault::Lost("it does not answer".to_owned()))??;
+    }
+    Ok(())
+}
+
+fn pass_on(shared: &Shared, news: News) {
+    let earlier = news.timer.is_some_and(|at| shared.is_news(at, i64::MAX));
+    if news.schedule {
+        shared.hints.send(Hint::Schedule);
+    }
+    if news.ready || earlier {
+        shared.hints.send(Hint::Ready);
+    }
+    for run in news.inbox {
+        shared.hints.send(Hint::Inbox(run));
+    }
+}
+
+/// Also tells whether the connection still is one.
+async fn look_around(client: &Client, shared: &Shared) -> Result<(), Fault> {
+    let looking = claim::running_with_news(client, NEWS_LIMIT);
+    let runs = timeout(PATIENCE, looking)
+        .await
+        .map_err(|_| Fault::Lost("it does not answer".to_owned()))??;
+    shared.hints.send(Hint::Schedule);
+    shared.hints.send(Hint::Ready);
+    for run in runs {
+        shared.hints.send(Hint::Inbox(run));
+    }
+    Ok(())
+}

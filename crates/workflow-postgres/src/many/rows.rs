@@ -1,0 +1,127 @@
+//! The rows of runs that a group is about, locked in the order of their ids.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use lumina_workflow::store::{Change, Member, RunStatus};
+use lumina_workflow::{CorrelationKey, NewEvent, RunId, Target};
+use uuid::Uuid;
+
+use super::Known;
+use crate::column::{flag, int, optional_int, optional_string, run_id, status, string};
+use crate::fault::Fault;
+use crate::group::Group;
+use crate::param::params;
+
+/// What of a run's row decides.
+pub(super) struct Row {
+    pub status: RunStatus,
+    pub epoch: i64,
+    pub seq: i64,
+    pub inbox: i64,
+    pub buffered: i64,
+    pub rank: Option<i64>,
+    pub wake_at: Option<i64>,
+    pub keys: Option<String>,
+    /// A schedule has started it.
+    pub scheduled: bool,
+    /// Its counters count it among those in flight.
+    pub counted: bool,
+    /// It has a flow key.
+    pub keyed: bool,
+    /// A limit of its workflow holds it.
+    pub held: bool,
+}
+
+#[derive(Default)]
+struct Wanted<'m> {
+    runs: BTreeSet<RunId>,
+    keys: BTreeSet<&'m CorrelationKey>,
+}
+
+impl<'m> Wanted<'m> {
+    fn add(&mut self, member: &'m Member) {
+        match &member.change {
+            Change::Advance(step) => {
+                self.runs.insert(step.lease.run);
+                self.keys.extend(&step.keys);
+                step.emits.iter().for_each(|event| self.send(event));
+            }
+            Change::Emit(event) => self.send(event),
+            Change::Command(command) => drop(self.runs.insert(command.run)),
+            Change::Unrouted(command) => self.runs.extend(command.to),
+            Change::Start(_) | Change::Schedule(_) | Change::Nothing { .. } | Change::Flow(_) => {}
+        }
+    }
+
+    fn send(&mut self, event: &'m NewEvent) {
+        match &event.target {
+            Target::Run(run) => drop(self.runs.insert(*run)),
+            Target::Key(key) => drop(self.keys.insert(key)),
+        }
+    }
+}
+
+/// Locks what the members are about, as far as it is there, and reads it.
+pub(super) async fn load<'m>(group: &Group, members: &'m [Member]) -> Result<Known<'m>, Fault> {
+    let mut wanted = Wanted::default();
+    members.iter().for_each(|member| wanted.add(member));
+    Ok(Known {
+        rows: lock(group, &wanted).await?,
+        holders: holders(group, &wanted).await?,
+    })
+}
+
+async fn lock(group: &Group, wanted: &Wanted<'_>) -> Result<BTreeMap<RunId, Row>, Fault> {
+    const SQL: &str = "SELECT id, status, epoch, seq, inbox, buffered, ready_rank, wake_at, keys, \
+         coalesce(substr(start_key, 1, 9) = 'schedule:', false), admitted = 1, flow_key IS NOT NULL, held_in IS NOT NULL \
+         FROM lumina.workflow_run WHERE id IN (SELECT unnest($1::uuid[]) UNION SELECT k.run \
+         FROM unnest($2::text[], $3::text[]) AS w(namespace, key) JOIN lumina.workflow_key AS k \
+         ON k.namespace = w.namespace AND k.key = w.key) ORDER BY id FOR UPDATE";
+    if wanted.runs.is_empty() && wanted.keys.is_empty() {
+        return Ok(BTreeMap::new());
+    }
+    let runs: Vec<Uuid> = wanted.runs.iter().map(|run| run.0).collect();
+    let (namespaces, keys) = columns(wanted);
+    let rows = group.db.query(SQL, params![runs, namespaces, keys]).await?;
+    rows.iter().map(|row| Ok((run_id(row, 0)?, read(row)?))).collect()
+}
+
+fn columns<'w>(wanted: &Wanted<'w>) -> (Vec<&'w str>, Vec<&'w str>) {
+    let pairs = wanted.keys.iter().map(|key| (key.namespace.as_str(), key.key.as_str()));
+    pairs.unzip()
+}
+
+fn read(row: &tokio_postgres::Row) -> Result<Row, Fault> {
+    Ok(Row {
+        status: status(row, 1)?,
+        epoch: int(row, 2)?,
+        seq: int(row, 3)?,
+        inbox: int(row, 4)?,
+        buffered: int(row, 5)?,
+        rank: optional_int(row, 6)?,
+        wake_at: optional_int(row, 7)?,
+        keys: optional_string(row, 8)?,
+        scheduled: flag(row, 9)?,
+        counted: flag(row, 10)?,
+        keyed: flag(row, 11)?,
+        held: flag(row, 12)?,
+    })
+}
+
+/// Who holds the keys now that the runs are locked.
+async fn holders<'m>(group: &Group, wanted: &Wanted<'m>) -> Result<BTreeMap<&'m CorrelationKey, RunId>, Fault> {
+    const SQL: &str = "SELECT k.namespace, k.key, k.run FROM unnest($1::text[], $2::text[]) AS w(namespace, key) \
+         JOIN lumina.workflow_key AS k ON k.namespace = w.namespace AND k.key = w.key";
+    if wanted.keys.is_empty() {
+        return Ok(BTreeMap::new());
+    }
+    let (namespaces, keys) = columns(wanted);
+    let mut found = BTreeMap::new();
+    for row in group.db.query(SQL, params![namespaces, keys]).await? {
+        let key = CorrelationKey::new(string(&row, 0)?, string(&row, 1)?);
+        if let Some(key) = wanted.keys.get(&key) {
+            found.insert(*key, run_id(&row, 2)?);
+        }
+    }
+    Ok(found)
+}

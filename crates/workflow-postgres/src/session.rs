@@ -1,0 +1,212 @@
+//! One connection, and what is done on it.
+
+use std::collections::BTreeMap;
+use std::sync::Mutex;
+use std::sync::atomic::{AtomicBool, Ordering};
+
+use tokio::task::AbortHandle;
+use tokio_postgres::types::{ToSql, Type};
+use tokio_postgres::{Client, Config, NoTls, Row, Statement};
+
+use crate::fault::Fault;
+use crate::hook::{At, Hook, Verdict};
+use crate::param::Param;
+
+/// More different statements than this store has are an application's that builds them from data.
+const STATEMENTS: usize = 300;
+
+/// A statement is named when it has been used so often on a connection: what is used once or twice costs less without.
+const NAMED_AFTER: u32 = 4;
+
+/// A connection that is open.
+pub(crate) struct Session {
+    client: Client,
+    /// What carries its bytes.
+    line: AbortHandle,
+    /// Statements that were used, which the server may know by name; none when a pooler may hand each transaction to another server
+    /// process.
+    statements: Option<Mutex<BTreeMap<String, Known>>>,
+    hook: Option<Hook>,
+    broken: AtomicBool,
+    /// A transaction has begun, and nobody has heard of its end.
+    open: AtomicBool,
+}
+
+/// A statement that was used.
+#[derive(Default)]
+struct Known {
+    uses: u32,
+    named: Option<Statement>,
+}
+
+impl Session {
+    /// Connects. To be called inside a tokio runtime.
+    pub(crate) async fn connect(config: &Config, prepared: bool, hook: Option<Hook>) -> Result<Self, Fault> {
+        let (client, connection) = config.connect(NoTls).await?;
+        let line = tokio::spawn(async move {
+            if let Err(error) = connection.await {
+                tracing::debug!(%error, "a connection to the database has ended");
+            }
+        });
+        Ok(Self {
+            client,
+            line: line.abort_handle(),
+            statements: prepared.then(Mutex::default),
+            hook,
+            broken: AtomicBool::new(false),
+            open: AtomicBool::new(false),
+        })
+    }
+
+    /// Whether nothing more can be done on it.
+    pub(crate) fn is_broken(&self) -> bool {
+        self.broken.load(Ordering::Acquire) || self.client.is_closed()
+    }
+
+    /// Nobody knows what state it is in, so nobody shall use it again.
+    pub(crate) fn give_up(&self) {
+        self.broken.store(true, Ordering::Release);
+        self.line.abort();
+    }
+
+    /// The connection itself, for what the application does in a transaction.
+    pub(crate) fn client(&self) -> &Client {
+        &self.client
+    }
+
+    /// A statement's rows.
+    pub(crate) async fn query(&self, sql: impl AsRef<str>, params: &[Param<'_>]) -> Result<Vec<Row>, Fault> {
+        self.query_typed(sql.as_ref(), &typed(params)).await
+    }
+
+    /// The same for parameters of any kind.
+    pub(crate) async fn query_typed(
+        &self,
+        sql: &str,
+        params: &[(&(dyn ToSql + Sync), Type)],
+    ) -> Result<Vec<Row>, Fault> {
+        self.pass(At::Statement(sql)).await?;
+        let Some(statement) = self.statement(sql, params).await? else {
+            return Ok(self.client.query_typed(sql, params).await?);
+        };
+        Ok(self.client.query(&statement, &untyped(params)).await?)
+    }
+
+    /// The one row that there is, if there is one.
+    pub(crate) async fn find(&self, sql: &str, params: &[Param<'_>]) -> Result<Option<Row>, Fault> {
+        Ok(self.query(sql, params).await?.into_iter().next())
+    }
+
+    /// The one row that there always is.
+    pub(crate) async fn one(&self, sql: &str, params: &[Param<'_>]) -> Result<Row, Fault> {
+        let row = self.find(sql, params).await?;
+        row.ok_or_else(|| Fault::Broken(format!("no row came of `{sql}`")))
+    }
+
+    /// Runs a statement; answers how many rows it changed.
+    pub(crate) async fn execute(&self, sql: &str, params: &[Param<'_>]) -> Result<u64, Fault> {
+        self.execute_typed(sql, &typed(params)).await
+    }
+
+    /// The same for parameters of any kind.
+    pub(crate) async fn execute_typed(&self, sql: &str, params: &[(&(dyn ToSql + Sync), Type)]) -> Result<u64, Fault> {
+        self.pass(At::Statement(sql)).await?;
+        let Some(statement) = self.statement(sql, params).await? else {
+            return Ok(self.client.execute_typed(sql, params).await?);
+        };
+        Ok(self.client.execute(&statement, &untyped(params)).await?)
+    }
+
+    /// Statements without parameters, as they are written.
+    pub(crate) async fn batch(&self, sql: &str) -> Result<(), Fault> {
+        self.pass(At::Statement(sql)).await?;
+        Ok(self.client.batch_execute(sql).await?)
+    }
+
+    /// Begins a transaction.
+    pub(crate) async fn begin(&self, how: &str) -> Result<(), Fault> {
+        self.open.store(true, Ordering::Release);
+        self.batch(how).await
+    }
+
+    /// Ends the transaction for good.
+    pub(crate) async fn commit(&self) -> Result<(), Fault> {
+        self.pass(At::BeforeCommit).await?;
+        self.client.batch_execute("COMMIT").await?;
+        self.open.store(false, Ordering::Release);
+        self.pass(At::AfterCommit).await
+    }
+
+    /// Whether somebody else can use it: nobody was interrupted in the middle of a transaction.
+    pub(crate) fn is_clean(&self) -> bool {
+        !self.is_broken() && !self.open.load(Ordering::Acquire)
+    }
+
+    /// Takes the transaction back. When even that fails, the connection is not used again.
+    pub(crate) async fn roll_back(&self) {
+        if self.is_broken() {
+            return;
+        }
+        match self.client.batch_execute("ROLLBACK").await {
+            Ok(()) => self.open.store(false, Ordering::Release),
+            Err(_) => self.give_up(),
+        }
+    }
+
+    async fn statement(&self, sql: &str, params: &[(&(dyn ToSql + Sync), Type)]) -> Result<Option<Statement>, Fault> {
+        let Some(statements) = &self.statements else {
+            return Ok(None);
+        };
+        {
+            let mut statements = statements.lock().expect("nobody panics while holding it");
+            if statements.len() >= STATEMENTS && !statements.contains_key(sql) {
+                statements.clear();
+            }
+            match statements.get_mut(sql) {
+                Some(known) if known.named.is_some() => return Ok(known.named.clone()),
+                Some(known) => known.uses += 1,
+                None => drop(statements.insert(sql.to_owned(), Known::default())),
+            }
+            if statements.get(sql).is_none_or(|known| known.uses < NAMED_AFTER) {
+                return Ok(None);
+            }
+        }
+        let types: Vec<Type> = params.iter().map(|(_, kind)| kind.clone()).collect();
+        let made = self.client.prepare_typed(sql, &types).await?;
+        let mut statements = statements.lock().expect("nobody panics while holding it");
+        statements.entry(sql.to_owned()).or_default().named = Some(made.clone());
+        Ok(Some(made))
+    }
+
+    /// A test may wait here, or cut the line.
+    async fn pass(&self, at: At<'_>) -> Result<(), Fault> {
+        let Some(hook) = &self.hook else { return Ok(()) };
+        match hook.pass(at).await {
+            Verdict::Go => Ok(()),
+            Verdict::Cut => {
+                self.give_up();
+                Err(Fault::Lost("the connection was cut by a test".to_owned()))
+            }
+        }
+    }
+}
+
+impl Drop for Session {
+    fn drop(&mut self) {
+        // One that nobody was interrupted on says goodbye by itself.
+        if !self.is_clean() {
+            self.line.abort();
+        }
+    }
+}
+
+fn typed<'p>(params: &'p [Param<'p>]) -> Vec<(&'p (dyn ToSql + Sync), Type)> {
+    params
+        .iter()
+        .map(|param| (param as &(dyn ToSql + Sync), param.kind()))
+        .collect()
+}
+
+fn untyped<'p>(params: &[(&'p (dyn ToSql + Sync), Type)]) -> Vec<&'p (dyn ToSql + Sync)> {
+    params.iter().map(|(param, _)| *param).collect()
+}

@@ -1,0 +1,254 @@
+//! The connection breaks, before any statement of a call and around its commit: nothing is lost, and nothing happens
+//! twice.
+
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex};
+
+use futures_util::FutureExt;
+use lumina_workflow::Payload;
+use lumina_workflow::store::{Change, Ending, InboxQuery, Member, MemberResult, Next, Store, StoreError};
+use lumina_workflow_postgres::testing::Database;
+use lumina_workflow_postgres::tokio_postgres::types::Type;
+use lumina_workflow_postgres::{Hook, PostgresStore, Script, Verdict, attach};
+
+use crate::opened::*;
+
+const TALLY: Script = Script {
+    name: "0001_tally",
+    sql: "CREATE TABLE tally (n bigint NOT NULL)",
+};
+
+/// Cuts the line at the n-th moment, once.
+#[derive(Clone, Default)]
+struct Scissors {
+    passed: Arc<AtomicUsize>,
+    cut_at: Arc<Mutex<Option<usize>>>,
+    cut: Arc<Mutex<Vec<String>>>,
+}
+
+impl Scissors {
+    fn hook(&self) -> Hook {
+        let this = self.clone();
+        Hook::new(move |at| {
+            let place = this.passed.fetch_add(1, Ordering::SeqCst);
+            let mut cut_at = this.cut_at.lock().unwrap();
+            let cut = *cut_at == Some(place);
+            if cut {
+                *cut_at = None;
+                this.cut.lock().unwrap().push(format!("{at:?}"));
+            }
+            let verdict = if cut { Verdict::Cut } else { Verdict::Go };
+            async move { verdict }.boxed()
+        })
+    }
+
+    fn arm(&self, place: usize) {
+        self.passed.store(0, Ordering::SeqCst);
+        *self.cut_at.lock().unwrap() = Some(place);
+    }
+
+    /// Whether the moment has not come: then all of them were tried.
+    fn is_armed(&self) -> bool {
+        self.cut_at.lock().unwrap().take().is_some()
+    }
+}
+
+/// As the pipeline does: while nobody knows, it is applied again.
+async fn commit(store: &PostgresStore, members: Vec<Member>) -> (Vec<MemberResult>, bool) {
+    let members: Arc<[Member]> = members.into();
+    let mut unknown = false;
+    loop {
+        match store.commit(members.clone()).await {
+            Ok(answers) => return (answers, unknown),
+            Err(StoreError::OutcomeUnknown(_)) => unknown = true,
+            Err(error) => panic!("{error}"),
+        }
+    }
+}
+
+/// A group with everything: starts, events, steps with and without an attachment, ends.
+async fn mixed_group(store: &PostgresStore, base: u128) -> Vec<Member> {
+    let (first, second, third) = (
+        running(store, base).await,
+        running(store, base + 1).await,
+        running(store, base + 2).await,
+    );
+    let name = format!("key-{base}");
+    let mut register = step(first, 0, Some(Payload::from_stored("1")), Next::Park { wake_at: None });
+    register.keys = vec![key(&name)];
+    register.guard = Some(0);
+    let count = attach(|tx| {
+        Box::pin(async move {
+            tx.execute("INSERT INTO lumina.tally VALUES ($1)", &[(&1_i64, Type::INT8)])
+                .await?;
+            Ok(Payload::from_stored("9"))
+        })
+    });
+    let end = Next::Finish(Ending::Completed(Payload::from_stored("2")));
+    vec![
+        Change::Start(new_run(base + 3)).into(),
+        Change::Advance(register).into(),
+        Change::Emit(event(&format!("for-key-{base}"), key(&name))).into(),
+        Change::Emit(event(&format!("early-{base}"), run_id(base + 9))).into(),
+        Member {
+            change: Change::Advance(step(second, 0, None, Next::Running)),
+            attach: Some(count),
+        },
+        Change::Advance(step(third, 0, Some(Payload::from_stored("3")), end)).into(),
+    ]
+}
+
+/// Each moment of a group's commit in turn: whatever was applied, applied again it is there once.
+#[tokio::test]
+async fn a_group_is_applied_once_wherever_the_line_breaks() {
+    let scissors = Scissors::default();
+    let database = Database::fresh();
+    let plain = open(database.options()).await;
+    plain.migrate("app", &[TALLY]).await.unwrap();
+    let store = open(database.options().hook(scissors.hook())).await;
+    let mut unknown = 0;
+    for place in 0.. {
+        let base = 100 * (place as u128 + 1);
+        let members = mixed_group(&plain, base).await;
+        scissors.arm(place);
+        let (answers, was_unknown) = commit(&store, members).await;
+        unknown += usize::from(was_unknown);
+        assert!(answers.iter().all(Result::is_ok), "place {place}: {answers:?}");
+        let tally = plain.read("SELECT count(*) FROM lumina.tally", &[]).await.unwrap();
+        assert_eq!(tally[0].get::<_, i64>(0), place as i64 + 1, "place {place}");
+        assert_eq!(inbox_ids(&plain, Some(run_id(base))).await, [format!("for-key-{base}")]);
+        assert_eq!(row(&plain, run_id(base)).await.inbox, 1, "place {place}");
+        let histories = [(base, 1), (base + 1, 1), (base + 2, 1), (base + 3, 0)];
+        for (number, records) in histories {
+            assert_eq!(
+                row(&plain, run_id(number)).await.seq.0,
+                records,
+                "place {place}, run {number}"
+            );
+        }
+        // Nothing that is ready is left for the next round.
+        claimed(&plain).await;
+        if scissors.is_armed() {
+            let cut = scissors.cut.lock().unwrap().clone();
+            assert!(cut.len() > 20, "{cut:?}");
+            assert_eq!(
+                cut.iter().filter(|at| *at == "AfterCommit").count(),
+                3,
+                "three transactions"
+            );
+            // After the commit nobody knows; nor is anything certain once a part is committed.
+            assert!(unknown >= 3);
+            return;
+        }
+    }
+}
+
+/// A claim whose commit is lost is told as unknown: the runs are somebody's until their lease is over, and no run is
+/// given to two.
+#[tokio::test]
+async fn a_claim_gives_a_run_once_wherever_the_line_breaks() {
+    let scissors = Scissors::default();
+    let (_database, plain, store) = two(scissors.hook()).await;
+    for place in 0.. {
+        let run = start(&plain, place as u128 + 1).await;
+        scissors.arm(place);
+        let mut given = match store.claim(claim()).await {
+            Ok(claimed) => claimed.len() as u64,
+            // Nobody knows whom it is given to, if it is.
+            Err(StoreError::OutcomeUnknown(_)) => row(&plain, run).await.epoch.0,
+            Err(error) => panic!("{error}"),
+        };
+        // Until the server notices that a line is gone, what was done on it keeps others from the run.
+        while row(&plain, run).await.epoch.0 == 0 {
+            given += claimed(&plain).await.len() as u64;
+        }
+        given += claimed(&plain).await.len() as u64;
+        let epoch = row(&plain, run).await.epoch.0;
+        assert_eq!((given, epoch), (1, 1), "place {place}");
+        if scissors.is_armed() {
+            return;
+        }
+    }
+}
+
+/// Reads are repeated on another line.
+#[tokio::test]
+async fn a_read_outlives_its_line() {
+    let scissors = Scissors::default();
+    let (_database, plain, store) = two(scissors.hook()).await;
+    start(&plain, 1).await;
+    scissors.arm(0);
+    assert_eq!(runs(&store).await, [run_id(1)]);
+    scissors.arm(0);
+    let query = InboxQuery {
+        run: Some(run_id(1)),
+        after: 0,
+        limit: 1,
+    };
+    assert!(store.inbox(query).await.unwrap().events.is_empty());
+    assert!(!scissors.is_armed());
+}
+
+/// Two groups that lock in opposite orders, as attachments may: one of them waits, or is repeated. Both are applied.
+#[tokio::test]
+async fn a_deadlock_is_repeated() {
+    let database = Database::fresh();
+    let store = open(database.options()).await;
+    store.migrate("app", &[TALLY]).await.unwrap();
+    database.execute("INSERT INTO lumina.tally VALUES (1), (2)");
+    let tries = Arc::new(AtomicUsize::new(0));
+    let gate = Arc::new(tokio::sync::Barrier::new(2));
+    let crossing = |first: i64, second: i64| {
+        let (tries, gate) = (tries.clone(), gate.clone());
+        attach(move |tx| {
+            let (tries, gate) = (tries.clone(), gate.clone());
+            Box::pin(async move {
+                const SQL: &str = "UPDATE lumina.tally SET n = n + 10 WHERE n % 10 = $1";
+                tx.execute(SQL, &[(&first, Type::INT8)]).await?;
+                if tries.fetch_add(1, Ordering::SeqCst) < 2 {
+                    gate.wait().await;
+                }
+                tx.execute(SQL, &[(&second, Type::INT8)]).await?;
+                Ok(Payload::null())
+            })
+        })
+    };
+    let member = |number, attach| Member {
+        change: nothing(number),
+        attach: Some(attach),
+    };
+    let (one, other) = tokio::join!(
+        apply(&store, member(1, crossing(1, 2))),
+        apply(&store, member(2, crossing(2, 1)))
+    );
+    assert!(one.is_ok() && other.is_ok());
+    assert_eq!(tries.load(Ordering::SeqCst), 3, "one of them was repeated once");
+    let rows = store.read("SELECT n FROM lumina.tally ORDER BY n", &[]).await.unwrap();
+    assert_eq!(rows.iter().map(|row| row.get(0)).collect::<Vec<i64>>(), [21, 22]);
+}
+
+/// A read-only server refuses for now, and is tried on a new line the next time.
+#[tokio::test]
+async fn a_server_that_only_reads_is_unavailable() {
+    let database = Database::fresh();
+    let store = open(database.options()).await;
+    // What a standby says after a failover.
+    let refusing = attach(|tx| {
+        Box::pin(async move {
+            tx.client()
+                .batch_execute("SET TRANSACTION READ ONLY; CREATE TABLE lumina.x (n bigint)")
+                .await?;
+            Ok(Payload::null())
+        })
+    });
+    let member = Member {
+        change: nothing(1),
+        attach: Some(refusing),
+    };
+    let error = store.commit(Arc::new([member])).await.unwrap_err();
+    assert!(
+        matches!(&error, StoreError::Unavailable(said) if said.contains("it only reads")),
+        "{error}"
+    );
+    start(&store, 1).await;
+}
