@@ -19,7 +19,7 @@ struct Table {
 
 /// Measures how long the rows of the database at `source` take when nothing is done but to write them: into the same
 /// tables with the same indices, each row once, as it is in the end, table by table in the order of the tables' keys,
-/// [`ROWS_PER_COMMIT`] to a durable commit. They are read before, so the reading is not measured. Answers units a
+/// a thousand to a durable commit. They are read before, so the reading is not measured. Answers units a
 /// second, of which the rows stand for `units`. `path` must not exist yet.
 ///
 /// # Errors

@@ -25,7 +25,7 @@ const PLACES: u32 = 2;
 const PER_DAY: u64 = 30;
 
 /// As many as fit into a few seconds.
-const WALKS: u64 = 3;
+const WALKS: u64 = 2;
 const STEPS: u32 = 80;
 
 /// Batches with it in them are refused.
