@@ -50,7 +50,7 @@ impl Records {
 
 async fn find_due(db: &impl Db, now: Timestamp, limit: usize) -> Got<Vec<String>> {
     db.list(
-        sql!("SELECT id FROM enrichment WHERE ask_at IS NOT NULL AND ask_at <= ? ORDER BY ask_at LIMIT ?"),
+        sql!("SELECT id FROM enrichment WHERE ask_at IS NOT NULL AND ask_at <= ? ORDER BY ask_at, id LIMIT ?"),
         &values![micros(now), limit],
         |row| row.get(0),
     )

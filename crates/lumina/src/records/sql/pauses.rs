@@ -38,7 +38,7 @@ impl Records {
 
 pub(super) async fn read_pauses(db: &impl Db) -> Got<Vec<Pause>> {
     db.list(
-        sql!("SELECT reason, message, since, looked_at FROM pause ORDER BY since"),
+        sql!("SELECT reason, message, since, looked_at FROM pause ORDER BY since, reason"),
         &[],
         read_pause,
     )
@@ -47,7 +47,7 @@ pub(super) async fn read_pauses(db: &impl Db) -> Got<Vec<Pause>> {
 
 pub(super) async fn find_pause(db: &impl Db) -> Got<Option<Pause>> {
     db.find(
-        sql!("SELECT reason, message, since, looked_at FROM pause ORDER BY since LIMIT 1"),
+        sql!("SELECT reason, message, since, looked_at FROM pause ORDER BY since, reason LIMIT 1"),
         &[],
         read_pause,
     )

@@ -115,7 +115,7 @@ async fn no_more_is_spent_than_the_budget_allows() {
 #[tokio::test(flavor = "multi_thread")]
 async fn one_batch_is_open() {
     let fleet = Fleet::new().await;
-    let alone = |number| {
+    let alone = |number: u128| {
         let runs = vec![new_run(1_000 + 2 * number), new_run(1_001 + 2 * number)];
         Records::intake(intake(Channel::Webhook, 10 * number + 1, 1, runs))
     };
@@ -128,7 +128,7 @@ async fn one_batch_is_open() {
 #[tokio::test(flavor = "multi_thread")]
 async fn whoever_joins_a_batch_is_not_left_behind() {
     let fleet = Fleet::new().await;
-    let alone = |number| {
+    let alone = |number: u128| {
         let runs = vec![new_run(1_000 + 2 * number), new_run(1_001 + 2 * number)];
         Records::intake(intake(Channel::Webhook, 10 * number + 1, 1, runs))
     };
