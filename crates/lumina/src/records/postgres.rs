@@ -34,13 +34,13 @@ impl Reading<'_> {
 
 impl Db for Reading<'_> {
     async fn list<T>(&self, sql: &Sql, values: &[Value<'_>], read: impl Fn(&Row<'_>) -> Got<T>) -> Got<Vec<T>> {
-        let params: Vec<Parameter> = values.iter().map(Value::to_parameter).collect();
+        let params: Vec<Parameter> = values.iter().copied().map(Value::into_parameter).collect();
         let rows = self.read(sql.postgres(), &params).await?;
         rows.iter().map(|row| read(&Row::Postgres(row))).collect()
     }
 
     async fn find<T>(&self, sql: &Sql, values: &[Value<'_>], read: impl Fn(&Row<'_>) -> Got<T>) -> Got<Option<T>> {
-        let params: Vec<Parameter> = values.iter().map(Value::to_parameter).collect();
+        let params: Vec<Parameter> = values.iter().copied().map(Value::into_parameter).collect();
         let rows = self.read(sql.postgres(), &params).await?;
         rows.first().map(|row| read(&Row::Postgres(row))).transpose()
     }

@@ -23,12 +23,12 @@ impl Value<'_> {
     }
 
     /// The same, kept.
-    pub fn to_parameter(&self) -> Parameter {
+    pub fn into_parameter(self) -> Parameter {
         let kind = self.kind();
         match self {
-            Self::Bool(value) => Parameter::new(*value, kind),
-            Self::Int(value) => Parameter::new(*value, kind),
-            Self::Id(value) => Parameter::new(*value, kind),
+            Self::Bool(value) => Parameter::new(value, kind),
+            Self::Int(value) => Parameter::new(value, kind),
+            Self::Id(value) => Parameter::new(value, kind),
             Self::Text(value) => Parameter::new(value.map(|text| storable(text).into_owned()), kind),
             Self::Bytes(value) => Parameter::new(value.to_vec(), kind),
         }

@@ -2,22 +2,23 @@
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
 use futures_util::future::join_all;
-use jiff::Timestamp;
 use lumina::records::{
     Allowance, AnswerId, Budgets, Channel, JobAnswer, JobId, Records, Resend, Subject, Sweep, Swept, postgres,
 };
 use lumina_enrichment::job::JobStatus;
 use lumina_workflow::store::{Attachment, Change, Member, NewRun, Outcome, Store};
-use lumina_workflow::{Payload, RunId};
+use lumina_workflow::{Payload, RunId, StoreClock};
 use lumina_workflow_postgres::testing::Database;
 use lumina_workflow_postgres::{Options, PostgresStore, Script};
 use uuid::Uuid;
 
-use super::made::{HOUR, answer, intake, lead, new_run, verdicts};
+use super::made::{HOUR, answer, intake, lead, new_run, now, verdicts};
 use super::rows::{id, job};
+use crate::support::TestRuntime;
 
 /// Two processes on one database.
 struct Fleet {
@@ -64,7 +65,8 @@ impl Fleet {
 }
 
 async fn open(database: &Database) -> Arc<PostgresStore> {
-    let options = Options::new(&database.address()).unwrap();
+    let clock = StoreClock::of(Arc::new(TestRuntime::new()));
+    let options = Options::new(&database.address()).unwrap().clock(clock);
     let store = PostgresStore::open(options).await.unwrap();
     let scripts = postgres::MIGRATIONS.iter().map(|(name, sql)| Script { name, sql });
     store.migrate("lumina", &scripts.collect::<Vec<_>>()).await.unwrap();
@@ -72,7 +74,9 @@ async fn open(database: &Database) -> Arc<PostgresStore> {
 }
 
 async fn write(store: &PostgresStore, attach: Attachment) -> Option<Payload> {
-    let change = Change::Nothing { id: Uuid::now_v7() };
+    static CHANGES: AtomicU64 = AtomicU64::new(1_000_000_000);
+    let number = CHANGES.fetch_add(1, Ordering::Relaxed);
+    let change = Change::Nothing { id: id(number.into()) };
     let attach = Some(attach);
     let answers = store.commit(Arc::new([Member { change, attach }])).await.unwrap();
     match &answers[0] {
@@ -108,7 +112,7 @@ async fn no_more_is_spent_than_the_budget_allows() {
     let allowance = Allowance { budgets, ..unlimited() };
     let all = runs.iter().map(|run| Records::take_batch(*run, allowance)).collect();
     assert_eq!(fleet.write_all(all).await.iter().flatten().count(), 8);
-    let spending = fleet.records.spending(budgets, Timestamp::now()).await.unwrap();
+    let spending = fleet.records.spending(budgets, now()).await.unwrap();
     assert_eq!((spending.day.used, spending.day.left), (250, Some(0)));
 }
 
@@ -160,19 +164,28 @@ async fn what_was_found_stays_found() {
     };
     fleet.write(Records::send_again(run, 1, resend)).await;
     let jobs: Vec<JobId> = fleet.jobs().await.into_keys().collect();
-    let says = |answer: JobAnswer| {
-        let records = jobs.iter().map(|job| (Subject::Job(*job), answer.clone()));
-        verdicts(records.collect())
+    // Each finds whom the other does not.
+    let says = |half: usize| {
+        let answer = |place| match place % 2 == half {
+            true => lead("Ada", 90),
+            false => JobAnswer::NotFound,
+        };
+        let records = jobs.iter().enumerate();
+        verdicts(
+            records
+                .map(|(place, job)| (Subject::Job(*job), answer(place)))
+                .collect(),
+        )
     };
     for (attempt, name) in [(1, "a"), (2, "b")] {
-        let accepted = Records::accept(run, attempt, name.to_owned(), Timestamp::now(), HOUR);
+        let accepted = Records::accept(run, attempt, name.to_owned(), now(), HOUR);
         fleet.write(accepted).await;
         let stored = answer(u128::from(attempt), name, None, new_run(900 + u128::from(attempt)));
         fleet.write(Records::store_answer(stored)).await;
     }
     let both = vec![
-        Records::apply_answer(AnswerId(id(1)), says(lead("Ada", 90))),
-        Records::apply_answer(AnswerId(id(2)), says(JobAnswer::NotFound)),
+        Records::apply_answer(AnswerId(id(1)), says(0)),
+        Records::apply_answer(AnswerId(id(2)), says(1)),
     ];
     assert!(fleet.write_all(both).await.iter().all(Option::is_some));
     let census = fleet.records.census().await.unwrap();
@@ -187,7 +200,7 @@ async fn an_answer_is_heard_although_its_run_ends() {
     for (number, run) in (0..).zip(&runs) {
         let name = format!("enrichment-{number}");
         fleet.write(Records::take_batch(*run, unlimited())).await;
-        let accepted = Records::accept(*run, 1, name.clone(), Timestamp::now(), HOUR);
+        let accepted = Records::accept(*run, 1, name.clone(), now(), HOUR);
         fleet.write(accepted).await;
         all.push(Records::close_batch(*run, "cancelled".to_owned()));
         all.push(Records::store_answer(answer(
@@ -198,7 +211,7 @@ async fn an_answer_is_heard_although_its_run_ends() {
         )));
     }
     assert!(fleet.write_all(all).await.iter().all(Option::is_some));
-    let later = Timestamp::now() + HOUR;
+    let later = now() + HOUR;
     let looked_after = fleet.records.due_for_asking(later, 100).await.unwrap();
     assert_eq!(looked_after.len(), runs.len(), "late results see to each of them");
 }
