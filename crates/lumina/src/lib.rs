@@ -8,6 +8,7 @@ pub mod guards;
 pub mod http;
 pub mod importing;
 pub mod ingest;
+pub mod moving;
 pub mod records;
 pub mod token;
 pub mod workflows;

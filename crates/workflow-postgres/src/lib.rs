@@ -65,4 +65,5 @@ pub use hook::{At, Hook, Verdict};
 pub use migrate::{MigrateError, Script};
 pub use options::{Mode, OpenError, Options, Statements};
 pub use store::{Parameter, PostgresStore};
+pub use text::write as stored_text;
 pub use tokio_postgres;

@@ -4,6 +4,7 @@
 
 mod fuzz_targets;
 mod http;
+mod moving;
 mod pipeline;
 mod records;
 mod support;
