@@ -6,14 +6,16 @@ use lumina_workflow::WorkerOptions;
 
 use super::{composition, serve, shutdown};
 use crate::config::{CallbackMode, Config};
+use crate::presence::Presence;
 
 pub(super) async fn run(config: &Config) -> anyhow::Result<ExitCode> {
     let app = composition::open_executor(config, CallbackMode::Polling).await?;
     serve::greet(config, &app, &CallbackMode::Polling).await;
     let worker = app.engine.start_worker(worker_options(config));
-    shutdown::requested().await?;
-    shutdown::drain(&app, &worker).await?;
-    Ok(ExitCode::SUCCESS)
+    let presence = Presence::begin(&app, worker.id(), "worker").await?;
+    let why = shutdown::wait(&presence).await?;
+    shutdown::drain(&app, &worker, presence).await?;
+    shutdown::conclude(why)
 }
 
 /// The one executing process of a file takes over what its predecessor held.
