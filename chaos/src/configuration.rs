@@ -16,7 +16,7 @@ pub(crate) fn of_lumina(place: &Place, scene: &Scene, budget: Budget) -> String 
     let (times, serve, sandbox) = (&scene.times, place.serve, place.sandbox);
     format!(
         r#"[database]
-url = "sqlite:lumina.db"
+url = "{database}"
 
 [server]
 address = "{serve}"
@@ -57,6 +57,7 @@ per_month = {per_month}
 [log]
 filter = "info"
 "#,
+        database = place.database,
         connect = span(times.timeout / 2),
         timeout = span(times.timeout),
         deadline = span(times.deadline),

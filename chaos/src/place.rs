@@ -9,6 +9,10 @@ use anyhow::{Context, Result};
 use crate::configuration;
 use crate::port::free_address;
 use crate::scene::{Budget, Scene};
+use crate::server::Role;
+
+/// The database of one machine.
+pub const FILE: &str = "lumina.db";
 
 /// The folder of a run, and the two addresses that stay the same however often processes are started.
 #[derive(Debug, Clone)]
@@ -19,6 +23,8 @@ pub struct Place {
     pub serve: SocketAddr,
     /// Where `lumina sandbox` listens.
     pub sandbox: SocketAddr,
+    /// The database that Lumina works on, as it is configured.
+    pub database: String,
     /// The guard that `lumina serve` does without.
     without: Option<&'static str>,
 }
@@ -44,6 +50,7 @@ impl Place {
             lumina: std::path::absolute(lumina)?,
             serve: free_address()?,
             sandbox: free_address()?,
+            database: format!("sqlite:{FILE}"),
             without,
         };
         place.write("sandbox.toml", &configuration::of_sandbox(scene, seed))?;
@@ -90,10 +97,10 @@ impl Place {
         command
     }
 
-    /// `lumina serve`, without its guard if it is to do without one.
+    /// `lumina serve` or `lumina worker`, without its guard if it is to do without one.
     #[must_use]
-    pub fn serve_command(&self) -> Command {
-        let mut command = self.command(&["serve"]);
+    pub fn role_command(&self, role: Role) -> Command {
+        let mut command = self.command(&[role.name()]);
         if let Some(guard) = self.without {
             command.env("LUMINA_WITHOUT", guard);
         }

@@ -7,11 +7,15 @@ use std::process::Command;
 use anyhow::{Context, Result};
 
 use crate::process::{capture, stream};
+use crate::server;
 use crate::workspace::Workspace;
 
 /// The options in which a guard is named.
 const WITHOUT: &str = "--without";
 const WITH: &str = "--with";
+
+/// The option for a fleet, which needs a server.
+const FLEET: &str = "--fleet";
 
 /// Builds Lumina and the runner, and hands the runner `arguments`. Both are debug builds: what they spend their time on
 /// is the disk and each other, and a release build takes longer than the test.
@@ -19,15 +23,21 @@ const WITH: &str = "--with";
 /// # Errors
 /// What does not build, or a run that did not go as it must.
 pub fn run(workspace: &Workspace, arguments: &[String]) -> Result<()> {
+    if arguments.iter().any(|word| word == FLEET) {
+        server::install_programs()?;
+    }
     Stage::build(workspace, named(arguments, WITHOUT).is_some())?.play(arguments)
 }
 
-/// A minute of everything; then each guard's scene without the guard.
+/// A minute of everything on one machine, and one of a fleet; then each guard's scene without the guard.
 ///
 /// # Errors
 /// The first run that did not go as it must: something does not hold, or a guard's absence does not show.
 pub fn pass(workspace: &Workspace) -> Result<()> {
-    Stage::build(workspace, false)?.play(&[])?;
+    server::install_programs()?;
+    let stage = Stage::build(workspace, false)?;
+    stage.play(&[])?;
+    stage.play(&[FLEET.to_owned()])?;
     let sabotaged = Stage::build(workspace, true)?;
     for guard in sabotaged.guards()? {
         sabotaged.play(&[WITHOUT.to_owned(), guard])?;
@@ -57,7 +67,9 @@ impl Stage {
     }
 
     fn play(&self, arguments: &[String]) -> Result<()> {
-        let scene = named(arguments, WITHOUT).or(named(arguments, WITH)).unwrap_or("all");
+        let is_fleet = arguments.iter().any(|word| word == FLEET);
+        let whole = if is_fleet { "fleet" } else { "all" };
+        let scene = named(arguments, WITHOUT).or(named(arguments, WITH)).unwrap_or(whole);
         let mut runner = Command::new(&self.runner);
         runner.current_dir(&self.root).arg("--lumina").arg(&self.lumina);
         runner.arg("--folder").arg(self.folder.join(scene));

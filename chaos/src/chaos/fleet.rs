@@ -1,0 +1,247 @@
+//! What happens to a fleet on a server: its processes die and stand still, the server crashes, connections are cut.
+
+use std::time::{Duration, Instant};
+
+use anyhow::{Context, Result};
+use jiff::Timestamp;
+
+use super::{AIM, Chaos, LOOK};
+use crate::clock::{self, monotonic, now, until_within};
+use crate::world::{Batch, Database, Kill, Victim};
+
+/// How long a process stands still, in milliseconds: longer than its lease of 15 s, and renewals begin before.
+const STILL: std::ops::Range<u64> = 16_000..19_000;
+
+/// From this part of the time on, in per cent, nobody is stopped any more, so that all go on before the end.
+const STILL_UNTIL: u32 = 60;
+
+/// How long a process may take to say that it is there.
+const START: Duration = Duration::from_secs(30);
+
+/// A process that stands still.
+pub(super) struct Still {
+    place: usize,
+    pid: u32,
+    since: Timestamp,
+    until: Instant,
+}
+
+/// What is done next.
+enum Fault {
+    /// `kill -9` while the sandbox holds the answer to its POST.
+    Aimed,
+    /// `kill -9` at a random moment.
+    Kill,
+    /// SIGSTOP, for longer than a lease.
+    StandStill,
+    /// A crash of the database's server.
+    Crash,
+    /// Connections to it are cut.
+    Cut,
+    /// `kill -9` of the sandbox.
+    Sandbox,
+}
+
+impl Chaos<'_> {
+    /// One fault.
+    pub(super) fn strike(&mut self) -> Result<()> {
+        if self.stage.look_at_budget() {
+            // All have the next budget from now on: the power fails, and comes back.
+            self.still = None;
+            return self.stage.kill_server(false);
+        }
+        if self.still.as_ref().is_some_and(|still| monotonic() >= still.until) {
+            self.wake()?;
+        }
+        match self.next_fault() {
+            Fault::Aimed => self.kill_while_held(),
+            Fault::Kill => self.kill_at_random(),
+            Fault::StandStill => self.stop_somebody(),
+            Fault::Crash => self.crash_database(),
+            Fault::Cut => self.cut_lines(),
+            Fault::Sandbox => {
+                let gap = self.dice.millis(0..1_000);
+                self.is_rate_limited = false;
+                self.stage.kill_sandbox(gap)
+            }
+        }
+    }
+
+    fn next_fault(&mut self) -> Fault {
+        let left = self.ends.saturating_duration_since(monotonic());
+        let length = self.ends.duration_since(self.begins);
+        let may_stop = left > length * (100 - STILL_UNTIL) / 100;
+        if self.still.is_none() && may_stop && self.dice.chance(50) {
+            return Fault::StandStill;
+        }
+        match self.dice.roll(100) {
+            0..48 => Fault::Aimed,
+            48..64 => Fault::Kill,
+            64..76 => Fault::Crash,
+            76..92 => Fault::Cut,
+            _ => Fault::Sandbox,
+        }
+    }
+
+    /// Whoever sent the POST whose answer is held dies.
+    fn kill_while_held(&mut self) -> Result<()> {
+        self.stage.wait_until_it_serves()?;
+        let span = self.dice.millis(0..1_000);
+        self.wait(span)?;
+        self.stage.sandbox.hold_next()?;
+        let began = monotonic();
+        let mut held = None;
+        while held.is_none() && began.elapsed() < AIM && monotonic() < self.ends {
+            held = self.stage.sandbox.wait_until_held(LOOK)?;
+            self.mind()?;
+        }
+        if let Some(enrichment) = held {
+            self.kill_sender(&enrichment)?;
+            if self.dice.chance(50) {
+                clock::pass(self.dice.millis(0..500));
+            }
+        }
+        self.stage.sandbox.release()
+    }
+
+    /// Who that is, is found by the batch's name; when nobody knows, all die.
+    fn kill_sender(&mut self, enrichment: &str) -> Result<()> {
+        let ledger = self.stage.sandbox.ledger()?;
+        let batches: Vec<Batch> = serde_json::from_value(ledger["batches"].clone()).context("the sandbox's batches")?;
+        let batch = batches.iter().find(|batch| batch.enrichment_id == enrichment);
+        let run = batch.and_then(Batch::sender).map(|(run, _)| run.to_owned());
+        let pid = run.and_then(|run| self.stage.look(|database| database.find_process(&run)).ok().flatten());
+        match pid.and_then(|pid| self.place_of(pid)) {
+            Some(place) => self.kill(place, true),
+            None => {
+                self.still = None;
+                self.stage.kill_server(true)
+            }
+        }
+    }
+
+    fn kill(&mut self, place: usize, aimed: bool) -> Result<()> {
+        if self.still.as_ref().is_some_and(|still| still.place == place) {
+            self.wake()?;
+        }
+        self.stage.watch();
+        self.stage.kill_one(place, aimed)
+    }
+
+    fn place_of(&self, pid: u32) -> Option<usize> {
+        let mut present = self.stage.present().into_iter();
+        present.find(|place| self.stage.process(*place).is_some_and(|process| process.pid() == pid))
+    }
+
+    /// It may die while it starts.
+    fn kill_at_random(&mut self) -> Result<()> {
+        let span = self.dice.millis(0..2_000);
+        self.wait(span)?;
+        let present = self.stage.present();
+        match present.is_empty() {
+            true => Ok(()),
+            false => {
+                let place = *self.dice.choose(&present);
+                self.kill(place, false)
+            }
+        }
+    }
+
+    fn stop_somebody(&mut self) -> Result<()> {
+        self.wait_until_all_work()?;
+        let present = self.stage.present();
+        let place = *self.dice.choose(&present);
+        let process = self.stage.process(place).context("it is there")?;
+        let (since, pid) = (now(), process.pid());
+        process.signal("STOP")?;
+        self.still = Some(Still {
+            place,
+            pid,
+            since,
+            until: monotonic() + self.dice.millis(STILL),
+        });
+        Ok(())
+    }
+
+    /// Who stands still goes on.
+    pub(super) fn wake(&mut self) -> Result<()> {
+        let Some(still) = self.still.take() else { return Ok(()) };
+        let Some(process) = self
+            .stage
+            .process(still.place)
+            .filter(|process| process.pid() == still.pid)
+        else {
+            return Ok(());
+        };
+        process.signal("CONT")?;
+        let (until, victim) = (now(), process.role.victim());
+        let kill = Kill {
+            at: still.since,
+            until: Some(until),
+            victim,
+            aimed: false,
+        };
+        let span = until.duration_since(still.since);
+        self.stage.note(
+            kill,
+            &format!("a {victim:?} stood still for {:.1} s", span.as_secs_f64()),
+        );
+        Ok(())
+    }
+
+    fn crash_database(&mut self) -> Result<()> {
+        self.wait_until_all_work()?;
+        let at = now();
+        let gap = self.dice.millis(0..1_500);
+        let cluster = self.stage.cluster().context("a fleet has a server")?;
+        cluster
+            .stop("immediate")
+            .context("the database's server does not stop")?;
+        clock::pass(gap);
+        cluster.resume().context("the database's server does not start again")?;
+        self.note(
+            at,
+            Victim::Database,
+            "the database's server crashed, and was there again",
+        );
+        Ok(())
+    }
+
+    fn cut_lines(&mut self) -> Result<()> {
+        self.wait_until_all_work()?;
+        let at = now();
+        let cut = self
+            .stage
+            .look(Database::cut_lines)
+            .context("connections cannot be cut")?;
+        self.note(
+            at,
+            Victim::Lines,
+            &format!("{cut} connections to the database were cut"),
+        );
+        Ok(())
+    }
+
+    fn note(&mut self, at: Timestamp, victim: Victim, what: &str) {
+        let kill = Kill {
+            at,
+            until: None,
+            victim,
+            aimed: false,
+        };
+        self.stage.note(kill, what);
+    }
+
+    /// A process that starts needs the database, and ends without it: that is for whoever starts processes to see to.
+    fn wait_until_all_work(&mut self) -> Result<()> {
+        self.stage.wait_until_it_serves()?;
+        let stage = &self.stage;
+        let pids = |place: usize| stage.process(place).map(crate::server::Server::pid);
+        let wanted: Vec<u32> = stage.present().into_iter().filter_map(pids).collect();
+        let all_there = || {
+            let there = stage.look(Database::list_processes).ok()?;
+            wanted.iter().all(|pid| there.contains(pid)).then_some(())
+        };
+        until_within(START, all_there).context("a process of the fleet does not start")
+    }
+}
