@@ -254,11 +254,15 @@ fn find_unfinished(tx: &Tx<'_>, answer: &NewAnswer, hash: &str) -> Written<Optio
     Ok(update.query_row(values, |row| Ok(AnswerId(row.get(0)?))).optional()?)
 }
 
+/// It is not asked about any more, unless something that is stored is still left to late results: then they look once
+/// more.
 pub(super) fn end_enrichment(tx: &Tx<'_>, enrichment: &str, status: Option<&str>, cost: Option<u64>) -> Written<()> {
     tx.connection()
         .prepare_cached(
-            "UPDATE enrichment SET status = ?, cost = coalesce(?, cost), ended_at = coalesce(ended_at, ?), ask_at = NULL
-             WHERE id = ?",
+            "UPDATE enrichment SET status = ?1, cost = coalesce(?2, cost), ended_at = coalesce(ended_at, ?3),
+             ask_at = iif(ask_at IS NOT NULL AND EXISTS (
+                 SELECT 1 FROM enrichment_answer a WHERE a.enrichment = ?4 AND a.applied_at IS NULL), ask_at, NULL)
+             WHERE id = ?4",
         )?
         .execute(params![status, cost, micros(tx.now()), enrichment])?;
     Ok(())

@@ -85,14 +85,14 @@ fn find_sent(tx: &Tx<'_>, answer: AnswerId) -> Written<Sent> {
 
 fn apply(tx: &Tx<'_>, answer: AnswerId, verdicts: &Verdicts) -> Written<Applied> {
     let sent = find_sent(tx, answer)?;
+    tx.connection()
+        .prepare_cached("UPDATE enrichment_answer SET applied_at = ? WHERE id = ?")?
+        .execute(params![micros(tx.now()), answer.0])?;
     if sent.is_final {
         end_enrichment(tx, &sent.enrichment, sent.status.as_deref(), verdicts.cost)?;
         free_place(tx, &sent.enrichment)?;
     }
     let applied = apply_to_jobs(tx, &sent, verdicts)?;
-    tx.connection()
-        .prepare_cached("UPDATE enrichment_answer SET applied_at = ? WHERE id = ?")?
-        .execute(params![micros(tx.now()), answer.0])?;
     if applied.not_looked_at > 0 {
         super::sweep::pause(
             tx,
