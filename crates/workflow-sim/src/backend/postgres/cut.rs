@@ -25,10 +25,14 @@ enum Cut {
 /// What may break in a call.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Reach {
-    /// All of it: who made it can learn what became of it.
+    /// All of it: made once more, it has the same answer.
     All,
+    /// All but what is behind the commit.
+    Commit,
     /// What is before the commit: then it is repeated on another connection.
-    BeforeCommit,
+    Statements,
+    /// Nothing.
+    None,
 }
 
 /// Cuts connections.
@@ -64,9 +68,11 @@ impl Scissors {
     pub(super) fn draw(&self, reach: Reach) {
         let mut state = lock(&self.0);
         state.passed = 0;
-        state.next = state
-            .draw()
-            .filter(|cut| reach == Reach::All || matches!(cut, Cut::Statement(_)));
+        state.next = state.draw().filter(|cut| match cut {
+            Cut::Statement(_) => reach != Reach::None,
+            Cut::BeforeCommit => matches!(reach, Reach::Commit | Reach::All),
+            Cut::AfterCommit => reach == Reach::All,
+        });
     }
 
     /// It is over, or is made once more; answers whether it has lost its connection.

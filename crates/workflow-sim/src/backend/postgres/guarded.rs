@@ -7,8 +7,8 @@ use futures_util::future::BoxFuture;
 use futures_util::stream::BoxStream;
 use jiff::Timestamp;
 use lumina_workflow::store::{
-    Claim, Claimed, FlowQuery, FlowRow, Hint, Inbox, InboxQuery, Lease, Member, MemberResult, Page, Purge, RunQuery,
-    RunRow, ScheduleQuery, ScheduleRow, Store, StoreError, StoredRecord,
+    Change, Claim, Claimed, FlowQuery, FlowRow, Hint, Inbox, InboxQuery, Lease, Member, MemberResult, Page, Purge,
+    RunQuery, RunRow, ScheduleQuery, ScheduleRow, Store, StoreError, StoredRecord,
 };
 use lumina_workflow::{RunId, Seq};
 use lumina_workflow_postgres::PostgresStore;
@@ -63,14 +63,26 @@ impl Guarded {
     }
 }
 
+/// What can break so that the simulator still hears what was applied. A group that may be applied in parts, or a start
+/// that is made again, has another answer the second time.
+fn reach_of(batch: &[Member]) -> Reach {
+    let whole = batch.len() == 1 || batch.iter().all(|member| member.attach.is_none());
+    let steps = batch.iter().all(|member| matches!(member.change, Change::Advance(_)));
+    match (whole, steps) {
+        (true, true) => Reach::All,
+        (true, false) => Reach::Commit,
+        (false, _) => Reach::None,
+    }
+}
+
 impl Store for Guarded {
     fn commit(&self, batch: Arc<[Member]>) -> BoxFuture<'_, Result<Vec<MemberResult>, StoreError>> {
-        let store = self.store.clone();
+        let (store, reach) = (self.store.clone(), reach_of(&batch));
         let make = move || -> BoxFuture<'static, _> {
             let (store, batch) = (store.clone(), batch.clone());
             Box::pin(async move { store.commit(batch).await })
         };
-        Box::pin(self.call(Reach::All, make))
+        Box::pin(self.call(reach, make))
     }
 
     fn claim(&self, claim: Claim) -> BoxFuture<'_, Result<Vec<Claimed>, StoreError>> {
@@ -79,7 +91,7 @@ impl Store for Guarded {
             let (store, claim) = (store.clone(), claim.clone());
             Box::pin(async move { store.claim(claim).await })
         };
-        Box::pin(self.call(Reach::BeforeCommit, make))
+        Box::pin(self.call(Reach::Statements, make))
     }
 
     fn renew(&self, held: Vec<Lease>, lease: Duration) -> BoxFuture<'_, Result<Vec<RunId>, StoreError>> {
