@@ -2,6 +2,7 @@
 //! the genuine final answer says of a job holds in the end.
 
 use proptest::prelude::*;
+use proptest::test_runner::RngSeed;
 
 use self::body::{Damage, Written, any_json, damages};
 use self::play::{Delivery, Round, Script, play};
@@ -55,7 +56,13 @@ fn run(script: &Script) {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig { cases: 48, failure_persistence: None, ..ProptestConfig::default() })]
+    // The same scripts each time: what is landed is judged by what was seen before.
+    #![proptest_config(ProptestConfig {
+        cases: 48,
+        failure_persistence: None,
+        rng_seed: RngSeed::Fixed(1),
+        ..ProptestConfig::default()
+    })]
 
     #[test]
     fn whatever_is_delivered_no_known_record_is_lost(script in scripts()) {

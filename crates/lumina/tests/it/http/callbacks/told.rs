@@ -34,7 +34,7 @@ impl Told {
         match serde_json::from_slice::<Value>(&body.bytes) {
             Ok(value) if body.is_clear => {
                 let is_ours = value["id"] == batch.id.as_str();
-                self.is_mixed_up |= !is_ours && value["data"].to_string().contains("lumina_run");
+                self.is_mixed_up |= !is_ours && names_a_run(&value);
                 self.read(&value, batch, is_ours && can_end && is_end(&value));
             }
             _ => (self.is_unclear, self.is_mixed_up) = (true, true),
@@ -56,6 +56,12 @@ impl Told {
             }
         }
     }
+}
+
+/// By its records' tags, or by the name that the batch was sent under.
+fn names_a_run(body: &Value) -> bool {
+    let is_named = body["name"].as_str().is_some_and(|name| name.starts_with("Lumina "));
+    is_named || body["data"].to_string().contains("lumina_run")
 }
 
 fn is_end(body: &Value) -> bool {
