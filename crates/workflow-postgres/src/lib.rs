@@ -15,8 +15,9 @@
 //!   insert the same, and waits. So an event and the registering of its key never miss each other.
 //! - A claim passes over rows that somebody is changing, and waits for no run.
 //!
-//! A group's members without an attachment are one transaction. Each with an attachment has one of its own, in the
-//! group's order: when the connection is lost between two of them, the answer is
+//! A group is one transaction. When an attachment in it refuses, or others were in its way, all of it is taken back and
+//! done again: the members without an attachment together, each with one by itself, in the group's order. When the
+//! connection is lost between two of these transactions, the answer is
 //! [`OutcomeUnknown`](lumina_workflow::store::StoreError::OutcomeUnknown), and the group is applied again.
 //!
 //! Serialization failures, deadlocks and connections that are lost before a COMMIT was sent are repeated here. A
@@ -35,6 +36,7 @@ mod attachment;
 mod change;
 mod claim;
 mod column;
+mod commit;
 mod fault;
 mod flow;
 mod group;

@@ -19,10 +19,21 @@ use crate::shared::Shared;
 /// in the middle of one does not keep its runs from others. In the server's words.
 pub(crate) const IDLE_LIMIT: &str = "10s";
 
-/// It goes for this transaction alone: the connection may be somebody else's in the next one. A plan is made once for a
-/// statement that has a name: every one of ours goes by an index, whatever its parameters are.
-const BEGIN: &str = "BEGIN ISOLATION LEVEL READ COMMITTED READ WRITE; \
-     SET LOCAL idle_in_transaction_session_timeout = '10s'; SET LOCAL plan_cache_mode = force_generic_plan";
+const BEGIN: &str = "BEGIN ISOLATION LEVEL READ COMMITTED READ WRITE";
+
+/// What goes for a transaction alone: the connection may be somebody else's in the next one.
+///
+/// A plan is made once for a statement that has a name, whatever its parameters are, and it goes by indices, whatever
+/// the server believes of the tables: a plan that reads all of a table which was empty when it was made would be kept
+/// while the table grows.
+macro_rules! settings {
+    () => {
+        "set_config('idle_in_transaction_session_timeout', '10s', true), \
+         set_config('plan_cache_mode', 'force_generic_plan', true), set_config('enable_seqscan', 'off', true), \
+         set_config('enable_hashjoin', 'off', true), set_config('enable_mergejoin', 'off', true), \
+         set_config('jit', 'off', true)"
+    };
+}
 
 /// A call that takes longer has no connection any more, whatever it looks like.
 const PATIENCE: Duration = Duration::from_secs(30);
@@ -58,7 +69,7 @@ impl Core {
         let (mut conflicts, mut losses) = (0, 0);
         loop {
             let fault = match self.attempt(lane, &body).await {
-                Ok(answer) => return Ok(answer),
+                Ok((answer, _)) => return Ok(answer),
                 Err(Failure::InCommit(fault)) if !fault.is_conflict() => return Err(fault.of_commit(&self.shared.name)),
                 Err(Failure::InCommit(fault) | Failure::Before(fault)) => fault,
             };
@@ -75,7 +86,25 @@ impl Core {
         }
     }
 
-    async fn attempt<T, F>(&self, lane: Lane, body: &F) -> Result<T, Failure>
+    /// The same, for a body that has another way: nothing when others were in its way, when it does not want what it
+    /// has done to be kept, or when it could not be done at all; then nothing was applied.
+    pub(crate) async fn try_once<T, F>(&self, lane: Lane, body: F) -> Result<Option<T>, StoreError>
+    where
+        T: Send + 'static,
+        F: for<'g> Fn(&'g Group) -> BoxFuture<'g, Result<(T, bool), Fault>> + Send + Sync,
+    {
+        match self.attempt(lane, &body).await {
+            Ok((answer, kept)) => Ok(kept.then_some(answer)),
+            Err(Failure::InCommit(fault)) if !fault.is_conflict() => Err(fault.of_commit(&self.shared.name)),
+            Err(Failure::InCommit(fault) | Failure::Before(fault)) => {
+                tracing::debug!(?fault, "a transaction is done in parts");
+                Ok(None)
+            }
+        }
+    }
+
+    /// What came of it, and whether it was kept.
+    async fn attempt<T, F>(&self, lane: Lane, body: &F) -> Result<(T, bool), Failure>
     where
         T: Send + 'static,
         F: for<'g> Fn(&'g Group) -> BoxFuture<'g, Result<(T, bool), Fault>> + Send + Sync,
@@ -98,7 +127,7 @@ impl Core {
         let (group, answer, keep) = worked.map_err(Failure::Before)?;
         if !keep {
             group.db.roll_back().await;
-            return Ok(answer);
+            return Ok((answer, false));
         }
         let committed = timeout(PATIENCE, group.db.commit())
             .await
@@ -110,7 +139,7 @@ impl Core {
         }
         drop(db);
         self.tell(wake);
-        Ok(answer)
+        Ok((answer, true))
     }
 
     /// A transaction with its time. Dropped in the middle, it takes its connection along.
@@ -169,10 +198,11 @@ fn hung() -> Fault {
     Fault::Lost(format!("it has not answered for {} s", PATIENCE.as_secs()))
 }
 
-/// The time that a transaction has, in microseconds. A test's clock is told to the server, for this transaction.
+/// The time that a transaction has, in microseconds, with its settings. A test's clock is told to the server, for this
+/// transaction.
 async fn now(db: &Session, shared: &Shared) -> Result<i64, Fault> {
-    const OURS: &str = "SELECT lumina.now_micros()";
-    const GIVEN: &str = "SELECT set_config('lumina.now', $1, true)";
+    const OURS: &str = concat!("SELECT lumina.now_micros(), ", settings!());
+    const GIVEN: &str = concat!("SELECT set_config('lumina.now', $1, true), ", settings!());
     match &shared.clock {
         None => crate::column::int(&db.one(OURS, &[]).await?, 0),
         Some(clock) => {
