@@ -28,6 +28,12 @@
 //! Nothing that a transaction needs outlives it on its connection, but statements that are prepared by name, which
 //! [`Statements::Unnamed`] does without. Hints need a connection of their own: [`Options::listen`].
 //!
+//! # Encrypted connections
+//!
+//! With the feature `tls`, an address that says `sslmode=require` is connected to by TLS, and the server's certificate
+//! is verified by the authorities that the system trusts, or those that `SSL_CERT_FILE` names. Any other address is
+//! connected to as it is.
+//!
 //! # Payloads
 //!
 //! With a codec ([`Options::codec`]) every payload is encoded in the database. See [`lumina_workflow::codec`].
@@ -42,6 +48,7 @@ mod flow;
 mod group;
 mod hook;
 mod inline;
+mod line;
 mod listen;
 mod locks;
 mod many;
@@ -60,6 +67,8 @@ mod store;
 #[cfg(feature = "testing")]
 pub mod testing;
 mod text;
+#[cfg(feature = "tls")]
+mod tls;
 mod transaction;
 
 pub use attachment::{AttachError, Tx, attach};

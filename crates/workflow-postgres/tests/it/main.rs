@@ -16,3 +16,4 @@ mod pooler;
 mod restarts;
 mod scissors;
 mod texts;
+mod tls;
