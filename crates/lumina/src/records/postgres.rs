@@ -144,6 +144,12 @@ impl Tx for Writing<'_> {
         Ok(self.0.run_status(run).await?)
     }
 
+    /// All are asked before the first is answered.
+    async fn run_statuses(&self, runs: &[RunId]) -> Got<Vec<Option<RunStatus>>> {
+        let asked = runs.iter().map(|run| self.run_status(*run));
+        join_all(asked).await.into_iter().collect()
+    }
+
     /// One that is executed is not waited for: its transaction may be waiting for this one.
     async fn make_due(&self, run: RunId) -> Got<bool> {
         let status = self.0.run_status(run).await?;

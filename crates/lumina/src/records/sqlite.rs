@@ -145,6 +145,10 @@ impl Tx for Writing<'_, '_> {
         Ok(self.tx.run_status(run)?)
     }
 
+    async fn run_statuses(&self, runs: &[RunId]) -> Got<Vec<Option<RunStatus>>> {
+        runs.iter().map(|run| Ok(self.tx.run_status(*run)?)).collect()
+    }
+
     async fn make_due(&self, run: RunId) -> Got<bool> {
         Ok(self.tx.make_due(run)?)
     }
