@@ -231,7 +231,7 @@ pub(super) async fn end_enrichment(tx: &impl Tx, enrichment: &str, status: Optio
     tx.execute(
         sql!(
             "UPDATE enrichment SET status = ?1, cost = coalesce(?2, cost), ended_at = coalesce(ended_at, ?3),
-             ask_at = CASE WHEN EXISTS (
+             ask_at = CASE WHEN ask_at IS NOT NULL AND EXISTS (
                  SELECT 1 FROM enrichment_answer a WHERE a.enrichment = ?4 AND a.applied_at IS NULL) THEN ask_at END
              WHERE id = ?4"
         ),
