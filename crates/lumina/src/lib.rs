@@ -3,6 +3,7 @@
 pub mod app;
 pub mod commands;
 pub mod config;
+pub mod database;
 pub mod encryption;
 pub mod guards;
 pub mod http;

@@ -49,12 +49,12 @@ pub(super) async fn run(config: &Config, args: &ServeArgs) -> anyhow::Result<Exi
         return Ok(ExitCode::FAILURE);
     }
     let listener = listen(args.address.unwrap_or(config.server.address)).await?;
-    let app = composition::open_executor(config, config.fullenrich.callback_mode()).await?;
+    let app = composition::open_executor(config, "lumina serve", config.fullenrich.callback_mode()).await?;
     greet(config, &app, &config.fullenrich.callback_mode()).await;
     let server = start(config, app, listener).await?;
-    shutdown::requested().await?;
+    let why = shutdown::due(&server.app).await?;
     server.stop().await?;
-    Ok(ExitCode::SUCCESS)
+    why.conclude()
 }
 
 pub(super) async fn listen(address: SocketAddr) -> anyhow::Result<TcpListener> {

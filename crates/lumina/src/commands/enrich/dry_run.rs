@@ -5,13 +5,15 @@ use std::time::Duration;
 use anyhow::{Context as _, bail};
 use lumina_enrichment::credits::LookupEstimate;
 use lumina_enrichment::job::JobStatus;
+use lumina_workflow_postgres::PostgresStore;
 use serde::Serialize;
 
 use super::super::output::{print_json, print_line, print_next, thousands};
 use super::super::{Global, composition, credits, estimate, metrics};
 use super::{Report, count};
 use crate::app::App;
-use crate::config::Config;
+use crate::config::{Config, Database};
+use crate::database::{SCHEMA_OWNER, server_scripts};
 use crate::records::{ShownPause, Spending};
 
 /// What would be bought, and what bounds it.
@@ -49,12 +51,12 @@ pub(super) struct Plan {
 }
 
 pub(super) async fn run(global: &Global, config: &Config, limit: Option<u64>) -> anyhow::Result<()> {
-    check_database(config)?;
+    check_database(config).await?;
     let app = composition::open_viewer(config).await?;
     check_people(config, &app).await?;
     let (missing, wanted) = count(config, &app, limit).await?;
     let plan = make(config, &app, wanted).await?;
-    app.store.close().await?;
+    app.database.close().await?;
     let report = Report {
         never_looked_up: missing,
         jobs: plan.pending + plan.submitted,
@@ -69,18 +71,25 @@ pub(super) async fn run(global: &Global, config: &Config, limit: Option<u64>) ->
 }
 
 /// Opening a database makes it, which would be a change.
-fn check_database(config: &Config) -> anyhow::Result<()> {
-    let path = config
-        .database
-        .sqlite_path()
-        .context("PostgreSQL is not supported yet")?;
-    if !path.exists() {
-        bail!(
+async fn check_database(config: &Config) -> anyhow::Result<()> {
+    match &config.database {
+        Database::Sqlite { path } if !path.exists() => bail!(
             "there is no database {} yet, so nobody to look up; `lumina import FILE` makes it",
             path.display()
-        );
+        ),
+        Database::Sqlite { .. } => Ok(()),
+        Database::Postgres { url } => {
+            let seen = PostgresStore::look(composition::server(config, url, "lumina")?).await?;
+            let missing = seen.missing_scripts(SCHEMA_OWNER, &server_scripts()).await?;
+            if let Some(first) = missing.first() {
+                bail!(
+                    "{} does not have all tables of this version yet (`{first}` is missing); `lumina migrate` makes them",
+                    seen.name()
+                );
+            }
+            Ok(())
+        }
     }
-    Ok(())
 }
 
 /// What would be refused is not shown as if it were not.

@@ -122,7 +122,7 @@ impl Town {
             records: context.records.clone(),
             context,
             classifier: Arc::new(Classifier::new()),
-            store: Arc::new(self.backend.sqlite()),
+            database: Arc::new(self.backend.sqlite()).into(),
         }
     }
 
