@@ -12,6 +12,7 @@ use lumina_workflow::store::RunQuery;
 use lumina_workflow::{Engine, EngineBuilder, Runtime, StoreClock};
 use secrecy::SecretString;
 
+use crate::calls::Calls;
 use crate::database::{Database, DatabaseParts};
 use crate::records::{People, Records};
 use crate::workflows::{self, Context, PipelineSettings, Provider};
@@ -84,8 +85,8 @@ impl App {
         let clock = StoreClock::of(parts.runtime.clone());
         let database = Database::open(parts.database, clock, parts.codec).await?;
         let records = Records::new(database.clone());
-        let provider = make_provider(&parts.provider)?;
         let runtime = parts.runtime;
+        let provider = make_provider(&parts.provider, &database, &runtime)?;
         let context = Context::new(
             records.clone(),
             runtime.clone(),
@@ -144,11 +145,17 @@ impl App {
     }
 }
 
-fn make_provider(parts: &ProviderParts) -> anyhow::Result<Provider> {
-    let limiter = Arc::new(Limiter::new(parts.calls_per_minute));
-    let client = Client::new(parts.transport.clone(), &parts.base_url, &parts.api_key, limiter)?;
+/// On a server all processes count their calls together.
+fn make_provider(parts: &ProviderParts, database: &Database, runtime: &Arc<dyn Runtime>) -> anyhow::Result<Provider> {
+    let (transport, most) = (parts.transport.clone(), parts.calls_per_minute);
+    let (calls, transport) = match database {
+        Database::File(_) => (Calls::alone(Arc::new(Limiter::new(most))), transport),
+        Database::Server(_) => Calls::shared(database.store(), runtime.clone(), most, transport),
+    };
+    let client = Client::new(transport, &parts.base_url, &parts.api_key, calls.limiter())?;
     Ok(Provider {
         client,
+        calls,
         callback: parts.callback.clone(),
     })
 }

@@ -1,6 +1,7 @@
 //! Lumina, composed: the library behind the one binary.
 
 pub mod app;
+pub mod calls;
 pub mod commands;
 pub mod config;
 pub mod database;

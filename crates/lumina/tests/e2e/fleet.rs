@@ -101,7 +101,7 @@ fn serve_and_two_workers_share_the_work() {
     for told in [
         "PostgreSQL",
         "workflow/",
-        "lumina/0002_money_safe",
+        "lumina/0004_shared_calls",
         "none is open for long",
     ] {
         assert!(doctor.contains(told), "{doctor}");
@@ -184,10 +184,10 @@ fn a_process_ends_when_a_newer_version_has_changed_the_tables() {
     let mut server = place.serve();
     fleet
         .database
-        .execute("INSERT INTO lumina.workflow_migration VALUES ('lumina', 3, '0003_of_tomorrow', '', 0)");
+        .execute("INSERT INTO lumina.workflow_migration VALUES ('lumina', 9, '0009_of_tomorrow', '', 0)");
     assert_eq!(server.process.wait().code(), Some(1));
     let lines = server.process.lines();
-    let told = "was changed by a newer version of this program (`lumina/0003_of_tomorrow`); use that version";
+    let told = "was changed by a newer version of this program (`lumina/0009_of_tomorrow`); use that version";
     assert!(lines.last().unwrap().contains(told), "{lines:?}");
     place.run(&["worker"]).assert_failed(told);
     place.run(&["leads"]).assert_failed(told);

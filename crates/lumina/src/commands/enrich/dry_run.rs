@@ -2,9 +2,10 @@
 
 use std::time::Duration;
 
-use anyhow::{Context as _, bail};
+use anyhow::bail;
 use lumina_enrichment::credits::LookupEstimate;
 use lumina_enrichment::job::JobStatus;
+use lumina_fullenrich::CallKind;
 use lumina_workflow_postgres::PostgresStore;
 use serde::Serialize;
 
@@ -142,10 +143,17 @@ async fn ask_balance(config: &Config, app: &App) -> Result<u64, String> {
     if config.fullenrich.api_key.is_none() {
         return Err("no key is set (FULLENRICH_API_KEY)".to_owned());
     }
-    let client = &app.context.provider.client;
-    let permit = client.limiter().try_acquire(app.context.runtime.now());
-    let permit = permit.map_err(|_| "this minute's calls are used up".to_owned())?;
-    let balance = client.credits(permit).await.map_err(|error| error.to_string())?;
+    let provider = &app.context.provider;
+    let permit = provider
+        .calls
+        .permit(CallKind::Account, app.context.runtime.now())
+        .await;
+    let permit = permit.map_err(|none| none.why)?;
+    let balance = provider
+        .client
+        .credits(permit)
+        .await
+        .map_err(|error| error.to_string())?;
     Ok(balance.credits.max(0.0).floor() as u64)
 }
 

@@ -181,7 +181,7 @@ impl TestApp {
 
     /// There is room again. Past the engine, so that it does not hear of it.
     pub async fn free_disk(&self) {
-        use lumina_workflow::store::{Change, Member, Store};
+        use lumina_workflow::store::{Change, Member};
         let change = Change::Nothing {
             id: uuid::Uuid::from_u128(1),
         };
