@@ -42,6 +42,7 @@ mod hook;
 mod inline;
 mod listen;
 mod locks;
+mod look;
 mod many;
 mod migrate;
 mod options;
@@ -62,6 +63,7 @@ mod transaction;
 
 pub use attachment::{AttachError, Tx, attach};
 pub use hook::{At, Hook, Verdict};
+pub use look::{OpenTransaction, Server};
 pub use migrate::{MigrateError, Script};
 pub use options::{Mode, OpenError, Options, Statements};
 pub use store::{Parameter, PostgresStore};

@@ -20,6 +20,10 @@ pub const MIGRATIONS: &[(&str, &str)] = &[
         "0002_money_safe",
         include_str!("../../migrations/postgres/0002_money_safe.sql"),
     ),
+    (
+        "0004_shared_calls",
+        include_str!("../../migrations/postgres/0004_shared_calls.sql"),
+    ),
 ];
 
 /// A database that is read. Each statement sees what was committed when it began.

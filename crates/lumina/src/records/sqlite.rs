@@ -22,6 +22,10 @@ pub const MIGRATIONS: &[(&str, &str)] = &[
         "0002_money_safe",
         include_str!("../../migrations/sqlite/0002_money_safe.sql"),
     ),
+    (
+        "0004_shared_calls",
+        include_str!("../../migrations/sqlite/0004_shared_calls.sql"),
+    ),
 ];
 
 /// Looks at everything at this time. The connection need not be a store's, so that nothing is changed by looking.
