@@ -81,6 +81,34 @@ pub enum AttachError {
     Broken(String),
 }
 
+impl AttachError {
+    /// Whether the whole transaction is done again, or fails, because of it. An attachment that catches errors, to go
+    /// on from a savepoint, passes such a one on.
+    #[must_use]
+    pub fn is_of_the_transaction(&self) -> bool {
+        match self {
+            Self::Refused(_) => false,
+            Self::Sql(error) => is_of_the_server(error) || is_conflict(error),
+            Self::Lost(_) | Self::Broken(_) => true,
+        }
+    }
+
+    /// What the change is refused with, or the transaction fails with.
+    fn told(self) -> Result<Refusal, Fault> {
+        match self {
+            Self::Refused(error) => Ok(Refusal::Attachment(error)),
+            Self::Sql(error) if is_of_the_server(&error) || is_conflict(&error) => Err(Fault::Sql(error)),
+            Self::Sql(error) => {
+                let said = tell(&error);
+                let refused = StepError::fail(format!("a statement of an attachment: {said}"));
+                Ok(Refusal::Attachment(refused))
+            }
+            Self::Lost(problem) => Err(Fault::Lost(problem)),
+            Self::Broken(problem) => Err(Fault::Broken(problem)),
+        }
+    }
+}
+
 impl From<StepError> for AttachError {
     fn from(error: StepError) -> Self {
         Self::Refused(error)
@@ -249,14 +277,7 @@ pub(crate) async fn run(
                 Err(error) => refuse(error),
             }
         }
-        Ok(Err(AttachError::Refused(error))) => refuse(error),
-        Ok(Err(AttachError::Sql(error))) if is_of_the_server(&error) || is_conflict(&error) => Err(Fault::Sql(error)),
-        Ok(Err(AttachError::Sql(error))) => {
-            let said = tell(&error);
-            refuse(StepError::fail(format!("a statement of an attachment: {said}")))
-        }
-        Ok(Err(AttachError::Lost(problem))) => Err(Fault::Lost(problem)),
-        Ok(Err(AttachError::Broken(problem))) => Err(Fault::Broken(problem)),
+        Ok(Err(error)) => error.told().map(Err),
         Err(_) => refuse(StepError::fail("the code of an attachment panicked")),
     }
 }

@@ -51,6 +51,7 @@ mod inline;
 mod line;
 mod listen;
 mod locks;
+mod look;
 mod many;
 mod migrate;
 mod options;
@@ -73,6 +74,7 @@ mod transaction;
 
 pub use attachment::{AttachError, Tx, attach};
 pub use hook::{At, Hook, Verdict};
+pub use look::{OpenTransaction, Server};
 pub use migrate::{MigrateError, Script};
 pub use options::{Mode, OpenError, Options, Statements};
 pub use store::{Parameter, PostgresStore};

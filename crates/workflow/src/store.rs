@@ -500,12 +500,32 @@ impl Attachment {
         Self(Arc::new(inner))
     }
 
+    /// The same writes for two kinds of store: each opens its own.
+    ///
+    /// ```
+    /// # use lumina_workflow::store::Attachment;
+    /// let either = Attachment::new("for one").or(Attachment::new(2));
+    /// assert_eq!(either.open::<&str>(), Some(&"for one"));
+    /// assert_eq!(either.open::<i32>(), Some(&2));
+    /// assert!(either.open::<u8>().is_none());
+    /// ```
+    #[must_use]
+    pub fn or(self, other: Self) -> Self {
+        Self::new(Either(self, other))
+    }
+
     /// Opens it again, if it is of this type.
     #[must_use]
     pub fn open<T: Any + Send + Sync>(&self) -> Option<&T> {
-        self.0.downcast_ref()
+        match self.0.downcast_ref() {
+            Some(Either(one, other)) => one.open().or_else(|| other.open()),
+            None => self.0.downcast_ref(),
+        }
     }
 }
+
+/// For two kinds of store.
+struct Either(Attachment, Attachment);
 
 impl fmt::Debug for Attachment {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {

@@ -14,7 +14,7 @@ use lumina_workflow::store::{Refusal, StoreError};
 use serde::Serialize;
 
 use super::state::HttpState;
-use crate::records::sqlite::ReadError;
+use crate::records::ReadError;
 
 /// A full disk, a locked file or a long log pass within seconds or with a person's help; nobody should ask
 /// more often than this meanwhile.

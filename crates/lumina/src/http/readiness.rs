@@ -5,14 +5,13 @@ use std::time::Duration;
 
 use axum::Json;
 use axum::extract::State;
-use lumina_workflow::Payload;
-use lumina_workflow_sqlite::attach;
 use serde::Serialize;
 use tokio::sync::Mutex;
 
 use super::error::{ApiError, ErrorCode};
 use super::patience::within;
 use super::state::HttpState;
+use crate::records::Records;
 
 /// How long a probe may take before the database counts as one that cannot be written.
 const PROBE_PATIENCE: Duration = Duration::from_secs(2);
@@ -51,7 +50,7 @@ async fn find_obstacle(state: &HttpState) -> Option<&'static str> {
     if state.readiness.is_stopping.load(Ordering::Acquire) {
         return Some("Lumina is shutting down");
     }
-    if state.app.store.is_overloaded() {
+    if state.app.database.is_overloaded() {
         return Some("the database's write-ahead log cannot be written back; Lumina's log says who holds it");
     }
     if !state.app.engine.is_healthy() && !probe(state).await {
@@ -71,7 +70,6 @@ async fn probe(state: &HttpState) -> bool {
         return false;
     }
     *last = Some(now);
-    let nothing = attach(|_| Ok(Payload::null()));
-    let writing = state.app.engine.transact(runtime.new_id(), nothing);
+    let writing = state.app.engine.transact(runtime.new_id(), Records::nothing());
     matches!(within(&**runtime, PROBE_PATIENCE, writing).await, Some(Ok(_)))
 }

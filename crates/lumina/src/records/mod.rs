@@ -14,20 +14,25 @@ use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
 mod checkup;
+mod db;
+mod handle;
 mod jobs;
 mod ledger;
 mod numbers;
 mod pauses;
+pub mod postgres;
 mod replays;
+mod sql;
 pub mod sqlite;
 
 pub use checkup::{Batches, Checkup};
+pub use handle::{ReadError, Records};
 pub use jobs::{Decided, JobRow, KeptJob, RetriedPage, Retrying};
 pub use ledger::{BatchAddress, BatchDetail, BudgetUse, LedgerBatch, LedgerDay, Spending};
 pub use numbers::{Census, Metrics, View};
 pub use pauses::{Looks, Pause, PauseReason, ShownPause};
 pub use replays::{AnswerState, ListedAnswer, Replayed};
-pub use sqlite::Records;
+pub use sql::{Sweep, Swept};
 
 /// How many lookups go to the provider at once: its own limit.
 pub const BATCH_SIZE: usize = 100;

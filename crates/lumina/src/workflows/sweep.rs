@@ -7,8 +7,7 @@ use serde::{Deserialize, Serialize};
 
 use super::context::Context;
 use super::{SubscriberEnrichment, Trigger};
-use crate::records::sqlite::{Sweep, Swept};
-use crate::records::{BATCH_SIZE, Records, SWEEP_JOBS};
+use crate::records::{BATCH_SIZE, Records, SWEEP_JOBS, Sweep, Swept};
 
 /// Starts runs for pending jobs without an owner, and lets go of what a failed handler could not.
 const SWEEP: Step = Step::action("start-pending-jobs").retry(Retry::exponential(3));

@@ -19,7 +19,7 @@ use super::error::ApiError;
 use super::state::HttpState;
 use crate::app::App;
 use crate::importing::{ImportOptions, ImportSummary, import, preview};
-use crate::records::sqlite::ReadError;
+use crate::records::ReadError;
 
 /// Each can hold 200 MiB of disk; more than a few people do not upload at the same time.
 pub(super) const UPLOADS_AT_ONCE: usize = 4;
