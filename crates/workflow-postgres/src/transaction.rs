@@ -35,6 +35,25 @@ macro_rules! settings {
     };
 }
 
+/// How long a transaction waits for others' locks. Whoever has another way is not in theirs: attachments of several
+/// changes lock in an order that nobody knows, and two that wait for each other would both stand still until the
+/// server notices.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Waits {
+    AsLongAsItTakes,
+    AMoment,
+}
+
+impl Waits {
+    /// In the server's words.
+    fn lock_timeout(self) -> &'static str {
+        match self {
+            Self::AsLongAsItTakes => "0",
+            Self::AMoment => "50ms",
+        }
+    }
+}
+
 /// A call that takes longer has no connection any more, whatever it looks like.
 const PATIENCE: Duration = Duration::from_secs(30);
 
@@ -68,7 +87,7 @@ impl Core {
     {
         let (mut conflicts, mut losses) = (0, 0);
         loop {
-            let fault = match self.attempt(lane, &body).await {
+            let fault = match self.attempt(lane, Waits::AsLongAsItTakes, &body).await {
                 Ok((answer, _)) => return Ok(answer),
                 Err(Failure::InCommit(fault)) if !fault.is_conflict() => return Err(fault.of_commit(&self.shared.name)),
                 Err(Failure::InCommit(fault) | Failure::Before(fault)) => fault,
@@ -93,7 +112,7 @@ impl Core {
         T: Send + 'static,
         F: for<'g> Fn(&'g Group) -> BoxFuture<'g, Result<(T, bool), Fault>> + Send + Sync,
     {
-        match self.attempt(lane, &body).await {
+        match self.attempt(lane, Waits::AMoment, &body).await {
             Ok((answer, kept)) => Ok(kept.then_some(answer)),
             Err(Failure::InCommit(fault)) if !fault.is_conflict() => Err(fault.of_commit(&self.shared.name)),
             Err(Failure::InCommit(fault) | Failure::Before(fault)) => {
@@ -104,13 +123,13 @@ impl Core {
     }
 
     /// What came of it, and whether it was kept.
-    async fn attempt<T, F>(&self, lane: Lane, body: &F) -> Result<(T, bool), Failure>
+    async fn attempt<T, F>(&self, lane: Lane, waits: Waits, body: &F) -> Result<(T, bool), Failure>
     where
         T: Send + 'static,
         F: for<'g> Fn(&'g Group) -> BoxFuture<'g, Result<(T, bool), Fault>> + Send + Sync,
     {
         let working = async {
-            let group = self.begin(lane).await?;
+            let group = self.begin(lane, waits).await?;
             match body(&group).await {
                 Ok((answer, keep)) => Ok((group, answer, keep)),
                 Err(fault) => {
@@ -143,10 +162,10 @@ impl Core {
     }
 
     /// A transaction with its time. Dropped in the middle, it takes its connection along.
-    async fn begin(&self, lane: Lane) -> Result<Group, Fault> {
+    async fn begin(&self, lane: Lane, waits: Waits) -> Result<Group, Fault> {
         let db = self.pool.take(lane).await?;
         // The second statement is on its way before the first is answered.
-        let (begun, now) = join(db.begin(BEGIN), now(&db, &self.shared)).await;
+        let (begun, now) = join(db.begin(BEGIN), now(&db, &self.shared, waits)).await;
         begun?;
         Ok(Group::new(db, self.shared.clone(), now?))
     }
@@ -200,14 +219,21 @@ fn hung() -> Fault {
 
 /// The time that a transaction has, in microseconds, with its settings. A test's clock is told to the server, for this
 /// transaction.
-async fn now(db: &Session, shared: &Shared) -> Result<i64, Fault> {
-    const OURS: &str = concat!("SELECT lumina.now_micros(), ", settings!());
-    const GIVEN: &str = concat!("SELECT set_config('lumina.now', $1, true), ", settings!());
+async fn now(db: &Session, shared: &Shared, waits: Waits) -> Result<i64, Fault> {
+    const OURS: &str = concat!(
+        "SELECT lumina.now_micros(), set_config('lock_timeout', $1, true), ",
+        settings!()
+    );
+    const GIVEN: &str = concat!(
+        "SELECT set_config('lumina.now', $2, true), set_config('lock_timeout', $1, true), ",
+        settings!()
+    );
+    let wait = waits.lock_timeout();
     match &shared.clock {
-        None => crate::column::int(&db.one(OURS, &[]).await?, 0),
+        None => crate::column::int(&db.one(OURS, params![wait]).await?, 0),
         Some(clock) => {
             let now = clock.now().as_microsecond();
-            db.one(GIVEN, params![now.to_string().as_str()]).await?;
+            db.one(GIVEN, params![wait, now.to_string().as_str()]).await?;
             Ok(now)
         }
     }
