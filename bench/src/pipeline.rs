@@ -11,6 +11,7 @@ use bytes::Bytes;
 use futures_util::future::BoxFuture;
 use http::{Request, StatusCode};
 use lumina::app::{App, Parts, ProviderParts};
+use lumina::database::DatabaseParts;
 use lumina::http::{BodyLimits, HttpSettings, HttpState, router, serve};
 use lumina::ingest::{ROWS_PER_TRANSACTION, ingest};
 use lumina::records::{BATCH_SIZE, Budgets, Channel, People};
@@ -120,13 +121,18 @@ impl Pipeline {
 
     /// Whether every job, every run and every callback has ended.
     async fn is_settled(&self, people: usize) -> Result<bool> {
-        let open = self.app.store.read(|connection| {
-            connection.query_row(
-                "SELECT EXISTS (SELECT 1 FROM enrichment_job WHERE status IN ('pending', 'submitted'))",
-                [],
-                |row| row.get::<_, bool>(0),
-            )
-        });
+        let open = self
+            .app
+            .database
+            .file()
+            .expect("the database is a file")
+            .read(|connection| {
+                connection.query_row(
+                    "SELECT EXISTS (SELECT 1 FROM enrichment_job WHERE status IN ('pending', 'submitted'))",
+                    [],
+                    |row| row.get::<_, bool>(0),
+                )
+            });
         let events = if self.events { people } else { 0 };
         let batches = people.div_ceil(BATCH_SIZE);
         let delivered = self.sandbox.totals().callbacks.delivered as usize;
@@ -152,7 +158,9 @@ impl Pipeline {
         let jobs = |status: &str| census.jobs.get(status).copied().unwrap_or(0);
         let leads = self
             .app
-            .store
+            .database
+            .file()
+            .expect("the database is a file")
             .read(|connection| connection.query_row("SELECT count(*) FROM lead", [], |row| row.get::<_, i64>(0)));
         let leads = leads.await??;
         ensure!(
@@ -179,7 +187,7 @@ impl Pipeline {
             listener.await??;
         }
         self.provider.shutdown_background();
-        self.app.store.close().await?;
+        self.app.database.close().await?;
         std::fs::remove_dir_all(&self.folder)?;
         Ok(())
     }
@@ -243,9 +251,11 @@ impl CallbackSender for FewAtOnce {
 fn parts(database: &Path, sandbox: &Sandbox, provider: SocketAddr, listener: SocketAddr) -> Result<Parts> {
     Ok(Parts {
         codec: lumina::encryption::none(),
-        database: database.to_owned(),
-        role: Role::Executor,
-        mode: Mode::Threads,
+        database: DatabaseParts::File {
+            path: database.to_owned(),
+            role: Role::Executor,
+            mode: Mode::Threads,
+        },
         runtime: Arc::new(TokioRuntime::current()),
         provider: ProviderParts {
             transport: Arc::new(ReqwestTransport::new(&ReqwestOptions::default())?),
@@ -313,9 +323,14 @@ mod tests {
                 let pipeline = Pipeline::start(&folder.path().join("pipeline.db"), events).await?;
                 pipeline.work_off(&rows).await?;
                 pipeline.check(rows.len()).await?;
-                let answers = pipeline.app.store.read(|connection| {
-                    connection.query_row("SELECT count(*) FROM enrichment_answer", [], |row| row.get::<_, i64>(0))
-                });
+                let answers = pipeline
+                    .app
+                    .database
+                    .file()
+                    .expect("the database is a file")
+                    .read(|connection| {
+                        connection.query_row("SELECT count(*) FROM enrichment_answer", [], |row| row.get::<_, i64>(0))
+                    });
                 let answers = answers.await??;
                 pipeline.stop().await?;
                 anyhow::Ok(answers)

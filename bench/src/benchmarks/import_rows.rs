@@ -7,6 +7,7 @@ use std::sync::Arc;
 
 use anyhow::{Result, ensure};
 use lumina::app::{App, Parts, ProviderParts};
+use lumina::database::DatabaseParts;
 use lumina::importing::{ImportOptions, import, preview};
 use lumina_enrichment::email::Classifier;
 use lumina_enrichment::icp::IcpProfile;
@@ -52,7 +53,7 @@ async fn measure(path: &Path) -> Result<f64> {
         summary.new_subscribers == ROWS && jobs == ROWS / 2 && found.new_personal == jobs,
         "{jobs} jobs, {summary:?}"
     );
-    app.store.close().await?;
+    app.database.close().await?;
     std::fs::remove_file(&file)?;
     Ok(per_second)
 }
@@ -76,9 +77,11 @@ fn make_file() -> String {
 fn parts(database: &Path) -> Parts {
     Parts {
         codec: lumina::encryption::none(),
-        database: database.to_owned(),
-        role: Role::Client,
-        mode: Mode::Threads,
+        database: DatabaseParts::File {
+            path: database.to_owned(),
+            role: Role::Client,
+            mode: Mode::Threads,
+        },
         runtime: Arc::new(TokioRuntime::current()),
         provider: ProviderParts {
             transport: Arc::new(Nobody),

@@ -230,7 +230,7 @@ impl Database {
     /// When it cannot be reached.
     pub fn cut_lines(&self) -> Read<u64> {
         let sql = "SELECT count(pg_terminate_backend(pid)) FROM pg_stat_activity
-                   WHERE application_name = 'lumina' AND random() < 0.5";
+                   WHERE application_name LIKE 'lumina%' AND random() < 0.5";
         let cut = self.rows(sql, |row| row.count(0))?;
         Ok(cut.into_iter().next().unwrap_or_default())
     }

@@ -14,7 +14,7 @@ pub const DEFAULT_CALLS_PER_MINUTE: NonZeroU32 = NonZeroU32::new(60).expect("60 
 
 /// The longest time a Retry-After can hold calls back. An hour is sixty windows; a longer one is a mistake of the
 /// sender's, and nobody should have to restart the program because of it.
-pub(crate) const MAX_RETRY_AFTER: Duration = Duration::from_secs(3600);
+pub const MAX_RETRY_AFTER: Duration = Duration::from_secs(3600);
 
 /// How many minutes' counts are remembered. Only a clock that was set back ever asks for one but the last.
 const REMEMBERED_MINUTES: usize = 64;
@@ -86,6 +86,19 @@ pub enum CallKind {
 }
 
 impl CallKind {
+    /// How many calls of a minute this kind may have, when it alone asks for more and more.
+    ///
+    /// ```
+    /// use lumina_fullenrich::CallKind;
+    ///
+    /// let of_sixty = [CallKind::Submit, CallKind::Account, CallKind::Poll].map(|kind| kind.share(60));
+    /// assert_eq!(of_sixty, [60, 55, 45]);
+    /// ```
+    #[must_use]
+    pub fn share(self, calls_per_minute: u32) -> u32 {
+        calls_per_minute - self.leaves(calls_per_minute)
+    }
+
     /// How many calls of a minute are not for this kind; none is shut out where only a few are allowed.
     fn leaves(self, calls_per_minute: u32) -> u32 {
         match self {
@@ -219,7 +232,7 @@ impl State {
         let minute = Minute::of(now);
         let limit = self.calls_per_minute.get();
         let used = self.used.entry(minute).or_insert(0);
-        if *used >= limit - kind.leaves(limit) {
+        if *used >= kind.share(limit) {
             return Err(RetryAt(minute.end()));
         }
         *used += 1;

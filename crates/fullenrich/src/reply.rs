@@ -92,8 +92,22 @@ fn shorten(text: &str) -> String {
     text.chars().take(MAX_MESSAGE_CHARS).collect()
 }
 
-/// Seconds, or a date. A date is measured from the answer's own `Date`, so that our clock need not agree with theirs.
-fn read_retry_after(headers: &HeaderMap, sent_at: Timestamp) -> Option<Duration> {
+/// What an answer's Retry-After says: seconds, or a date. A date is measured from the answer's own `Date`, so that our
+/// clock need not agree with theirs. It is never longer than [`MAX_RETRY_AFTER`].
+///
+/// ```
+/// use std::time::Duration;
+/// use http::{HeaderMap, header};
+/// use lumina_fullenrich::read_retry_after;
+///
+/// let mut headers = HeaderMap::new();
+/// assert_eq!(read_retry_after(&headers, jiff::Timestamp::UNIX_EPOCH), None);
+/// headers.insert(header::RETRY_AFTER, "7".parse()?);
+/// assert_eq!(read_retry_after(&headers, jiff::Timestamp::UNIX_EPOCH), Some(Duration::from_secs(7)));
+/// # Ok::<(), header::InvalidHeaderValue>(())
+/// ```
+#[must_use]
+pub fn read_retry_after(headers: &HeaderMap, sent_at: Timestamp) -> Option<Duration> {
     let text = headers.get(header::RETRY_AFTER)?.to_str().ok()?.trim();
     let delay = match text.parse::<u64>() {
         Ok(seconds) => Duration::from_secs(seconds),

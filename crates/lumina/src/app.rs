@@ -1,7 +1,6 @@
 //! Everything composed: store, records, provider, engine.
 
 use std::num::NonZeroU32;
-use std::path::PathBuf;
 use std::sync::Arc;
 
 use anyhow::{Context as _, bail};
@@ -11,26 +10,19 @@ use lumina_fullenrich::{Client, Limiter, Transport};
 use lumina_workflow::codec::Codec;
 use lumina_workflow::store::RunQuery;
 use lumina_workflow::{Engine, EngineBuilder, Runtime, StoreClock};
-use lumina_workflow_sqlite::{Mode, Options, Role, Script, SqliteStore};
 use secrecy::SecretString;
 
-use crate::records::sqlite::MIGRATIONS;
+use crate::calls::Calls;
+use crate::database::{Database, DatabaseParts};
 use crate::records::{People, Records};
 use crate::workflows::{self, Context, PipelineSettings, Provider};
 
-/// Whose the application's tables are among a database's schema changes.
-pub const SCHEMA_OWNER: &str = "lumina";
-
 /// What an application is made of.
 pub struct Parts {
-    /// The database file.
-    pub database: PathBuf,
+    /// The database.
+    pub database: DatabaseParts,
     /// How payloads are encoded in it; see [`encryption`](crate::encryption).
     pub codec: Arc<dyn Codec>,
-    /// Whether it executes runs, or is a client beside the process that does.
-    pub role: Role,
-    /// Threads in production; inline on a deterministic executor.
-    pub mode: Mode,
     /// Tasks, time, randomness.
     pub runtime: Arc<dyn Runtime>,
     /// The way to the provider.
@@ -71,7 +63,7 @@ pub struct App {
     /// What addresses are.
     pub classifier: Arc<Classifier>,
     /// The database.
-    pub store: Arc<SqliteStore>,
+    pub database: Database,
 }
 
 impl App {
@@ -91,16 +83,10 @@ impl App {
     /// As [`open`](Self::open).
     pub async fn open_with(parts: Parts, add: impl FnOnce(EngineBuilder) -> EngineBuilder) -> anyhow::Result<Self> {
         let clock = StoreClock::of(parts.runtime.clone());
-        let options = Options::new(&parts.database)
-            .clock(clock)
-            .mode(parts.mode)
-            .role(parts.role)
-            .codec(parts.codec);
-        let store = Arc::new(SqliteStore::open(options)?);
-        store.migrate(SCHEMA_OWNER, &scripts()).await?;
-        let records = Records::new(store.clone());
-        let provider = make_provider(&parts.provider)?;
+        let database = Database::open(parts.database, clock, parts.codec).await?;
+        let records = Records::new(database.clone());
         let runtime = parts.runtime;
+        let provider = make_provider(&parts.provider, &database, &runtime)?;
         let context = Context::new(
             records.clone(),
             runtime.clone(),
@@ -109,7 +95,7 @@ impl App {
             parts.profile,
         );
         let context = Arc::new(context);
-        let builder = workflows::register(Engine::builder(store.clone(), runtime), &context)?;
+        let builder = workflows::register(Engine::builder(database.store(), runtime), &context)?;
         let engine = add(builder).build().await?;
         context.attach_engine(&engine);
         let app = Self {
@@ -117,7 +103,7 @@ impl App {
             records,
             context,
             classifier: Arc::new(parts.classifier),
-            store,
+            database,
         };
         if let Some(people) = parts.people {
             app.settle_people(people).await?;
@@ -159,17 +145,17 @@ impl App {
     }
 }
 
-/// The application's schema changes, in their order.
-#[must_use]
-pub fn scripts() -> Vec<Script> {
-    MIGRATIONS.iter().map(|(name, sql)| Script { name, sql }).collect()
-}
-
-fn make_provider(parts: &ProviderParts) -> anyhow::Result<Provider> {
-    let limiter = Arc::new(Limiter::new(parts.calls_per_minute));
-    let client = Client::new(parts.transport.clone(), &parts.base_url, &parts.api_key, limiter)?;
+/// On a server all processes count their calls together.
+fn make_provider(parts: &ProviderParts, database: &Database, runtime: &Arc<dyn Runtime>) -> anyhow::Result<Provider> {
+    let (transport, most) = (parts.transport.clone(), parts.calls_per_minute);
+    let (calls, transport) = match database {
+        Database::File(_) => (Calls::alone(Arc::new(Limiter::new(most))), transport),
+        Database::Server(_) => Calls::shared(database.store(), runtime.clone(), most, transport),
+    };
+    let client = Client::new(transport, &parts.base_url, &parts.api_key, calls.limiter())?;
     Ok(Provider {
         client,
+        calls,
         callback: parts.callback.clone(),
     })
 }

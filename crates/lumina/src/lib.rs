@@ -1,8 +1,10 @@
 //! Lumina, composed: the library behind the one binary.
 
 pub mod app;
+pub mod calls;
 pub mod commands;
 pub mod config;
+pub mod database;
 pub mod encryption;
 pub mod guards;
 pub mod http;

@@ -1,14 +1,11 @@
-//! A process that executes runs says every few seconds that it is there, and looks whether it is still the one that the
-//! database needs.
+//! A process that executes runs says every few seconds that it is there.
 //!
 //! Nobody is elected by this and nothing is decided by it: who has a run is decided by its lease. It is there for the
-//! people who run the fleet, and so that a process whose tables a newer version has changed ends by itself.
+//! people who run the fleet.
 
-use std::collections::BTreeSet;
 use std::time::Duration;
 
 use lumina_workflow::WorkerId;
-use tokio::sync::watch;
 use tokio::task::JoinHandle;
 
 use crate::app::App;
@@ -25,16 +22,12 @@ pub struct Presence {
     app: App,
     sign: WorkerSign,
     beating: JoinHandle<()>,
-    newer: watch::Receiver<Option<String>>,
 }
 
 impl Presence {
-    /// Says that a worker is there, now and from now on. To be called when its database has been opened: the tables
-    /// are then those that this version knows.
-    ///
-    /// # Errors
-    /// When the database cannot be read.
-    pub async fn begin(app: &App, worker: WorkerId, command: &str) -> anyhow::Result<Self> {
+    /// Says that a worker is there, now and from now on.
+    #[must_use]
+    pub fn begin(app: &App, worker: WorkerId, command: &str) -> Self {
         let sign = WorkerSign {
             id: worker.0,
             host: host(),
@@ -43,24 +36,11 @@ impl Presence {
             command: command.to_owned(),
             is_draining: false,
         };
-        let known = app.records.schema().await?;
-        let (tell, newer) = watch::channel(None);
-        let beating = tokio::spawn(beat(app.clone(), sign.clone(), known, tell));
-        Ok(Self {
+        let beating = tokio::spawn(beat(app.clone(), sign.clone()));
+        Self {
             app: app.clone(),
             sign,
             beating,
-            newer,
-        })
-    }
-
-    /// Ends when a newer version has changed the database's tables; answers what that change is called.
-    pub async fn outdated(&self) -> String {
-        let mut newer = self.newer.clone();
-        match newer.wait_for(Option::is_some).await {
-            Ok(name) => name.clone().unwrap_or_default(),
-            // Nobody looks any more.
-            Err(_) => std::future::pending().await,
         }
     }
 
@@ -81,17 +61,9 @@ impl Presence {
     }
 }
 
-async fn beat(app: App, sign: WorkerSign, known: BTreeSet<String>, tell: watch::Sender<Option<String>>) {
+async fn beat(app: App, sign: WorkerSign) {
     loop {
         write(&app, Records::note_worker(sign.clone())).await;
-        match app.records.schema().await {
-            Ok(found) => {
-                if let Some(newer) = found.difference(&known).next() {
-                    tell.send_replace(Some(newer.clone()));
-                }
-            }
-            Err(error) => tracing::debug!(%error, "it could not be looked whether the tables have changed"),
-        }
         app.context.runtime.sleep(BEAT).await;
     }
 }

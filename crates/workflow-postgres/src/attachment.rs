@@ -25,12 +25,14 @@ struct Attached(Box<Writes>);
 /// Makes an attachment: writes of the application that become durable together with a change
 /// of a run, or not at all.
 ///
-/// The code runs in the change's transaction, which it has for itself: when it answers an error, or panics, its
-/// writes are taken back and the change is refused with [`Refusal::Attachment`]. The run is locked meanwhile, so it
-/// should take milliseconds, and it must neither begin nor end a transaction, nor wait for anything but the database,
-/// nor call the store. It does not run when its change was applied before or changes nothing (a known
-/// event, a run that exists, a command without effect). It may run more than once, after a
-/// transaction was rolled back, so it should be a function of the database alone.
+/// The code runs in the change's transaction, which other changes may share: when it answers an error, or panics, its
+/// writes are taken back and the change is refused with [`Refusal::Attachment`]; the other changes are then done again
+/// without it. The run is locked meanwhile, so it should take milliseconds, and it must neither begin nor end a
+/// transaction, nor wait for anything but the database, nor call the store. It does not run when its change was applied
+/// before or changes nothing (a known event, a run that exists, a command without effect). It may run more than once,
+/// after a transaction was rolled back, so it should be a function of the database alone.
+///
+/// Its statements are planned as the engine's are: once for all parameters, and by indices where there are any.
 ///
 /// The engine's tables and, after [`migrate`](crate::PostgresStore::migrate), the application's are in the schema
 /// `lumina`; statements name it, because a pooled connection has no search path of its own.
@@ -77,6 +79,34 @@ pub enum AttachError {
     /// A row of the engine cannot be read: the whole change fails.
     #[error("{0}")]
     Broken(String),
+}
+
+impl AttachError {
+    /// Whether the whole transaction is done again, or fails, because of it. An attachment that catches errors, to go
+    /// on from a savepoint, passes such a one on.
+    #[must_use]
+    pub fn is_of_the_transaction(&self) -> bool {
+        match self {
+            Self::Refused(_) => false,
+            Self::Sql(error) => is_of_the_server(error) || is_conflict(error),
+            Self::Lost(_) | Self::Broken(_) => true,
+        }
+    }
+
+    /// What the change is refused with, or the transaction fails with.
+    fn told(self) -> Result<Refusal, Fault> {
+        match self {
+            Self::Refused(error) => Ok(Refusal::Attachment(error)),
+            Self::Sql(error) if is_of_the_server(&error) || is_conflict(&error) => Err(Fault::Sql(error)),
+            Self::Sql(error) => {
+                let said = tell(&error);
+                let refused = StepError::fail(format!("a statement of an attachment: {said}"));
+                Ok(Refusal::Attachment(refused))
+            }
+            Self::Lost(problem) => Err(Fault::Lost(problem)),
+            Self::Broken(problem) => Err(Fault::Broken(problem)),
+        }
+    }
 }
 
 impl From<StepError> for AttachError {
@@ -247,14 +277,7 @@ pub(crate) async fn run(
                 Err(error) => refuse(error),
             }
         }
-        Ok(Err(AttachError::Refused(error))) => refuse(error),
-        Ok(Err(AttachError::Sql(error))) if is_of_the_server(&error) || is_conflict(&error) => Err(Fault::Sql(error)),
-        Ok(Err(AttachError::Sql(error))) => {
-            let said = tell(&error);
-            refuse(StepError::fail(format!("a statement of an attachment: {said}")))
-        }
-        Ok(Err(AttachError::Lost(problem))) => Err(Fault::Lost(problem)),
-        Ok(Err(AttachError::Broken(problem))) => Err(Fault::Broken(problem)),
+        Ok(Err(error)) => error.told().map(Err),
         Err(_) => refuse(StepError::fail("the code of an attachment panicked")),
     }
 }

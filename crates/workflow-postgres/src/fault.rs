@@ -99,7 +99,7 @@ pub(crate) fn is_lost(error: &Error) -> bool {
     }
 }
 
-fn is_of_the_line(error: &Error) -> bool {
+pub(crate) fn is_of_the_line(error: &Error) -> bool {
     let mut source = error.source();
     while let Some(cause) = source {
         if cause.is::<std::io::Error>() {

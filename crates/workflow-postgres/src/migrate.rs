@@ -1,9 +1,10 @@
 //! Schema changes: forward only, by name, one process at a time.
 
 use sha2::{Digest, Sha256};
+use tokio_postgres::error::SqlState;
 
 use crate::column::{flag, optional_string, string};
-use crate::fault::Fault;
+use crate::fault::{Fault, tell};
 use crate::param::params;
 use crate::session::Session;
 
@@ -158,7 +159,10 @@ impl MigrateError {
             database: database.to_owned(),
             what: what.to_owned(),
             problem: match fault {
-                Fault::Sql(error) => crate::fault::tell(&error),
+                Fault::Sql(error) if error.code() == Some(&SqlState::INSUFFICIENT_PRIVILEGE) => {
+                    format!("{}; GRANT CREATE ON DATABASE lets its user", tell(&error))
+                }
+                Fault::Sql(error) => tell(&error),
                 Fault::Lost(problem) | Fault::Broken(problem) => problem,
             },
         }
@@ -175,6 +179,29 @@ impl<'d> Failing<'d> {
     fn at(self, what: &'d str) -> impl FnOnce(Fault) -> MigrateError + use<'d> {
         move |fault| MigrateError::failed(self.database, what, fault)
     }
+}
+
+/// Those of the engine's scripts and of this owner's that were not applied, as `owner/name`. Nothing is changed.
+pub(crate) async fn missing(
+    db: &Session,
+    database: &str,
+    owner: &str,
+    scripts: &[Script],
+) -> Result<Vec<String>, MigrateError> {
+    let failed = Failing { database };
+    let is_ours = is_ours(db, database).await?;
+    let mut missing = Vec::new();
+    for (owner, scripts) in [(ENGINE, ENGINE_SCRIPTS), (owner, scripts)] {
+        let applied = match is_ours {
+            true => read(db, owner).await,
+            false => Ok(Vec::new()),
+        };
+        let applied = applied.map_err(failed.at("reading which scripts were applied"))?;
+        check(database, owner, scripts, &applied)?;
+        let new = scripts[applied.len()..].iter();
+        missing.extend(new.map(|script| format!("{owner}/{}", script.name)));
+    }
+    Ok(missing)
 }
 
 async fn apply_in(

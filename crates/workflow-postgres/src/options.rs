@@ -8,7 +8,9 @@ use lumina_workflow::StoreClock;
 use lumina_workflow::codec::Codec;
 use tokio_postgres::Config;
 use tokio_postgres::config::Host;
+use tokio_postgres::error::SqlState;
 
+use crate::fault::{Fault, is_of_the_line, tell};
 use crate::hook::Hook;
 use crate::inline::Kept;
 use crate::migrate::MigrateError;
@@ -16,6 +18,9 @@ use crate::migrate::MigrateError;
 /// How many connections a process has for its work. A group uses one, attachments one each: more of them than the
 /// server has processors do not make it faster.
 const CONNECTIONS: usize = 8;
+
+/// The first version of the server that this works with: the oldest that is still mended.
+pub(crate) const OLDEST_SERVER: i64 = 14;
 
 /// What was sent and not acknowledged for so long was lost: the other side is gone without a word.
 const ACKNOWLEDGED: Duration = Duration::from_secs(15);
@@ -208,13 +213,25 @@ pub enum OpenError {
     /// The address is none.
     #[error("this is no address of a PostgreSQL database ({0}); it looks like postgres://user@host:5432/name")]
     Address(tokio_postgres::Error),
-    /// Nobody answers there.
-    #[error("the database {database} cannot be used ({problem}); look at the address and at the server")]
+    /// It cannot be worked with: nobody answers there, or it lets nobody in.
+    #[error("the database {database} cannot be used ({problem}); {advice}")]
     Unreachable {
         /// The database.
         database: String,
         /// What went wrong.
         problem: String,
+        /// What to do.
+        advice: &'static str,
+    },
+    /// The server is too old.
+    #[error(
+        "the server of {database} is PostgreSQL {version}, and this works with {OLDEST_SERVER} and later; use a newer one"
+    )]
+    Old {
+        /// The database.
+        database: String,
+        /// Its server's.
+        version: i64,
     },
     /// Its tables are not what this program works with.
     #[error(transparent)]
@@ -225,4 +242,32 @@ pub enum OpenError {
     /// A runtime of its own could not be made.
     #[error("no runtime could be made for the database ({0})")]
     Runtime(std::io::Error),
+}
+
+impl OpenError {
+    /// What the server says, and what somebody can do about it.
+    pub(crate) fn unreachable(database: String, fault: Fault) -> Self {
+        let (advice, problem) = match &fault {
+            Fault::Sql(error) => (advise(error), tell(error)),
+            Fault::Lost(problem) | Fault::Broken(problem) => (LOOK, problem.clone()),
+        };
+        Self::Unreachable {
+            database,
+            problem,
+            advice,
+        }
+    }
+}
+
+const LOOK: &str = "look at its address and at the server";
+
+fn advise(error: &tokio_postgres::Error) -> &'static str {
+    match error.code().map(SqlState::code) {
+        Some("28P01" | "28000") => "correct the user and the password in its address",
+        Some("3D000") => "make it (`createdb`), or correct its name in the address",
+        Some("53300") => "let the server take more connections (max_connections), or stop something that has some",
+        Some("57P01" | "57P02" | "57P03") => "the server is being started or stopped: try again in a moment",
+        None if is_of_the_line(error) => "start the server, or correct host and port in its address",
+        _ => LOOK,
+    }
 }

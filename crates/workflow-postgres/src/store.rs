@@ -1,6 +1,5 @@
 //! The store: each call, carried to where it is done.
 
-use std::ops::Range;
 use std::sync::atomic::Ordering;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
@@ -17,18 +16,19 @@ use lumina_workflow::{RunId, Seq};
 use tokio::runtime::Handle;
 use tokio::task::AbortHandle;
 
+use crate::column::int;
 use crate::fault::Fault;
 use crate::inline::Inline;
+use crate::look::HEARS;
 use crate::migrate::{MigrateError, Script};
-use crate::options::{Mode, OpenError, Options, Statements};
-use crate::parts;
+use crate::options::{Mode, OLDEST_SERVER, OpenError, Options, Statements};
 use crate::payloads::Payloads;
 use crate::pool::{Lane, Pool};
 use crate::post::Post;
 use crate::session::Session;
 use crate::shared::Shared;
 use crate::transaction::Core;
-use crate::{claim, flow, listen, migrate, purge, read};
+use crate::{claim, commit, flow, listen, migrate, purge, read};
 
 /// A database that is open. Clones are the same one; any number of processes may have one open.
 ///
@@ -53,7 +53,7 @@ pub struct PostgresStore {
     inner: Arc<Inner>,
 }
 
-struct Inner {
+pub(crate) struct Inner {
     core: Arc<Core>,
     place: Place,
     listener: Mutex<Option<AbortHandle>>,
@@ -70,6 +70,21 @@ impl PostgresStore {
     /// # Errors
     /// When the database cannot be reached, or is not one that this version works with.
     pub async fn open(options: Options) -> Result<Self, OpenError> {
+        let (inner, listening) = Self::connected(options).await?;
+        let core = inner.core.clone();
+        let name = core.shared.name.clone();
+        let prepared = inner.run(async move {
+            let taken = core.pool.take(Lane::Queue).await;
+            let db = taken.map_err(|fault| MigrateError::failed(&core.shared.name, "connecting", fault))?;
+            migrate::engine(&db, &core.shared.name).await
+        });
+        prepared.await.unwrap_or(Err(MigrateError::Closed { database: name }))?;
+        inner.start_to_listen(listening);
+        Ok(Self::of(inner))
+    }
+
+    /// One whose database answers. Its tables are as they were.
+    pub(crate) async fn connected(options: Options) -> Result<(Inner, tokio_postgres::Config), OpenError> {
         let name = options.name();
         let kept = options.kept();
         let place = match (options.mode, &kept) {
@@ -77,8 +92,10 @@ impl PostgresStore {
             (Mode::Inline, None) => Place::Inline(Arc::new(Inline::new().map_err(OpenError::Runtime)?)),
             (Mode::Tasks, _) => Place::Tasks(Handle::try_current().map_err(|_| OpenError::NoRuntime(name.clone()))?),
         };
-        let shared = Arc::new(Shared::new(name, options.clock, Payloads::new(options.codec)));
-        let listening = options.listen.unwrap_or_else(|| options.config.clone());
+        let shared = Arc::new(Shared::new(name.clone(), options.clock, Payloads::new(options.codec)));
+        let mut listening = options.listen.unwrap_or_else(|| options.config.clone());
+        let goes_by = listening.get_application_name().unwrap_or_default().to_owned();
+        listening.application_name(format!("{goes_by}{HEARS}"));
         let named = options.statements == Statements::Named;
         let core = Arc::new(Core {
             pool: Pool::new(options.config, options.connections, named, options.hook, kept),
@@ -90,16 +107,33 @@ impl PostgresStore {
             place,
             listener: Mutex::default(),
         };
-        let prepared = inner
-            .run(prepare(inner.core.clone()))
-            .await
-            .and_then(|prepared| prepared);
-        prepared.map_err(|error| OpenError::Unreachable {
-            database: inner.core.shared.name.clone(),
-            problem: error.to_string(),
-        })??;
-        inner.start_to_listen(listening);
-        Ok(Self { inner: Arc::new(inner) })
+        let core = inner.core.clone();
+        let reached = inner.run(async move { greet(&core).await }).await;
+        let broken = |error: StoreError| Err(OpenError::unreachable(name, Fault::Lost(error.to_string())));
+        reached.unwrap_or_else(broken)?;
+        Ok((inner, listening))
+    }
+
+    pub(crate) fn of(inner: Inner) -> Self {
+        Self { inner: Arc::new(inner) }
+    }
+
+    pub(crate) fn core(&self) -> &Arc<Core> {
+        &self.inner.core
+    }
+
+    pub(crate) async fn run<T: Send + 'static>(
+        &self,
+        work: impl Future<Output = T> + Send + 'static,
+    ) -> Result<T, StoreError> {
+        self.inner.run(work).await
+    }
+
+    pub(crate) async fn ask<T: Send + 'static>(
+        &self,
+        body: impl for<'g> Fn(&'g Session) -> BoxFuture<'g, Result<T, Fault>> + Send + Sync + 'static,
+    ) -> Result<T, StoreError> {
+        self.inner.ask(body).await
     }
 
     /// Applies the application's own scripts, in their order, each once per database, all of
@@ -176,12 +210,24 @@ impl Parameter {
     }
 }
 
-/// Makes the tables what they should be; a database that is only being started is waited for.
-async fn prepare(core: Arc<Core>) -> Result<Result<(), MigrateError>, StoreError> {
-    let name = &core.shared.name;
-    let taken = core.pool.take(Lane::Queue).await;
-    let db = taken.map_err(|fault| fault.to_store(name))?;
-    Ok(migrate::engine(&db, name).await)
+/// Whether the database can be reached, and its server is one that this works with.
+async fn greet(core: &Core) -> Result<(), OpenError> {
+    const SQL: &str = "SELECT current_setting('server_version_num')::bigint / 10000";
+    let reached = async {
+        let db = core.pool.take(Lane::Queue).await?;
+        int(&db.one(SQL, &[]).await?, 0)
+    };
+    let database = || core.shared.name.clone();
+    let version = reached
+        .await
+        .map_err(|fault| OpenError::unreachable(database(), fault))?;
+    match version < OLDEST_SERVER {
+        true => Err(OpenError::Old {
+            database: database(),
+            version,
+        }),
+        false => Ok(()),
+    }
 }
 
 impl Inner {
@@ -233,31 +279,6 @@ impl std::fmt::Debug for PostgresStore {
     }
 }
 
-/// Each part of a group is a transaction. When one fails, those before it are applied, so that only repeating the
-/// group tells the rest.
-async fn commit(core: Arc<Core>, batch: Arc<[Member]>) -> Result<Vec<MemberResult>, StoreError> {
-    parts::check(&batch)?;
-    let mut answers = Vec::with_capacity(batch.len());
-    for part in parts::of(&batch) {
-        match commit_part(&core, &batch, part).await {
-            Ok(more) => answers.extend(more),
-            Err(StoreError::Unavailable(problem)) if !answers.is_empty() => {
-                return Err(StoreError::OutcomeUnknown(problem));
-            }
-            Err(error) => return Err(error),
-        }
-    }
-    Ok(answers)
-}
-
-async fn commit_part(core: &Core, batch: &Arc<[Member]>, part: Range<usize>) -> Result<Vec<MemberResult>, StoreError> {
-    let (batch, whole) = (batch.clone(), part.len() == batch.len());
-    core.transact(Lane::Queue, move |group| {
-        parts::apply(group, batch.clone(), part.clone(), whole).boxed()
-    })
-    .await
-}
-
 /// Who has just found nothing first asks whether there may be something now: an idle process is one question at a time.
 async fn claim_from(core: &Core, claim: Claim) -> Result<Vec<Claimed>, StoreError> {
     let vain = &core.shared.vain;
@@ -298,7 +319,7 @@ async fn renew(core: &Core, held: Vec<Lease>, lease: Duration) -> Result<Vec<Run
 
 impl Store for PostgresStore {
     fn commit(&self, batch: Arc<[Member]>) -> BoxFuture<'_, Result<Vec<MemberResult>, StoreError>> {
-        Box::pin(async move { self.inner.run(commit(self.inner.core.clone(), batch)).await? })
+        Box::pin(async move { self.inner.run(commit::commit(self.inner.core.clone(), batch)).await? })
     }
 
     fn claim(&self, claim: Claim) -> BoxFuture<'_, Result<Vec<Claimed>, StoreError>> {

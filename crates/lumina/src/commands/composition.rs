@@ -6,18 +6,23 @@ use anyhow::{Context as _, bail};
 use lumina_enrichment::email::Classifier;
 use lumina_fullenrich::{BoxFuture, ReqwestOptions, ReqwestTransport, Transport, TransportError};
 use lumina_workflow::TokioRuntime;
+use lumina_workflow_postgres::{Options, Statements};
 use lumina_workflow_sqlite::{Mode, Role};
-use secrecy::SecretString;
+use secrecy::{ExposeSecret as _, SecretString};
 
 use crate::app::{App, Parts, ProviderParts};
-use crate::config::{CallbackMode, Config};
+use crate::config::{CallbackMode, Config, Database};
+use crate::database::DatabaseParts;
 use crate::encryption;
 use crate::records::{Budgets, People};
 use crate::workflows::PipelineSettings;
 
+/// What a process is called at a server, when it does not stay.
+const COMMAND: &str = "lumina";
+
 /// Opens the database beside whoever executes it.
 pub(super) async fn open_client(config: &Config) -> anyhow::Result<App> {
-    App::open(parts(config, Role::Client, CallbackMode::Polling)?).await
+    App::open(parts(config, Role::Client, COMMAND, CallbackMode::Polling)?).await
 }
 
 /// The same for a command that takes nobody in and has nobody looked up: whose people they are, invented or real, is
@@ -25,31 +30,26 @@ pub(super) async fn open_client(config: &Config) -> anyhow::Result<App> {
 pub(super) async fn open_viewer(config: &Config) -> anyhow::Result<App> {
     App::open(Parts {
         people: None,
-        ..parts(config, Role::Client, CallbackMode::Polling)?
+        ..parts(config, Role::Client, COMMAND, CallbackMode::Polling)?
     })
     .await
 }
 
-/// Opens the database as the one process that executes it.
-pub(super) async fn open_executor(config: &Config, callback: CallbackMode) -> anyhow::Result<App> {
+/// Opens the database to execute it: a file as the one process that does, a server's as one of many, which is called
+/// so there.
+pub(super) async fn open_executor(config: &Config, called: &str, callback: CallbackMode) -> anyhow::Result<App> {
     if config.fullenrich.api_key.is_none() {
         bail!(
             "no FullEnrich key is set: put it into FULLENRICH_API_KEY or fullenrich.api_key. To see Lumina work without one, run `lumina demo`"
         );
     }
-    App::open(parts(config, Role::Executor, callback)?).await
+    App::open(parts(config, Role::Executor, called, callback)?).await
 }
 
-fn parts(config: &Config, role: Role, callback: CallbackMode) -> anyhow::Result<Parts> {
-    let database = config
-        .database
-        .sqlite_path()
-        .context("PostgreSQL is not supported yet: use sqlite:PATH")?;
+fn parts(config: &Config, role: Role, called: &str, callback: CallbackMode) -> anyhow::Result<Parts> {
     Ok(Parts {
-        database: database.to_owned(),
+        database: database(config, role, called)?,
         codec: encryption::codec(config.encryption_key_file.as_deref()).context("database.encryption_key_file")?,
-        role,
-        mode: Mode::Threads,
         runtime: Arc::new(TokioRuntime::current()),
         provider: provider(config, callback)?,
         settings: settings(config),
@@ -57,6 +57,39 @@ fn parts(config: &Config, role: Role, callback: CallbackMode) -> anyhow::Result<
         classifier: Classifier::with_overrides(&config.addresses)?,
         people: Some(people(config)),
     })
+}
+
+/// The configured database.
+pub(super) fn database(config: &Config, role: Role, called: &str) -> anyhow::Result<DatabaseParts> {
+    Ok(match &config.database {
+        Database::Sqlite { path } => DatabaseParts::File {
+            path: path.clone(),
+            role,
+            mode: Mode::Threads,
+        },
+        Database::Postgres { url } => DatabaseParts::Server(Box::new(server(config, url, called)?)),
+    })
+}
+
+/// How a server is opened, by a process that is called so there unless its URL says otherwise.
+pub(super) fn server(config: &Config, url: &SecretString, called: &str) -> anyhow::Result<Options> {
+    let link = &config.server_link;
+    let mut options = Options::new(url.expose_secret())
+        .context("database.url")?
+        .connections(link.connections.get() as usize);
+    if let Some(direct) = &link.listen_url {
+        options = options.statements(Statements::Unnamed);
+        options = options.listen(direct.expose_secret()).context("database.listen_url")?;
+    }
+    for config in [Some(&mut options.config), options.listen.as_mut()]
+        .into_iter()
+        .flatten()
+    {
+        if config.get_application_name() == Some(COMMAND) {
+            config.application_name(called);
+        }
+    }
+    Ok(options)
 }
 
 /// Whose people the configured provider knows.

@@ -4,7 +4,6 @@ use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use std::time::Duration;
 
-use anyhow::Context as _;
 use clap::Args;
 use lumina_enrichment::email::AddressClass;
 use lumina_enrichment::job::JobStatus;
@@ -112,9 +111,9 @@ pub(super) async fn run(global: &Global, args: &DemoArgs, flags: Vec<(String, St
     }
     print_leads(&server.app).await?;
     tell_more(&config, &server)?;
-    shutdown::requested().await?;
+    let why = shutdown::due(&server.app).await?;
     server.stop().await?;
-    Ok(ExitCode::SUCCESS)
+    why.conclude()
 }
 
 /// Where the sandbox and the server are goes before everything else.
@@ -152,19 +151,14 @@ async fn start(
     provider: TcpListener,
     listener: TcpListener,
 ) -> anyhow::Result<(std::sync::Arc<Sandbox>, Server)> {
-    let database = config
-        .database
-        .sqlite_path()
-        .context("the demo works on SQLite: use sqlite:PATH")?;
-    let app = composition::open_executor(config, config.fullenrich.callback_mode()).await?;
-    let mut ledger = database.as_os_str().to_owned();
-    ledger.push(".sandbox.jsonl");
+    let app = composition::open_executor(config, "lumina demo", config.fullenrich.callback_mode()).await?;
+    let ledger = config.database.beside(".sandbox.jsonl");
     let settings = SandboxConfig {
         seed: args.seed,
         credits: CREDITS,
         ..SandboxConfig::default()
     };
-    let sandbox = sandbox::open(settings.with_lookup_delay(args.sandbox_delay), ledger.into())?;
+    let sandbox = sandbox::open(settings.with_lookup_delay(args.sandbox_delay), ledger)?;
     tokio::spawn(sandbox.clone().serve(provider, std::future::pending()));
     let server = serve::start(config, app, listener).await?;
     Ok((sandbox, server))

@@ -58,7 +58,7 @@ pub(super) async fn run(global: &Global, config: &Config, args: &ImportArgs) -> 
     let bar = progress(None, "importing");
     let (summary, jobs) = import(&app, &args.file, &options, &|rows| bar.set_position(rows)).await?;
     bar.finish_and_clear();
-    app.store.close().await?;
+    app.database.close().await?;
     show(global, &summary, jobs)?;
     if args.wait && jobs > 0 {
         super::enrich::follow(&composition::open_client(config).await?).await?;

@@ -21,6 +21,7 @@ mod import;
 mod jobs;
 mod leads;
 mod metrics;
+mod migrate;
 mod output;
 mod sandbox;
 mod schedules;
@@ -46,7 +47,7 @@ pub(crate) struct Global {
     /// The configuration file [default: ./lumina.toml, if it is there].
     #[arg(long, global = true, value_name = "FILE")]
     config: Option<PathBuf>,
-    /// The database, such as sqlite:./lumina.db.
+    /// The database, such as sqlite:./lumina.db or postgres://lumina@localhost/lumina.
     #[arg(long, global = true, value_name = "URL")]
     database_url: Option<String>,
     /// Prints JSON for programs.
@@ -63,7 +64,8 @@ enum Command {
     Demo(demo::DemoArgs),
     /// Serves HTTP and executes workflows.
     Serve(serve::ServeArgs),
-    /// Executes workflows without HTTP; results are polled.
+    /// Executes workflows without HTTP: a file's as its one executor, which polls results; a server's beside any number
+    /// of others.
     Worker,
     /// Lists the processes that execute workflows.
     Workers(workers::WorkersArgs),
@@ -89,6 +91,8 @@ enum Command {
     Metrics,
     /// Looks at everything that lookups depend on, and says what to do where something is not well.
     Doctor,
+    /// Brings the database's tables up to date, as every other command does at its start.
+    Migrate(migrate::MigrateArgs),
     /// Checks or prints the configuration, makes keys.
     Config(config::ConfigArgs),
     /// Runs a local FullEnrich with invented people.
@@ -144,6 +148,7 @@ async fn dispatch(global: &Global, config: &Config, command: Command) -> anyhow:
         Command::Workflows(args) => workflows::run(global, config, &args).await,
         Command::Schedules(args) => schedules::run(global, config, &args).await,
         Command::Metrics => metrics::run(global, config).await,
+        Command::Migrate(args) => migrate::run(global, config, &args).await,
         Command::Demo(_) | Command::Config(_) | Command::Doctor | Command::Sandbox(_) => {
             unreachable!("these are taken before the configuration is loaded")
         }

@@ -55,7 +55,7 @@ pub(super) async fn run(global: &Global, config: &Config, args: &SchedulesArgs) 
         }
         SchedulesCommand::Trigger { name } => trigger(global, &app, name).await?,
     }
-    app.store.close().await?;
+    app.database.close().await?;
     Ok(ExitCode::SUCCESS)
 }
 

@@ -5,7 +5,7 @@ use std::process::ExitCode;
 
 use anyhow::Context as _;
 use clap::Args;
-use lumina_fullenrich::CallError;
+use lumina_fullenrich::{CallError, CallKind};
 use lumina_workflow::Worker;
 use tokio::net::TcpListener;
 use tokio::sync::watch;
@@ -51,12 +51,12 @@ pub(super) async fn run(config: &Config, args: &ServeArgs) -> anyhow::Result<Exi
         return Ok(ExitCode::FAILURE);
     }
     let listener = listen(args.address.unwrap_or(config.server.address)).await?;
-    let app = composition::open_executor(config, config.fullenrich.callback_mode()).await?;
+    let app = composition::open_executor(config, "lumina serve", config.fullenrich.callback_mode()).await?;
     greet(config, &app, &config.fullenrich.callback_mode()).await;
     let server = start(config, app, listener).await?;
-    let why = shutdown::wait(&server.presence).await?;
+    let why = shutdown::due(&server.app).await?;
     server.stop().await?;
-    shutdown::conclude(why)
+    why.conclude()
 }
 
 pub(super) async fn listen(address: SocketAddr) -> anyhow::Result<TcpListener> {
@@ -69,7 +69,7 @@ pub(super) async fn start(config: &Config, app: App, listener: TcpListener) -> a
     let (token, made) = token::load_or_create(&config.server.token_file, &random_bytes)?;
     let address = listener.local_addr()?;
     let (stop, stopped) = watch::channel(false);
-    let state = HttpState::new(app.clone(), HttpSettings::new(config, token)?);
+    let state = HttpState::new(app.clone(), HttpSettings::new(config, token, address.port())?);
     let mut listeners = vec![spawn(listener, http::router(state.clone()), stopped.clone())];
     if let Some(webhooks) = config.server.webhook_address {
         let listener = listen(webhooks).await?;
@@ -78,7 +78,7 @@ pub(super) async fn start(config: &Config, app: App, listener: TcpListener) -> a
         eprintln!("Webhooks alone at http://{webhooks}: that is the address to expose.");
     }
     let worker = app.engine.start_worker(worker::worker_options(config));
-    let presence = Presence::begin(&app, worker.id(), "serve").await?;
+    let presence = Presence::begin(&app, worker.id(), "serve");
     let note = if made { " (made just now)" } else { "" };
     eprintln!(
         "Listening on http://{address}; the token is in {}{note}.",
@@ -213,9 +213,10 @@ async fn lift_pauses(app: &App, credits: u64) -> anyhow::Result<()> {
 }
 
 async fn check_provider(app: &App) -> Result<u64, CallError> {
-    let client = &app.context.provider.client;
+    let (client, calls) = (&app.context.provider.client, &app.context.provider.calls);
     let clock = crate::workflows::RuntimeClock(app.context.runtime.clone());
-    client.verify_key(client.limiter().acquire(&clock).await).await?;
-    let balance = client.credits(client.limiter().acquire(&clock).await).await?;
+    let permit = || calls.wait_for_permit(CallKind::Account, &clock);
+    client.verify_key(permit().await).await?;
+    let balance = client.credits(permit().await).await?;
     Ok(balance.credits.max(0.0).floor() as u64)
 }

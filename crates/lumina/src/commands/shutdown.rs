@@ -3,11 +3,12 @@
 use std::process::ExitCode;
 use std::time::Duration;
 
-use anyhow::bail;
 use lumina_workflow::Worker;
+use lumina_workflow_postgres::MigrateError;
 use tokio::signal::unix::{SignalKind, signal};
 
 use crate::app::App;
+use crate::database::{Database, SCHEMA_OWNER, server_scripts};
 use crate::presence::Presence;
 
 /// How long attempts may take to end by themselves.
@@ -16,8 +17,39 @@ const GRACE: Duration = Duration::from_secs(10);
 /// The exit code of a process that was told twice: as if the second signal had killed it.
 const KILLED: i32 = 130;
 
-/// Ends when somebody asks the process to end. A further request ends it at once; what is
-/// durable stays so.
+/// How often it is looked whether a newer version has changed the tables.
+const LOOK: Duration = Duration::from_secs(10);
+
+/// Why a process goes down.
+pub(super) enum Why {
+    /// Somebody has asked it to.
+    Requested,
+    /// A newer version has changed the database's tables.
+    Outdated(MigrateError),
+}
+
+impl Why {
+    /// What the process ends with.
+    pub fn conclude(self) -> anyhow::Result<ExitCode> {
+        match self {
+            Self::Requested => Ok(ExitCode::SUCCESS),
+            Self::Outdated(error) => Err(error.into()),
+        }
+    }
+}
+
+/// Ends when the process is to end. A further request ends it at once; what is durable stays so.
+pub(super) async fn due(app: &App) -> anyhow::Result<Why> {
+    tokio::select! {
+        requested = requested() => requested.map(|()| Why::Requested),
+        error = outdated(app) => {
+            tracing::warn!(%error, "what runs is handed over to newer processes");
+            Ok(Why::Outdated(error))
+        }
+    }
+}
+
+/// Ends when somebody asks the process to end.
 pub(super) async fn requested() -> anyhow::Result<()> {
     let mut interrupt = signal(SignalKind::interrupt())?;
     let mut terminate = signal(SignalKind::terminate())?;
@@ -35,29 +67,18 @@ pub(super) async fn requested() -> anyhow::Result<()> {
     Ok(())
 }
 
-/// Why a process goes down.
-pub(super) enum Why {
-    /// Somebody asked for it.
-    Asked,
-    /// A newer version has changed the database's tables.
-    Outdated(String),
-}
-
-/// Ends when somebody asks the process to end, or when the database is another one than it knows.
-pub(super) async fn wait(presence: &Presence) -> anyhow::Result<Why> {
-    tokio::select! {
-        asked = requested() => asked.map(|()| Why::Asked),
-        newer = presence.outdated() => Ok(Why::Outdated(newer)),
-    }
-}
-
-/// How the process ends when it has gone down.
-pub(super) fn conclude(why: Why) -> anyhow::Result<ExitCode> {
-    match why {
-        Why::Asked => Ok(ExitCode::SUCCESS),
-        Why::Outdated(newer) => bail!(
-            "a newer version of Lumina has changed the database ({newer}); this one has handed over what it had and ends: start that version here"
-        ),
+/// Ends when the database's tables are newer than this process. Nobody changes those of a file that is executed.
+async fn outdated(app: &App) -> MigrateError {
+    let Database::Server(store) = &app.database else {
+        return std::future::pending().await;
+    };
+    loop {
+        app.context.runtime.sleep(LOOK).await;
+        match store.missing_scripts(SCHEMA_OWNER, &server_scripts()).await {
+            Err(error @ (MigrateError::Newer { .. } | MigrateError::Changed { .. })) => return error,
+            Err(error) => tracing::debug!(%error, "it is not known whether the tables were changed"),
+            Ok(_) => {}
+        }
     }
 }
 
@@ -67,6 +88,6 @@ pub(super) async fn drain(app: &App, worker: &Worker, presence: Presence) -> any
     presence.drain().await;
     worker.shutdown(GRACE).await;
     presence.end().await;
-    app.store.close().await?;
+    app.database.close().await?;
     Ok(())
 }

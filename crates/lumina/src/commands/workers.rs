@@ -4,7 +4,6 @@ use std::process::ExitCode;
 
 use clap::{Args, Subcommand};
 use jiff::Timestamp;
-use lumina_workflow::store::Store;
 
 use super::output::{align_right, moment, print_json, print_line, print_next, table};
 use super::{Global, composition};
@@ -30,14 +29,14 @@ pub(super) async fn run(global: &Global, config: &Config, args: &WorkersArgs) ->
     match args.command {
         WorkersCommand::List => list(global, &app).await?,
     }
-    app.store.close().await?;
+    app.database.close().await?;
     Ok(ExitCode::SUCCESS)
 }
 
 async fn list(global: &Global, app: &App) -> anyhow::Result<()> {
     let workers = app.records.workers().await?;
     // By the clock that they are noted by.
-    let now = app.store.now().await?;
+    let now = app.database.store().now().await?;
     if global.json {
         return print_json(&workers.iter().map(|worker| to_json(worker, now)).collect::<Vec<_>>());
     }

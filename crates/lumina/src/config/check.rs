@@ -67,7 +67,6 @@ impl Config {
     #[must_use]
     pub fn check(&self) -> Vec<Finding> {
         let mut findings = Findings::default();
-        self.database.check(&mut findings);
         database::check_key_file(self.encryption_key_file.as_deref(), &mut findings);
         self.server.check(&mut findings);
         self.fullenrich.check(&mut findings);

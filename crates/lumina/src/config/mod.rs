@@ -49,7 +49,7 @@ mod webhooks;
 mod worker;
 
 pub use check::{Finding, Severity};
-pub use database::Database;
+pub use database::{Database, ServerLink};
 pub use enrichment::{Budget, BudgetConfig, EnrichmentConfig, PollConfig, RetryConfig};
 pub use error::{ConfigError, Problem};
 pub use fullenrich::{CallbackMode, CallbackUrl, DEFAULT_CALLBACK_PATH, FullenrichConfig};
@@ -80,6 +80,8 @@ use values::Values;
 pub struct Config {
     /// Where everything is kept.
     pub database: Database,
+    /// How that is talked to, when it is on a server.
+    pub server_link: ServerLink,
     /// The keys that payloads are encrypted with; without it they are stored as they are.
     pub encryption_key_file: Option<PathBuf>,
     /// The addresses that are listened on, and the token.
@@ -127,6 +129,7 @@ impl Config {
         let database = values.get("database.url");
         let fullenrich = FullenrichConfig::read(values);
         Self {
+            server_link: ServerLink::read(values),
             encryption_key_file: values.optional("database.encryption_key_file"),
             server: ServerConfig::read(values, &database),
             enrichment: EnrichmentConfig::read(values, &fullenrich),

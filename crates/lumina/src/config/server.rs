@@ -17,7 +17,8 @@ pub(super) const KEYS: &[Key] = &[
     ),
     Key::optional(
         "server.token_file",
-        "The file with the API's token, made at first start. By default the database's path with `.token` behind it.",
+        "The file with the API's token, made at first start. By default the database's path with `.token` behind it; with \
+         PostgreSQL ./lumina.token.",
     ),
 ];
 
@@ -68,7 +69,7 @@ impl ServerConfig {
 
 fn read_token_file(values: &mut Values, database: &Database) -> PathBuf {
     values.optional("server.token_file").unwrap_or_else(|| {
-        let path = database.token_file();
+        let path = database.beside(".token");
         values.derive("server.token_file", path.display().to_string());
         path
     })

@@ -50,7 +50,7 @@ async fn find_obstacle(state: &HttpState) -> Option<&'static str> {
     if state.readiness.is_stopping.load(Ordering::Acquire) {
         return Some("Lumina is shutting down");
     }
-    if state.app.store.is_overloaded() {
+    if state.app.database.is_overloaded() {
         return Some("the database's write-ahead log cannot be written back; Lumina's log says who holds it");
     }
     if !state.app.engine.is_healthy() && !probe(state).await {

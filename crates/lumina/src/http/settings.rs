@@ -1,14 +1,14 @@
 //! What HTTP needs of the configuration.
 
 use std::collections::BTreeMap;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 
 use anyhow::Context as _;
 use http::HeaderName;
 use lumina_intake::newsletters::{ConfiguredSource, SharedSecrets, SigningSecrets};
 use secrecy::{ExposeSecret, SecretString};
 
-use crate::config::{Config, NewsletterConfig, WebhooksConfig};
+use crate::config::{Config, Database, NewsletterConfig, WebhooksConfig};
 use crate::token::Token;
 
 /// What HTTP needs of the configuration.
@@ -63,11 +63,11 @@ impl Default for BodyLimits {
 }
 
 impl HttpSettings {
-    /// As configured.
+    /// As configured, for a process that listens on this port.
     ///
     /// # Errors
     /// When a secret is too short, which the configuration refuses as well.
-    pub fn new(config: &Config, token: Token) -> anyhow::Result<Self> {
+    pub fn new(config: &Config, token: Token, port: u16) -> anyhow::Result<Self> {
         let read = |(name, source): (&String, &NewsletterConfig)| {
             let source = read_source(source).with_context(|| format!("newsletters.{name}"))?;
             Ok((name.clone(), source))
@@ -77,7 +77,7 @@ impl HttpSettings {
             subscribe: read_subscribe(&config.webhooks)?,
             newsletters: config.newsletters.iter().map(read).collect::<anyhow::Result<_>>()?,
             signing_keys: config.fullenrich.signing_keys(),
-            upload_folder: upload_folder(config.database.sqlite_path()),
+            upload_folder: upload_folder(&config.database, port),
             limits: BodyLimits::default(),
         })
     }
@@ -106,9 +106,11 @@ fn read_source(config: &NewsletterConfig) -> anyhow::Result<NewsletterSource> {
     })
 }
 
-/// `./lumina.db.uploads` for `./lumina.db`: on the same disk, which has room, and not that of another database.
-fn upload_folder(database: Option<&Path>) -> PathBuf {
-    let mut name = database.unwrap_or(Path::new("./lumina")).as_os_str().to_owned();
-    name.push(".uploads");
-    PathBuf::from(name)
+/// `./lumina.db.uploads` for `./lumina.db`: on the same disk, which has room, and not that of another database. Of those
+/// who serve a server's database, several may be in one folder.
+fn upload_folder(database: &Database, port: u16) -> PathBuf {
+    match database {
+        Database::Sqlite { .. } => database.beside(".uploads"),
+        Database::Postgres { .. } => database.beside(&format!(".{port}.uploads")),
+    }
 }

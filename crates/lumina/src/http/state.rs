@@ -46,7 +46,7 @@ impl HttpState {
 
     /// Refuses what would be stored while the database must be spared.
     pub(super) fn check_intake(&self) -> Result<(), ApiError> {
-        match self.app.store.is_overloaded() {
+        match self.app.database.is_overloaded() {
             true => Err(ApiError::overloaded(
                 "the database cannot keep up with what comes in; send it again later",
             )),

@@ -10,7 +10,7 @@ use uuid::Uuid;
 
 use super::error::{MoveError, SourceError, reading};
 use super::tables::{Here, Table};
-use crate::app::{SCHEMA_OWNER, scripts};
+use crate::database::{SCHEMA_OWNER, file_scripts};
 
 /// What begins the names of the triggers that keep a file closed.
 const GUARD: &str = "moved_";
@@ -45,7 +45,7 @@ impl Source {
             return Err(MoveError::NoFile(PathBuf::from(path)));
         }
         let store = SqliteStore::open(Options::new(path).role(Role::Executor)).map_err(SourceError::Open)?;
-        let migrated = store.migrate(SCHEMA_OWNER, &scripts()).await;
+        let migrated = store.migrate(SCHEMA_OWNER, &file_scripts()).await;
         migrated.map_err(SourceError::Migrate)?;
         let connection = Connection::open(path).map_err(reading("opening it"))?;
         connection.busy_timeout(PATIENCE).map_err(reading("opening it"))?;

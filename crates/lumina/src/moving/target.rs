@@ -3,14 +3,13 @@
 use bytes::Bytes;
 use futures_util::{SinkExt, TryStreamExt, pin_mut};
 use lumina_workflow_postgres::tokio_postgres::{Client, NoTls, Row};
-use lumina_workflow_postgres::{Options, PostgresStore, Script};
+use lumina_workflow_postgres::{Options, PostgresStore};
 
 use super::column::{show_key, write_line};
 use super::error::{MoveError, on_server, reading, tell};
 use super::source::{Closed, Source, read_row};
 use super::tables::{Table, There};
-use crate::app::SCHEMA_OWNER;
-use crate::records::postgres::MIGRATIONS;
+use crate::database::{SCHEMA_OWNER, server_scripts};
 
 /// So much is sent at a time.
 const CHUNK: usize = 256 * 1024;
@@ -31,8 +30,7 @@ impl Target {
         let failed = |error: &dyn std::fmt::Display| MoveError::Open(error.to_string());
         let (config, name) = (options.config.clone(), options.name());
         let store = PostgresStore::open(options).await.map_err(|error| failed(&error))?;
-        let scripts: Vec<Script> = MIGRATIONS.iter().map(|(name, sql)| Script { name, sql }).collect();
-        let migrated = store.migrate(SCHEMA_OWNER, &scripts).await;
+        let migrated = store.migrate(SCHEMA_OWNER, &server_scripts()).await;
         store.close().await;
         migrated.map_err(|error| failed(&error))?;
         let (client, connection) = config.connect(NoTls).await.map_err(on_server("connecting"))?;

@@ -1,14 +1,11 @@
 //! The records as the rest of the application has them, whichever database they are in.
 
-use std::sync::Arc;
-
 use lumina_workflow::store::Attachment;
 use lumina_workflow::{Payload, StepError};
-use lumina_workflow_postgres::PostgresStore;
-use lumina_workflow_sqlite::SqliteStore;
 use serde::Serialize;
 
 use super::db::{Failure, Got, Tx};
+use crate::database::Database;
 
 /// An attachment of the same writes for every database: `writes!(|tx, run| close(tx, *run))`. What they need is lent to
 /// them each time that they run.
@@ -38,8 +35,8 @@ pub(super) use writes;
 /// What the records answer on whichever database they are in: `reads!(self, |db| count(db))`.
 macro_rules! reads {
     ($records:expr, |$db:ident| $work:expr) => {
-        match &$records.place {
-            $crate::records::handle::Place::Sqlite(store) => {
+        match &$records.database {
+            $crate::database::Database::File(store) => {
                 let read = store.read(move |connection| {
                     let $db = &$crate::records::sqlite::Reading(connection);
                     $crate::records::sqlite::ready($work)
@@ -49,7 +46,7 @@ macro_rules! reads {
                     Err(error) => Err($crate::records::ReadError(error.to_string())),
                 }
             }
-            $crate::records::handle::Place::Postgres(store) => {
+            $crate::database::Database::Server(store) => {
                 let $db = &$crate::records::postgres::Reading(store);
                 $work.await.map_err($crate::records::ReadError::from)
             }
@@ -72,35 +69,16 @@ impl From<Failure> for ReadError {
 /// The application's tables. What changes them is made without a handle: the store that commits it knows its own.
 #[derive(Clone)]
 pub struct Records {
-    pub(super) place: Place,
-}
-
-/// Where the tables are.
-#[derive(Clone)]
-pub enum Place {
-    /// In a file.
-    Sqlite(Arc<SqliteStore>),
-    /// On a server.
-    Postgres(Arc<PostgresStore>),
-}
-
-impl From<Arc<SqliteStore>> for Place {
-    fn from(store: Arc<SqliteStore>) -> Self {
-        Self::Sqlite(store)
-    }
-}
-
-impl From<Arc<PostgresStore>> for Place {
-    fn from(store: Arc<PostgresStore>) -> Self {
-        Self::Postgres(store)
-    }
+    pub(super) database: Database,
 }
 
 impl Records {
     /// Works on this store's database.
     #[must_use]
-    pub fn new(store: impl Into<Place>) -> Self {
-        Self { place: store.into() }
+    pub fn new(database: impl Into<Database>) -> Self {
+        Self {
+            database: database.into(),
+        }
     }
 }
 

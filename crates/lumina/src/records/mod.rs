@@ -27,7 +27,7 @@ pub mod sqlite;
 mod workers;
 
 pub use checkup::{Batches, Checkup};
-pub use handle::{Place, ReadError, Records};
+pub use handle::{ReadError, Records};
 pub use jobs::{Decided, JobRow, KeptJob, RetriedPage, Retrying};
 pub use ledger::{BatchAddress, BatchDetail, BudgetUse, LedgerBatch, LedgerDay, Spending};
 pub use numbers::{Census, Metrics, View};

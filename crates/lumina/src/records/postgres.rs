@@ -24,6 +24,10 @@ pub const MIGRATIONS: &[(&str, &str)] = &[
         "0003_workers",
         include_str!("../../migrations/postgres/0003_workers.sql"),
     ),
+    (
+        "0004_shared_calls",
+        include_str!("../../migrations/postgres/0004_shared_calls.sql"),
+    ),
 ];
 
 /// A database that is read. Each statement sees what was committed when it began.
@@ -146,6 +150,12 @@ impl Tx for Writing<'_> {
 
     async fn run_status(&self, run: RunId) -> Got<Option<RunStatus>> {
         Ok(self.0.run_status(run).await?)
+    }
+
+    /// All are asked before the first is answered.
+    async fn run_statuses(&self, runs: &[RunId]) -> Got<Vec<Option<RunStatus>>> {
+        let asked = runs.iter().map(|run| self.run_status(*run));
+        join_all(asked).await.into_iter().collect()
     }
 
     /// One that is executed is not waited for: its transaction may be waiting for this one.

@@ -23,6 +23,10 @@ pub const MIGRATIONS: &[(&str, &str)] = &[
         include_str!("../../migrations/sqlite/0002_money_safe.sql"),
     ),
     ("0003_workers", include_str!("../../migrations/sqlite/0003_workers.sql")),
+    (
+        "0004_shared_calls",
+        include_str!("../../migrations/sqlite/0004_shared_calls.sql"),
+    ),
 ];
 
 /// Looks at everything at this time. The connection need not be a store's, so that nothing is changed by looking.
@@ -144,6 +148,10 @@ impl Tx for Writing<'_, '_> {
 
     async fn run_status(&self, run: RunId) -> Got<Option<RunStatus>> {
         Ok(self.tx.run_status(run)?)
+    }
+
+    async fn run_statuses(&self, runs: &[RunId]) -> Got<Vec<Option<RunStatus>>> {
+        runs.iter().map(|run| Ok(self.tx.run_status(*run)?)).collect()
     }
 
     async fn make_due(&self, run: RunId) -> Got<bool> {

@@ -12,6 +12,7 @@ use lumina_workflow::{Engine, EngineError, Payload, RunId, Runtime, StartOptions
 use uuid::Uuid;
 
 use super::LateAnswer;
+use crate::calls::Calls;
 use crate::records::{AnswerId, AnswerSource, Budgets, Looks, NewAnswer, PauseReason, Records, View};
 
 /// The keys under `custom` that come back with each record, signed.
@@ -77,6 +78,8 @@ impl PipelineSettings {
 pub struct Provider {
     /// The client.
     pub client: Client,
+    /// When it may be called.
+    pub calls: Calls,
     /// The public URL of the batch callback; without one, results are polled.
     pub callback: Option<String>,
 }
@@ -160,12 +163,9 @@ impl Context {
 
     /// A call's permit, or the time to ask again: it is taken before the attempt, and waiting
     /// for it uses none up.
-    pub(super) fn permit(&self, kind: CallKind) -> Result<Permit, StepError> {
-        let now = self.runtime.now();
-        let limiter = self.provider.client.limiter();
-        limiter
-            .try_acquire_for(kind, now)
-            .map_err(|at| StepError::defer(at.delay(now), "this minute's calls are used up"))
+    pub(super) async fn permit(&self, kind: CallKind) -> Result<Permit, StepError> {
+        let permit = self.provider.calls.permit(kind, self.runtime.now()).await;
+        permit.map_err(|none| StepError::defer(none.after, none.why))
     }
 
     /// Stops buying because the provider refuses the key, or what concerns no single address, and lets a step come

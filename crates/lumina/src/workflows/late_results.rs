@@ -95,7 +95,7 @@ async fn apply_stored(context: &Arc<Context>, attempt: &Attempt, enrichment: &st
 
 async fn ask<'r>(context: &Context, enrichment: &str, report: &'r mut LateReport) -> Result<&'r mut u64, StepError> {
     let id = EnrichmentId::parse(enrichment).map_err(StepError::fail)?;
-    let permit = context.permit(CallKind::Poll)?;
+    let permit = context.permit(CallKind::Poll).await?;
     let later = || Records::ask_later(enrichment.to_owned(), context.settings.late_poll);
     let (writes, count) = match read(context, permit, &id).await {
         Reading::Answered(answer) => {

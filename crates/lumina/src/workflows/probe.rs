@@ -77,7 +77,7 @@ async fn probe(context: &Context) -> Result<ProbeReport, StepError> {
 /// Whether what is in the way has gone; nothing when this minute's calls are used up.
 async fn ask(context: &Context, pause: &Pause) -> Result<Option<bool>, StepError> {
     let client = &context.provider.client;
-    let Ok(permit) = context.permit(CallKind::Account) else {
+    let Ok(permit) = context.permit(CallKind::Account).await else {
         return Ok(None);
     };
     let gone = client.credits(permit).await.is_ok_and(|balance| balance.credits >= 1.0);

@@ -116,7 +116,7 @@ async fn make_order(context: &Context, run: RunId, post: u32) -> Result<Order, S
         None => {}
     }
     match make_request(context, run, post, &lookups)? {
-        Ok(request) => Ok(Order::Send(context.permit(CallKind::Submit)?, request)),
+        Ok(request) => Ok(Order::Send(context.permit(CallKind::Submit).await?, request)),
         Err(unfit) => Ok(Order::Unfit(unfit.to_string())),
     }
 }

@@ -105,8 +105,8 @@ impl SubscriberEnrichment {
     async fn read_balance(&self, run: &Run) -> Result<u64, Failure> {
         let (gate, context) = (self.context.clone(), self.context.clone());
         let open = move || {
-            let permit = gate.permit(CallKind::Account);
-            async move { permit }
+            let gate = gate.clone();
+            async move { gate.permit(CallKind::Account).await }
         };
         run.gated_step(BALANCE, open, move |_, permit| {
             let context = context.clone();

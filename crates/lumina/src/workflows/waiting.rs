@@ -95,8 +95,8 @@ async fn ask_last(run: &Run, context: &Arc<Context>, out: &Out) -> Result<Answer
 async fn ask(run: &Run, step: Step, context: &Arc<Context>, out: &Out) -> Result<Word, Failure> {
     let (gate, act, enrichment) = (context.clone(), context.clone(), out.enrichment.clone());
     let open = move || {
-        let permit = gate.permit(CallKind::Poll);
-        async move { permit }
+        let gate = gate.clone();
+        async move { gate.permit(CallKind::Poll).await }
     };
     run.gated_step(step, open, move |attempt, permit| {
         let (context, enrichment) = (act.clone(), enrichment.clone());

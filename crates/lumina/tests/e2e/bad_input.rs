@@ -4,3 +4,4 @@ mod configuration;
 mod databases;
 mod deliveries;
 mod files;
+mod servers;

@@ -333,8 +333,8 @@ fn what_is_wrong_with_the_database_is_told() {
             },
             "schema",
             "warning",
-            "lumina/0002_money_safe",
-            "lumina serve",
+            "lumina/0004_shared_calls",
+            "lumina migrate",
         ),
         (
             |path| write(path, "UPDATE stamp SET value = 'real'"),

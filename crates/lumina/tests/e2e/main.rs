@@ -11,6 +11,8 @@ mod deciding;
 mod demo;
 mod doctor;
 mod documents;
+mod fleet;
+mod migrate;
 mod milestone;
 mod operation;
 mod pauses;

@@ -91,6 +91,27 @@ impl Database {
         parts.join(" ")
     }
 
+    /// The same as a URL.
+    ///
+    /// # Panics
+    /// When there is no server.
+    #[must_use]
+    pub fn url(&self) -> String {
+        let mut parts = Vec::new();
+        for host in self.config.get_hosts() {
+            parts.push(match host {
+                Host::Tcp(name) => ("host", name.clone()),
+                Host::Unix(path) => ("host", path.display().to_string()),
+            });
+        }
+        parts.extend(self.config.get_ports().first().map(|port| ("port", port.to_string())));
+        parts.extend(self.config.get_user().map(|user| ("user", user.to_owned())));
+        let password = self.config.get_password().map(String::from_utf8_lossy);
+        parts.extend(password.map(|password| ("password", password.into_owned())));
+        let parts = parts.iter().map(|(key, value)| format!("{key}={}", escape(value)));
+        format!("postgres:///{}?{}", self.name, parts.collect::<Vec<_>>().join("&"))
+    }
+
     /// Runs statements in it, from outside of any store.
     ///
     /// # Panics
@@ -117,6 +138,15 @@ impl Drop for Database {
             .or_default()
             .push(std::mem::take(&mut self.name));
     }
+}
+
+fn escape(value: &str) -> String {
+    let plain = |byte: u8| byte.is_ascii_alphanumeric() || b"/-_.".contains(&byte);
+    let escaped = value.bytes().map(|byte| match plain(byte) {
+        true => char::from(byte).to_string(),
+        false => format!("%{byte:02X}"),
+    });
+    escaped.collect()
 }
 
 /// Rows go; where there were many, the files do as well.

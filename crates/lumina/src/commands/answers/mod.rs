@@ -50,7 +50,7 @@ enum AnswersCommand {
 pub(super) async fn run(global: &Global, config: &Config, args: &AnswersArgs) -> anyhow::Result<ExitCode> {
     let app = composition::open_viewer(config).await?;
     let code = obey(global, &app, &args.command).await?;
-    app.store.close().await?;
+    app.database.close().await?;
     Ok(code)
 }
 

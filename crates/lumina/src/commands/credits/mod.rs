@@ -47,7 +47,7 @@ pub(super) async fn run(global: &Global, config: &Config, args: &CreditsArgs) ->
         Some(CreditsCommand::Batches { day, limit }) => batches::list(global, &app, *day, *limit).await?,
         Some(CreditsCommand::Show { id }) => show::show(global, &app, *id).await?,
     }
-    app.store.close().await?;
+    app.database.close().await?;
     Ok(ExitCode::SUCCESS)
 }
 

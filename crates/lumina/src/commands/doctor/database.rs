@@ -1,18 +1,19 @@
 //! The database: whether it can be read, fits this program, is whole, and is worked with.
 
 use std::collections::BTreeMap;
+use std::fmt::Display;
 use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
 use lumina_workflow::Runtime;
-use lumina_workflow_sqlite::{Look, MigrateError, OpenError};
+use lumina_workflow_sqlite::{Look, MigrateError};
 
 use super::super::composition;
-use super::file;
 use super::report::Check;
-use crate::app::{SCHEMA_OWNER, scripts};
-use crate::config::Config;
+use super::{file, server};
+use crate::config::{Config, Database};
+use crate::database::{SCHEMA_OWNER, file_scripts};
 use crate::records::Checkup;
 use crate::records::sqlite::check_up;
 
@@ -37,17 +38,18 @@ pub(super) struct Found {
     pub unrouted: BTreeMap<String, u64>,
     /// Runs that are blocked.
     pub blocked: u64,
-    /// The process that executes it.
-    pub executor: Option<u32>,
+    /// Whether anybody executes it.
+    pub is_executed: bool,
 }
 
-pub(super) fn look(config: &Config, runtime: &Arc<dyn Runtime>) -> Looked {
-    let Some(path) = config.database.sqlite_path() else {
-        return alone(
-            Check::problem("database", "PostgreSQL is not supported yet")
-                .next("export DATABASE_URL=sqlite:./lumina.db", "a file of SQLite's"),
-        );
-    };
+pub(super) async fn look(config: &Config, runtime: &Arc<dyn Runtime>) -> Looked {
+    match &config.database {
+        Database::Sqlite { path } => look_at_file(path, config, runtime),
+        Database::Postgres { url } => server::look(url, config, runtime).await,
+    }
+}
+
+fn look_at_file(path: &Path, config: &Config, runtime: &Arc<dyn Runtime>) -> Looked {
     if !path.exists() {
         return alone(
             Check::warning("database", format!("there is no file {} yet", path.display()))
@@ -60,20 +62,20 @@ pub(super) fn look(config: &Config, runtime: &Arc<dyn Runtime>) -> Looked {
     }
 }
 
-fn alone(check: Check) -> Looked {
+pub(super) fn alone(check: Check) -> Looked {
     Looked {
         checks: vec![check],
         found: None,
     }
 }
 
-fn unreadable(error: &OpenError) -> Check {
+pub(super) fn unreadable(error: &dyn Display) -> Check {
     Check::problem("database", error.to_string()).next("lumina config print", "whether database.url is right")
 }
 
 fn look_at(look: &mut Look, path: &Path, config: &Config, runtime: &Arc<dyn Runtime>) -> Looked {
     let executor = look.executor();
-    let mut looked = match look.missing_scripts(SCHEMA_OWNER, &scripts()) {
+    let mut looked = match look.missing_scripts(SCHEMA_OWNER, &file_scripts()) {
         Ok(missing) if missing.is_empty() => look_into(look, path, config, runtime),
         Ok(missing) => Looked {
             checks: vec![Check::ok("database", file::describe(path)), check_schema(&missing)],
@@ -91,7 +93,12 @@ fn look_at(look: &mut Look, path: &Path, config: &Config, runtime: &Arc<dyn Runt
 fn look_into(look: &Look, path: &Path, config: &Config, runtime: &Arc<dyn Runtime>) -> Looked {
     let mut looked = match find(look, config, runtime) {
         Ok(found) => Looked {
-            checks: vec![check_people(config, path, &found.checkup)],
+            checks: vec![check_people(
+                config,
+                &path.display().to_string(),
+                &file::describe(path),
+                &found.checkup,
+            )],
             found: Some(found),
         },
         Err(error) => alone(
@@ -110,53 +117,63 @@ fn find(look: &Look, config: &Config, runtime: &Arc<dyn Runtime>) -> rusqlite::R
         checkup: check_up(look.connection(), view, settings.reconcile_window)?,
         unrouted: look.unrouted()?,
         blocked: look.blocked()?,
-        executor: look.executor(),
+        is_executed: look.executor().is_some(),
     })
 }
 
 /// Invented people never meet real addresses.
-fn check_people(config: &Config, path: &Path, checkup: &Checkup) -> Check {
+pub(super) fn check_people(config: &Config, name: &str, described: &str, checkup: &Checkup) -> Check {
     const NAME: &str = "database";
     let wanted = composition::people(config).as_str();
     match &checkup.people {
         Some(people) if people != wanted => Check::problem(
             NAME,
-            format!(
-                "{} holds {people} people, and the configured provider knows {wanted} ones",
-                path.display()
-            ),
+            format!("{name} holds {people} people, and the configured provider knows {wanted} ones"),
         )
         .next(
             "lumina config print",
             "whether database.url and fullenrich.base_url belong together",
         ),
-        Some(people) => Check::ok(NAME, format!("{}, with {people} people", file::describe(path))),
-        None => Check::ok(NAME, format!("{}, with nobody in it", file::describe(path))),
+        Some(people) => Check::ok(NAME, format!("{described}, with {people} people")),
+        None => Check::ok(NAME, format!("{described}, with nobody in it")),
     }
 }
 
 fn check_refusal(error: &MigrateError) -> Check {
-    let next = match error {
-        MigrateError::Newer { .. } => (
+    refusal(error, matches!(error, MigrateError::Newer { .. }))
+}
+
+/// Its tables are not what this program works with.
+pub(super) fn refusal(error: &dyn Display, is_newer: bool) -> Check {
+    let next = match is_newer {
+        true => (
             "lumina --version",
-            "which version this is: an older one than wrote the file",
+            "which version this is: an older one than made its tables",
         ),
-        _ => ("lumina config print", "whether database.url is right"),
+        false => ("lumina config print", "whether database.url is right"),
     };
     Check::problem("database", error.to_string()).next(next.0, next.1)
 }
 
 fn check_schema(missing: &[String]) -> Check {
+    let last = file_scripts().last().map_or("none", |script| script.name);
+    schema(missing, &format!("{SCHEMA_OWNER}/{last}"))
+}
+
+/// Whether its tables are this version's, which are those.
+pub(super) fn schema(missing: &[String], wanted: &str) -> Check {
     const NAME: &str = "schema";
     if missing.is_empty() {
-        let last = scripts().last().map_or("none", |script| script.name);
-        return Check::ok(NAME, format!("up to date ({SCHEMA_OWNER}/{last})"));
+        return Check::ok(NAME, format!("up to date ({wanted})"));
     }
     let told = format!(
         "of an older version: {} would be applied, and the rest is not looked at",
         missing.join(", ")
     );
-    Check::warning(NAME, told).next("lumina serve", "brings it up to date at its start, as any command does")
+    Check::warning(NAME, told).next(
+        "lumina migrate",
+        "brings it up to date, as any command does at its start",
+    )
 }
 
 fn check_damage(look: &mut Look, path: &Path, runtime: &Arc<dyn Runtime>) -> Check {
@@ -183,13 +200,18 @@ fn recover(path: &Path) -> String {
 }
 
 fn check_executor(executor: Option<u32>) -> Check {
-    const NAME: &str = "executor";
     match executor {
-        Some(pid) => Check::ok(NAME, format!("process {pid} works with it")),
-        None => Check::warning(
-            NAME,
-            "nobody: no `lumina serve` or `lumina worker` runs on it, so nothing is looked up",
-        )
-        .next("lumina serve", "looks up what is pending, and takes answers"),
+        Some(pid) => Check::ok(EXECUTOR, format!("process {pid} works with it")),
+        None => nobody(),
     }
+}
+
+const EXECUTOR: &str = "executor";
+
+pub(super) fn nobody() -> Check {
+    Check::warning(
+        EXECUTOR,
+        "nobody: no `lumina serve` or `lumina worker` runs on it, so nothing is looked up",
+    )
+    .next("lumina serve", "looks up what is pending, and takes answers")
 }

@@ -16,6 +16,7 @@ mod file;
 mod pipeline;
 mod provider;
 mod report;
+mod server;
 
 use report::{Check, Report};
 
@@ -29,7 +30,7 @@ pub(super) fn run(global: &Global) -> anyhow::Result<ExitCode> {
 async fn examine(global: &Global, config: &Config) -> anyhow::Result<ExitCode> {
     let runtime: Arc<dyn Runtime> = Arc::new(TokioRuntime::current());
     let mut checks = vec![check_configuration(config)];
-    let database = database::look(config, &runtime);
+    let database = database::look(config, &runtime).await;
     let (of_provider, balance) = provider::check(config, &runtime).await;
     checks.extend(of_provider);
     checks.push(callback::check(config));

@@ -90,7 +90,7 @@ fn check_pending(found: &Found, balance: Option<u64>, now: Timestamp) -> Check {
         1 => "1 lookup waits".to_owned(),
         pending => format!("{} lookups wait", thousands(pending)),
     };
-    let goes_on = checkup.pauses.is_empty() && found.executor.is_some();
+    let goes_on = checkup.pauses.is_empty() && found.is_executed;
     let forgotten = checkup
         .oldest_unowned
         .is_some_and(|since| now.duration_since(since) > SOON);

@@ -2,16 +2,19 @@
 
 use std::time::Duration;
 
-use anyhow::{Context as _, bail};
+use anyhow::bail;
 use lumina_enrichment::credits::LookupEstimate;
 use lumina_enrichment::job::JobStatus;
+use lumina_fullenrich::CallKind;
+use lumina_workflow_postgres::PostgresStore;
 use serde::Serialize;
 
 use super::super::output::{print_json, print_line, print_next, thousands};
 use super::super::{Global, composition, credits, estimate, metrics};
 use super::{Report, count};
 use crate::app::App;
-use crate::config::Config;
+use crate::config::{Config, Database};
+use crate::database::{SCHEMA_OWNER, server_scripts};
 use crate::records::{ShownPause, Spending};
 
 /// What would be bought, and what bounds it.
@@ -49,12 +52,12 @@ pub(super) struct Plan {
 }
 
 pub(super) async fn run(global: &Global, config: &Config, limit: Option<u64>) -> anyhow::Result<()> {
-    check_database(config)?;
+    check_database(config).await?;
     let app = composition::open_viewer(config).await?;
     check_people(config, &app).await?;
     let (missing, wanted) = count(config, &app, limit).await?;
     let plan = make(config, &app, wanted).await?;
-    app.store.close().await?;
+    app.database.close().await?;
     let report = Report {
         never_looked_up: missing,
         jobs: plan.pending + plan.submitted,
@@ -69,18 +72,25 @@ pub(super) async fn run(global: &Global, config: &Config, limit: Option<u64>) ->
 }
 
 /// Opening a database makes it, which would be a change.
-fn check_database(config: &Config) -> anyhow::Result<()> {
-    let path = config
-        .database
-        .sqlite_path()
-        .context("PostgreSQL is not supported yet")?;
-    if !path.exists() {
-        bail!(
+async fn check_database(config: &Config) -> anyhow::Result<()> {
+    match &config.database {
+        Database::Sqlite { path } if !path.exists() => bail!(
             "there is no database {} yet, so nobody to look up; `lumina import FILE` makes it",
             path.display()
-        );
+        ),
+        Database::Sqlite { .. } => Ok(()),
+        Database::Postgres { url } => {
+            let seen = PostgresStore::look(composition::server(config, url, "lumina")?).await?;
+            let missing = seen.missing_scripts(SCHEMA_OWNER, &server_scripts()).await?;
+            if let Some(first) = missing.first() {
+                bail!(
+                    "{} does not have all tables of this version yet (`{first}` is missing); `lumina migrate` makes them",
+                    seen.name()
+                );
+            }
+            Ok(())
+        }
     }
-    Ok(())
 }
 
 /// What would be refused is not shown as if it were not.
@@ -133,10 +143,17 @@ async fn ask_balance(config: &Config, app: &App) -> Result<u64, String> {
     if config.fullenrich.api_key.is_none() {
         return Err("no key is set (FULLENRICH_API_KEY)".to_owned());
     }
-    let client = &app.context.provider.client;
-    let permit = client.limiter().try_acquire(app.context.runtime.now());
-    let permit = permit.map_err(|_| "this minute's calls are used up".to_owned())?;
-    let balance = client.credits(permit).await.map_err(|error| error.to_string())?;
+    let provider = &app.context.provider;
+    let permit = provider
+        .calls
+        .permit(CallKind::Account, app.context.runtime.now())
+        .await;
+    let permit = permit.map_err(|none| none.why)?;
+    let balance = provider
+        .client
+        .credits(permit)
+        .await
+        .map_err(|error| error.to_string())?;
     Ok(balance.credits.max(0.0).floor() as u64)
 }
 

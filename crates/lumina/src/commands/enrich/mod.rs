@@ -66,7 +66,7 @@ pub(super) async fn run(global: &Global, config: &Config, args: &EnrichArgs) -> 
     if args.wait {
         follow(&app).await?;
     }
-    app.store.close().await?;
+    app.database.close().await?;
     Ok(ExitCode::SUCCESS)
 }
 

@@ -61,6 +61,6 @@ pub(super) async fn run(global: &Global, config: &Config, args: &JobsArgs) -> an
         JobsCommand::Retry { ids, may_pay_twice } => decide::retry(global, &app, ids, *may_pay_twice).await?,
         JobsCommand::Fail { ids, reason } => decide::fail(global, &app, ids, reason.as_deref()).await?,
     };
-    app.store.close().await?;
+    app.database.close().await?;
     Ok(code)
 }

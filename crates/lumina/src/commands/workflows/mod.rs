@@ -123,7 +123,7 @@ fn parse_key(text: &str) -> Result<StepKey, String> {
 pub(super) async fn run(global: &Global, config: &Config, args: &WorkflowsArgs) -> anyhow::Result<ExitCode> {
     let app = composition::open_viewer(config).await?;
     let code = obey(global, &app, &args.command).await?;
-    app.store.close().await?;
+    app.database.close().await?;
     Ok(code)
 }
 

@@ -82,6 +82,11 @@ impl From<Failure> for postgres::AttachError {
 }
 
 impl Failure {
+    /// Whether the engine does the whole transaction again, or fails it, because of this.
+    pub fn is_of_the_transaction(&self) -> bool {
+        matches!(self, Self::Postgres(error) if error.is_of_the_transaction())
+    }
+
     /// What the engine is told, when its store has nothing to say of it.
     fn into_refusal(self) -> StepError {
         match self {

@@ -69,6 +69,9 @@ pub(super) trait Tx: Db {
     /// What a run is doing, as of this transaction; `None` when there is no such run.
     async fn run_status(&self, run: RunId) -> Got<Option<RunStatus>>;
 
+    /// What each of these is doing. PostgreSQL is asked about all of them at once.
+    async fn run_statuses(&self, runs: &[RunId]) -> Got<Vec<Option<RunStatus>>>;
+
     /// Makes a run ready before its time, if it waits for that. Answers whether it did anything.
     async fn make_due(&self, run: RunId) -> Got<bool>;
 }

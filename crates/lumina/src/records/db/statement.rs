@@ -63,7 +63,7 @@ impl Sql {
 
 /// The application's tables. Each is named in PostgreSQL with its schema, because a pooled connection has no path to
 /// search it by.
-const TABLES: [&str; 14] = [
+const TABLES: [&str; 15] = [
     "batch",
     "counter",
     "credit_ledger",
@@ -75,6 +75,7 @@ const TABLES: [&str; 14] = [
     "lead",
     "open_batch",
     "pause",
+    "provider_calls",
     "rejected_delivery",
     "stamp",
     "subscriber",

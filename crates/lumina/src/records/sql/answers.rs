@@ -225,11 +225,15 @@ async fn find_unfinished(tx: &impl Tx, answer: &NewAnswer, hash: &str) -> Got<Op
     .await
 }
 
+/// It is not asked about any more, unless something that is stored is still left to late results: then they look once
+/// more.
 pub(super) async fn end_enrichment(tx: &impl Tx, enrichment: &str, status: Option<&str>, cost: Option<u64>) -> Got<()> {
     tx.execute(
         sql!(
-            "UPDATE enrichment SET status = ?, cost = coalesce(?, cost), ended_at = coalesce(ended_at, ?), ask_at = NULL
-             WHERE id = ?"
+            "UPDATE enrichment SET status = ?1, cost = coalesce(?2, cost), ended_at = coalesce(ended_at, ?3),
+             ask_at = CASE WHEN ask_at IS NOT NULL AND EXISTS (
+                 SELECT 1 FROM enrichment_answer a WHERE a.enrichment = ?4 AND a.applied_at IS NULL) THEN ask_at END
+             WHERE id = ?4"
         ),
         &values![status, cost, micros(tx.now()), enrichment],
     )

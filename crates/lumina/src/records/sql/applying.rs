@@ -87,16 +87,16 @@ async fn apply_all(tx: &impl Tx, answers: &[(AnswerId, Verdicts)]) -> Got<()> {
 
 async fn apply(tx: &impl Tx, answer: AnswerId, verdicts: &Verdicts) -> Got<Applied> {
     let sent = find_sent(tx, answer).await?;
-    if sent.is_final {
-        end_enrichment(tx, &sent.enrichment, sent.status.as_deref(), verdicts.cost).await?;
-        free_place(tx, &sent.enrichment).await?;
-    }
-    let applied = apply_to_jobs(tx, &sent, verdicts).await?;
     tx.execute(
         sql!("UPDATE enrichment_answer SET applied_at = ? WHERE id = ?"),
         &values![micros(tx.now()), answer.0],
     )
     .await?;
+    if sent.is_final {
+        end_enrichment(tx, &sent.enrichment, sent.status.as_deref(), verdicts.cost).await?;
+        free_place(tx, &sent.enrichment).await?;
+    }
+    let applied = apply_to_jobs(tx, &sent, verdicts).await?;
     if applied.not_looked_at > 0 {
         let why = "the provider did not look up what it was sent: check its credits";
         pause(tx, PauseReason::Credits, why).await?;

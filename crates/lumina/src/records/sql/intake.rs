@@ -90,7 +90,8 @@ async fn insert_jobs(tx: &impl Tx, intake: &Intake, wanted: &[(&IntakeRow, &Stor
 }
 
 /// The trigger is the last thing in the transaction, in a savepoint of its own: when it fails,
-/// the jobs stay pending, the failure is logged and counted, and the sweep starts them later.
+/// the jobs stay pending, the failure is logged and counted, and the sweep starts them later. Not so when the whole
+/// transaction is in others' way, or has lost its server: then all of it is done again.
 async fn trigger(tx: &impl Tx, intake: &Intake, jobs: &[Uuid]) -> Got<Option<RunId>> {
     if jobs.is_empty() {
         return Ok(None);
@@ -101,6 +102,7 @@ async fn trigger(tx: &impl Tx, intake: &Intake, jobs: &[Uuid]) -> Got<Option<Run
             tx.execute(sql!("RELEASE SAVEPOINT trigger_runs"), &[]).await?;
             Ok(Some(run))
         }
+        Err(failure) if failure.is_of_the_transaction() => Err(failure),
         Err(error) => {
             tx.execute(sql!("ROLLBACK TO SAVEPOINT trigger_runs"), &[]).await?;
             tx.execute(sql!("RELEASE SAVEPOINT trigger_runs"), &[]).await?;

@@ -84,12 +84,14 @@ fn read_job(row: &Row<'_>) -> Got<JobRow> {
     })
 }
 
+/// Whoever signs up again just now, or is taken up by somebody else, is passed over.
 async fn create_jobs(tx: &impl Tx, ids: &[JobId]) -> Got<u64> {
     let found: Vec<(Uuid, String)> = tx
         .list(
             sql!(
                 "SELECT id, dedupe_key FROM subscriber s WHERE class = 'personal'
-                 AND NOT EXISTS (SELECT 1 FROM enrichment_job j WHERE j.subscriber = s.id) ORDER BY id LIMIT ?"
+                 AND NOT EXISTS (SELECT 1 FROM enrichment_job j WHERE j.subscriber = s.id) ORDER BY id LIMIT ?
+                 /*+ FOR UPDATE SKIP LOCKED */"
             ),
             &values![ids.len()],
             |row| Ok((row.get(0)?, row.get(1)?)),

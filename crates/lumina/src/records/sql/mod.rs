@@ -8,6 +8,7 @@ mod answers;
 mod applying;
 mod asking;
 mod batches;
+mod calls;
 mod checkup;
 mod decisions;
 mod deliveries;

@@ -56,9 +56,7 @@ async fn find_lookups(db: &impl Db, run: Uuid, attempt: u32) -> Got<Vec<Lookup>>
 }
 
 async fn find_standing(db: &impl Db, run: Uuid, attempt: u32) -> Got<Standing> {
-    if let Some(out) = find_accepted(db, run).await? {
-        return Ok(Standing::Accepted(out));
-    }
+    // First this: what it says may become accepted before the second question is answered, and never the other way.
     let state: Option<String> = db
         .find(
             sql!("SELECT state FROM enrichment_post WHERE run = ? AND attempt = ?"),
@@ -66,6 +64,9 @@ async fn find_standing(db: &impl Db, run: Uuid, attempt: u32) -> Got<Standing> {
             |row| row.get(0),
         )
         .await?;
+    if let Some(out) = find_accepted(db, run).await? {
+        return Ok(Standing::Accepted(out));
+    }
     Ok(match state.as_deref() {
         Some("open") => Standing::Open,
         Some("unknown") => Standing::Unknown,

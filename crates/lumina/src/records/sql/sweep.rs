@@ -84,17 +84,16 @@ async fn lift_budget_pause(tx: &impl Tx, budgets: Budgets) -> Got<()> {
 /// is done here. What it was about to send may have been sent.
 async fn clean_up(tx: &impl Tx, window: Duration) -> Got<()> {
     let open = tx.list(
-        sql!("SELECT run FROM batch INDEXED BY batch_open WHERE closed_at IS NULL"),
+        sql!("SELECT run FROM batch INDEXED BY batch_open WHERE closed_at IS NULL ORDER BY run"),
         &[],
         |row| Ok(RunId(row.get(0)?)),
     );
-    let mut cleaned = 0;
-    for run in open.await? {
-        let has_ended = tx.run_status(run).await?.is_none_or(RunStatus::is_end);
-        if has_ended && cleaned < ORPHANS_AT_ONCE {
-            clean_up_after(tx, run, window).await?;
-            cleaned += 1;
-        }
+    let open = open.await?;
+    let doing = tx.run_statuses(&open).await?;
+    let doing = open.into_iter().zip(doing);
+    let ended = doing.filter(|(_, status)| status.is_none_or(RunStatus::is_end));
+    for (run, _) in ended.take(ORPHANS_AT_ONCE) {
+        clean_up_after(tx, run, window).await?;
     }
     Ok(())
 }

@@ -1,6 +1,5 @@
 //! Processes that execute runs: they say that they are there, and who is there is listed.
 
-use std::collections::BTreeSet;
 use std::time::Duration;
 
 use lumina_workflow::store::Attachment;
@@ -33,14 +32,6 @@ impl Records {
     /// When the database cannot be read.
     pub async fn workers(&self) -> Result<Vec<WorkerRow>, ReadError> {
         reads!(self, |db| list(db))
-    }
-
-    /// The changes that were made to the database's tables, as `owner/name`.
-    ///
-    /// # Errors
-    /// When the database cannot be read.
-    pub async fn schema(&self) -> Result<BTreeSet<String>, ReadError> {
-        reads!(self, |db| read_schema(db))
     }
 }
 
@@ -107,11 +98,4 @@ fn read_worker(row: &Row<'_>) -> Got<WorkerRow> {
         draining_at,
         runs: row.get(8)?,
     })
-}
-
-async fn read_schema(db: &impl Db) -> Got<BTreeSet<String>> {
-    let names = db.list(sql!("SELECT owner, name FROM workflow_migration"), &[], |row| {
-        Ok(format!("{}/{}", row.get::<String>(0)?, row.get::<String>(1)?))
-    });
-    Ok(names.await?.into_iter().collect())
 }

@@ -61,7 +61,6 @@ fn a_folder_and_a_place_that_is_not_there_are_refused() {
     assert_untouched(&place, "lumina.db");
     for (url, told) in [
         ("sqlite:./missing/folder/lumina.db", "missing/folder"),
-        ("postgres://localhost/lumina", "not supported yet"),
         ("sqlite::memory:", "would lose what was paid for"),
         ("mysql://localhost/lumina", "sqlite:PATH"),
     ] {

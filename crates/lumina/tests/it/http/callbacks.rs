@@ -2,7 +2,6 @@
 //! the genuine final answer says of a job holds in the end.
 
 use proptest::prelude::*;
-use proptest::test_runner::RngSeed;
 
 use self::body::{Damage, Written, any_json, damages};
 use self::play::{Delivery, Round, Script, play};
@@ -56,11 +55,9 @@ fn run(script: &Script) {
 }
 
 proptest! {
-    // The same scripts each time: what is landed is judged by what was seen before.
     #![proptest_config(ProptestConfig {
         cases: 48,
         failure_persistence: None,
-        rng_seed: RngSeed::Fixed(1),
         ..ProptestConfig::default()
     })]
 

@@ -61,7 +61,9 @@ async fn a_delivery_is_read_where_the_operator_says() {
 
     let stored: (String, String, String) = test
         .app
-        .store
+        .database
+        .file()
+        .unwrap()
         .read(|connection| {
             let sql = "SELECT s.name, s.source, d.route FROM subscriber s, delivery d LIMIT 1";
             connection.query_row(sql, [], |row| Ok((row.get(0)?, row.get(1)?, row.get(2)?)))

@@ -22,7 +22,7 @@ fn read(flags: &[(&str, &str)]) -> HttpSettings {
         flags,
     })
     .unwrap();
-    HttpSettings::new(&config, token()).unwrap()
+    HttpSettings::new(&config, token(), 7878).unwrap()
 }
 
 #[test]
@@ -35,6 +35,8 @@ fn by_default_every_webhook_is_closed() {
         settings.upload_folder,
         PathBuf::from("/var/lib/lumina/leads.db.uploads")
     );
+    let beside_others = read(&[("database.url", "postgres://db/lumina")]);
+    assert_eq!(beside_others.upload_folder, PathBuf::from("./lumina.7878.uploads"));
     assert_eq!(settings.limits, BodyLimits::default());
     assert!(settings.token.matches(&"07".repeat(32)));
 }

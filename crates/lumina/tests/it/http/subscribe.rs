@@ -45,7 +45,9 @@ async fn a_personal_address_is_stored_and_looked_up() {
     );
     let kept: (String, Vec<u8>) = test
         .app
-        .store
+        .database
+        .file()
+        .unwrap()
         .read(|connection| {
             connection.query_row("SELECT route, body FROM delivery", [], |row| {
                 Ok((row.get(0)?, row.get(1)?))
@@ -239,7 +241,9 @@ async fn what_was_refused_is_counted_and_kept_without_its_body() {
     assert_eq!(counters["rejected.INVALID_PAYLOAD"], 2);
     let kept: Vec<(String, String, i64)> = test
         .app
-        .store
+        .database
+        .file()
+        .unwrap()
         .read(|connection| {
             let mut find = connection.prepare("SELECT route, code, bytes FROM rejected_delivery ORDER BY seq")?;
             find.query_map([], |row| Ok((row.get(0)?, row.get(1)?, row.get(2)?)))?

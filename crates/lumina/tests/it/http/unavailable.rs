@@ -74,7 +74,7 @@ async fn a_commit_that_takes_too_long_is_not_said_to_have_happened() {
 #[tokio::test]
 async fn a_closed_database_is_unavailable_for_reading_too() {
     let test = TestApp::new().await;
-    test.app.store.close().await.unwrap();
+    test.app.database.close().await.unwrap();
     for path in ["/api/leads", "/api/dashboard/metrics", "/api/workflows"] {
         let answer = test.send(Call::new("GET", path).authorized()).await;
         answer.assert_refused(503, "UNAVAILABLE", "the database cannot be used now");

@@ -69,10 +69,10 @@ fn runs_of_housekeeping_are_kept_for_an_hour() {
         .iter()
         .map(|workflow| runs_of(&world, workflow).len())
         .sum();
-    let records = world
-        .app()
-        .store
-        .read(|database| database.query_row("SELECT count(*) FROM workflow_record", [], |row| row.get::<_, usize>(0)));
+    let records =
+        world.app().database.file().unwrap().read(|database| {
+            database.query_row("SELECT count(*) FROM workflow_record", [], |row| row.get::<_, usize>(0))
+        });
     let records = world.run(records).unwrap().unwrap();
     assert!((100..=160).contains(&kept), "{kept} runs");
     assert!(records < 3 * kept, "{records} records of {kept} runs");
@@ -96,7 +96,9 @@ fn retention_goes_on_until_nothing_is_left_that_is_old_enough() {
     let count = |sql: &'static str| {
         let count = world
             .app()
-            .store
+            .database
+            .file()
+            .unwrap()
             .read(move |database| database.query_row(sql, [], |row| row.get::<_, u64>(0)));
         world.run(count).unwrap().unwrap()
     };

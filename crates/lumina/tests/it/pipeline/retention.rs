@@ -11,7 +11,9 @@ use super::world::{World, settings};
 fn raw_answers(world: &World) -> u64 {
     let count = world
         .app()
-        .store
+        .database
+        .file()
+        .unwrap()
         .read(|database| database.query_row("SELECT count(*) FROM enrichment_answer", [], |row| row.get(0)));
     world.run(count).unwrap().unwrap()
 }

@@ -10,6 +10,7 @@ use axum::body::Body;
 use bytes::Bytes;
 use http::{Request, Response, StatusCode};
 use lumina::app::{App, Parts, ProviderParts};
+use lumina::database::DatabaseParts;
 use lumina::http::{BodyLimits, HttpSettings, HttpState};
 use lumina::records::{Budgets, Census, Channel, People};
 use lumina::workflows::{HOUSEKEEPING, PipelineSettings};
@@ -171,10 +172,12 @@ impl World {
 
     fn make_parts(&self, runtime: Arc<Process>) -> Parts {
         Parts {
-            database: self.folder.path().join("world.db"),
+            database: DatabaseParts::File {
+                path: self.folder.path().join("world.db"),
+                role: Role::Executor,
+                mode: Mode::Inline,
+            },
             codec: lumina::encryption::none(),
-            role: Role::Executor,
-            mode: Mode::Inline,
             runtime,
             provider: ProviderParts {
                 transport: self.plan.provider.clone(),
@@ -213,7 +216,9 @@ impl World {
     pub fn value<T: rusqlite::types::FromSql + Send + 'static>(&self, sql: &'static str) -> T {
         let read = self
             .app()
-            .store
+            .database
+            .file()
+            .unwrap()
             .read(move |database| database.query_row(sql, [], |row| row.get(0)));
         self.run(read).unwrap().unwrap()
     }

@@ -313,7 +313,6 @@ async fn be_there(told: &mut Told) {
     }
     told.write("gone", Records::forget_worker(id(2))).await;
     told.say("workers", told.records.workers().await.unwrap());
-    told.say("schema", told.records.schema().await.unwrap());
 }
 
 async fn walk(mut told: Told) -> Vec<String> {

@@ -26,7 +26,9 @@ async fn look(test: &TestApp) -> Checkup {
     let window = Duration::from_secs(7_200);
     let looked = test
         .app
-        .store
+        .database
+        .file()
+        .unwrap()
         .read(move |connection| check_up(connection, view, window));
     looked.await.unwrap().unwrap()
 }

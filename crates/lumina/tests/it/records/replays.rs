@@ -149,7 +149,7 @@ async fn an_answer_before_the_end_is_only_kept() {
         }
     );
     assert_eq!(only_answer(&test).await.state, AnswerState::Kept);
-    let id = test.app.store.read(|database| {
+    let id = test.app.database.file().unwrap().read(|database| {
         database.query_row("SELECT enrichment_id FROM enrichment_post", [], |row| {
             row.get::<_, String>(0)
         })

@@ -24,18 +24,21 @@ use crate::support::TestRuntime;
 struct Fleet {
     stores: [Arc<PostgresStore>; 2],
     records: Records,
-    _database: Database,
+    database: Database,
 }
 
 impl Fleet {
     async fn new() -> Self {
-        let database = Database::empty("records");
+        Self::on(Database::empty("records")).await
+    }
+
+    async fn on(database: Database) -> Self {
         let stores = [open(&database).await, open(&database).await];
         let records = Records::new(stores[0].clone());
         Self {
             stores,
             records,
-            _database: database,
+            database,
         }
     }
 
@@ -236,6 +239,44 @@ async fn no_two_sweeps_take_up_the_same() {
     let swept = swept.iter().map(|payload| payload.as_ref().unwrap().decode().unwrap());
     assert_eq!(swept.map(|swept: Swept| swept.jobs).sum::<u64>(), 800);
     assert!(sizes(&fleet.jobs().await).iter().all(|size| *size == 100));
+}
+
+/// Somebody signs up again just now: what that comes to is for them.
+#[tokio::test(flavor = "multi_thread")]
+async fn whoever_is_held_is_passed_over_by_those_who_make_lookups() {
+    let fleet = Fleet::new().await;
+    let mut people = intake(Channel::File, 1, 9, vec![new_run(1), new_run(2)]);
+    people.lookups = 0;
+    fleet.write(Records::intake(people)).await;
+    let hold = format!(
+        "BEGIN; SELECT 1 FROM lumina.subscriber WHERE id = '{}' FOR UPDATE",
+        id(3)
+    );
+    fleet.database.execute(&hold);
+    let ids = (101..=109).map(job).collect();
+    fleet.write(Records::create_jobs(ids)).await;
+    fleet.database.execute("ROLLBACK");
+    assert_eq!(fleet.jobs().await.len(), 8);
+    assert_eq!(fleet.records.count_never_looked_up().await.unwrap(), 1);
+}
+
+/// What others were in the way of is done again, and not left to the sweep.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_trigger_that_others_are_in_the_way_of_is_repeated() {
+    let fleet = Fleet::on(Database::fresh()).await;
+    fleet.database.execute(
+        "CREATE SEQUENCE lumina.tries;
+         CREATE FUNCTION lumina.refuse_once() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN
+             IF nextval('lumina.tries') = 1 THEN RAISE deadlock_detected; END IF;
+             RETURN NEW;
+         END $$;
+         CREATE TRIGGER refuse_once BEFORE INSERT ON lumina.open_batch
+             FOR EACH ROW EXECUTE FUNCTION lumina.refuse_once()",
+    );
+    let people = intake(Channel::Webhook, 1, 1, vec![new_run(1), new_run(2)]);
+    fleet.write(Records::intake(people)).await;
+    assert_eq!(fleet.jobs().await[&job(1)], Some(id(1)));
+    assert!(fleet.records.counters().await.unwrap().is_empty(), "nothing failed");
 }
 
 impl Fleet {

@@ -10,6 +10,7 @@ use axum::Router;
 use axum::body::Body;
 use http::Request;
 use lumina::app::{App, Parts, ProviderParts};
+use lumina::database::DatabaseParts;
 use lumina::http::{BodyLimits, HttpSettings, HttpState, router, webhook_router};
 use lumina::records::{Budgets, People};
 use lumina::token::{Token, load_or_create};
@@ -129,7 +130,7 @@ impl TestApp {
     /// Stops, and leaves its files behind.
     pub async fn leave(mut self) -> (TempDir, PathBuf) {
         self.stop_worker().await;
-        self.app.store.close().await.unwrap();
+        self.app.database.close().await.unwrap();
         let Self {
             folder,
             app,
@@ -174,7 +175,9 @@ impl TestApp {
     pub async fn count(&self, sql: &'static str) -> i64 {
         let counted = self
             .app
-            .store
+            .database
+            .file()
+            .unwrap()
             .read(move |connection| connection.query_row(sql, [], |row| row.get(0)));
         counted.await.unwrap().unwrap()
     }
@@ -198,14 +201,15 @@ impl TestApp {
 
     /// There is room again. Past the engine, so that it does not hear of it.
     pub async fn free_disk(&self) {
-        use lumina_workflow::store::{Change, Member, Store};
+        use lumina_workflow::store::{Change, Member};
         let change = Change::Nothing {
             id: uuid::Uuid::from_u128(1),
         };
         let attach = Some(pragma("PRAGMA max_page_count = 1000000"));
         let answers = self
             .app
-            .store
+            .database
+            .store()
             .commit(Arc::new([Member { change, attach }]))
             .await
             .unwrap();
@@ -238,9 +242,11 @@ async fn answer(router: Router, request: Request<Body>) -> Answer {
 fn parts(folder: &Path, runtime: &Arc<TestRuntime>, provider: &Arc<CannedProvider>) -> Parts {
     Parts {
         codec: lumina::encryption::none(),
-        database: folder.join("lumina.db"),
-        role: Role::Executor,
-        mode: Mode::Threads,
+        database: DatabaseParts::File {
+            path: folder.join("lumina.db"),
+            role: Role::Executor,
+            mode: Mode::Threads,
+        },
         runtime: runtime.clone(),
         provider: ProviderParts {
             transport: provider.clone(),

@@ -161,7 +161,7 @@ impl Stage {
     async fn settle(&self) {
         let now: jiff::Timestamp = NOW.parse().unwrap();
         until("everything to be done", || async {
-            let busy = self.test.app.store.read(move |connection| {
+            let busy = self.test.app.database.file().unwrap().read(move |connection| {
                 connection.query_row(
                     "SELECT count(*) FROM workflow_run
                      WHERE ready_rank IS NOT NULL OR lease_until IS NOT NULL OR wake_at <= ?",
@@ -242,7 +242,7 @@ impl Stage {
 
     /// Everything that was accepted is there as it came, once.
     async fn judge_answers(&self) {
-        let ids = self.test.app.store.read(|connection| {
+        let ids = self.test.app.database.file().unwrap().read(|connection| {
             let mut find = connection.prepare("SELECT id FROM enrichment_answer")?;
             find.query_map([], |row| row.get::<_, Uuid>(0))?
                 .collect::<Result<Vec<_>, _>>()

@@ -143,7 +143,9 @@ impl End {
         let count = |sql: &'static str| {
             let count = world
                 .app()
-                .store
+                .database
+                .file()
+                .unwrap()
                 .read(move |database| database.query_row(sql, [], |row| row.get::<_, u64>(0)));
             world.run(count).unwrap().unwrap()
         };

@@ -156,3 +156,28 @@ fn what_events_told_is_applied_when_no_end_comes() {
     town.expect_jobs(&[("enriched", 2), ("stale", 1)]);
     assert_eq!(town.leads(), 2);
 }
+
+/// Of two final answers a run hears the first. What the other one says is not forgotten because a third comes, and is
+/// applied, before anybody has looked for what is left.
+#[test]
+fn what_a_second_final_answer_says_outlives_a_third() {
+    let town = slow_town();
+    let post = town.provider.accepted()[0].clone();
+    let run = town.open_run();
+    town.tell(async |engine| engine.pause(run, "the test").await);
+    let mut nobody = post.finished();
+    for record in nobody["data"].as_array_mut().unwrap() {
+        record["profile"] = json!(null);
+    }
+    let mut nobody_again = nobody.clone();
+    nobody_again["name"] = json!("the same, in other words");
+    assert_eq!(town.call_back(&nobody), "routed");
+    assert_eq!(town.call_back(&post.finished()), "routed");
+    town.tell(async |engine| engine.resume(run, "the test").await);
+    town.pass(Duration::from_secs(1));
+    town.expect_jobs(&[("not_found", 3)]);
+    assert_eq!(town.call_back(&nobody_again), "late");
+    town.pass(2 * HOUR);
+    town.expect_jobs(&[("enriched", 3)]);
+    assert_eq!(town.leads(), 3);
+}

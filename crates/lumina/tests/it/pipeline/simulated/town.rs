@@ -10,6 +10,7 @@ use futures_util::future::BoxFuture;
 use http::{Request, StatusCode};
 use jiff::Timestamp;
 use lumina::app::App;
+use lumina::calls::Calls;
 use lumina::http::HttpState;
 use lumina::records::{Channel, Records};
 use lumina::workflows::{self, Context, PipelineSettings, Provider, RETENTION};
@@ -106,7 +107,8 @@ impl Town {
         let transport = Arc::new(InProcess(sandbox.router()));
         let key = sandbox.config().api_key.expose().into();
         let provider = Provider {
-            client: Client::new(transport, "http://sandbox.test/api/v2", &key, limiter).unwrap(),
+            client: Client::new(transport, "http://sandbox.test/api/v2", &key, limiter.clone()).unwrap(),
+            calls: Calls::alone(limiter),
             callback: Some("http://lumina.test/api/webhooks/enrichment".to_owned()),
         };
         let records = Records::new(Arc::new(self.backend.sqlite()));
@@ -122,7 +124,7 @@ impl Town {
             records: context.records.clone(),
             context,
             classifier: Arc::new(Classifier::new()),
-            store: Arc::new(self.backend.sqlite()),
+            database: Arc::new(self.backend.sqlite()).into(),
         }
     }
 

@@ -9,7 +9,7 @@ impl Walk {
     /// Never more batches are out than may be.
     pub fn check_places(&self) {
         let now = self.now().as_microsecond();
-        let read = self.town.world.app().store.read(move |database| {
+        let read = self.town.world.app().database.file().unwrap().read(move |database| {
             let sql = "SELECT (SELECT count(*) FROM batch WHERE state = 'holding'),
                               (SELECT count(*) FROM enrichment_post WHERE out_until > ?)";
             database.query_row(sql, [now], |row| Ok((row.get::<_, u64>(0)?, row.get::<_, u64>(1)?)))
