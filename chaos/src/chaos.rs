@@ -33,7 +33,6 @@ pub struct Chaos<'s> {
     feeders: &'s Feeders,
     kills: Kills,
     dice: Dice,
-    begins: Instant,
     ends: Instant,
     calls_from: Instant,
     /// Whether all moods are in play.
@@ -53,7 +52,6 @@ impl<'s> Chaos<'s> {
             stage,
             feeders,
             dice,
-            begins,
             ends: begins + length,
             calls_from: begins + length * CALL_FROM / 100,
             minds_moods,

@@ -54,11 +54,15 @@ unreachable = "{unreachable}"
 per_day = {per_day}
 per_month = {per_month}
 
+[worker]
+lease = "{lease}"
+
 [log]
 filter = "info"
 "#,
         database = place.database,
         connect = span(times.timeout / 2),
+        lease = span(times.lease),
         timeout = span(times.timeout),
         deadline = span(times.deadline),
         window = span(times.window),

@@ -132,11 +132,12 @@ fn demands_of(arguments: &Arguments) -> Demands {
     if matches!(arguments.play, Play::Guard { .. }) {
         return Demands::default();
     }
+    let lease = SignedDuration::try_from(Scene::chaos().times.lease).unwrap_or_default();
     let seconds = arguments.length.as_secs();
     let aimed = AIMED.iter().find(|(from, _)| seconds >= *from);
     Demands {
         aimed_kills: aimed.map_or(1, |(_, kills)| *kills),
-        fleet: arguments.play == Play::Fleet,
+        fleet: (arguments.play == Play::Fleet).then_some(lease),
         moods: true,
         budgets_hit: Scene::chaos().budgets.len() as u64 - 1,
     }

@@ -39,6 +39,8 @@ pub struct Stage {
     lives: u32,
     /// Which of the scene's budgets Lumina is configured with.
     budget: usize,
+    /// Whether one was found used up when it was looked last.
+    is_out: bool,
     /// What was spent how far, and from when on.
     pub budgets: Vec<BudgetRule>,
     /// What was done, and what happened.
@@ -62,6 +64,7 @@ impl Stage {
             cluster,
             lives: 0,
             budget: 0,
+            is_out: false,
             budgets: Vec::new(),
             play: Play::default(),
         })
@@ -99,10 +102,18 @@ impl Stage {
     /// # Errors
     /// When it never does.
     pub fn wait_until_it_serves(&mut self) -> Result<()> {
-        let serving = self.crew.iter_mut().filter(|(role, _)| *role == Role::Serve);
-        serving
-            .filter_map(|(_, server)| server.as_mut())
-            .try_for_each(Server::wait_until_it_serves)
+        self.wait_until_they_serve(None)
+    }
+
+    /// The same, but for one that stands still.
+    ///
+    /// # Errors
+    /// When another never does.
+    pub fn wait_until_they_serve(&mut self, still: Option<usize>) -> Result<()> {
+        let serving = self.crew.iter_mut().enumerate();
+        let serving = serving.filter(|(place, (role, _))| *role == Role::Serve && Some(*place) != still);
+        let mut serving = serving.filter_map(|(_, (_, server))| server.as_mut());
+        serving.try_for_each(Server::wait_until_it_serves)
     }
 
     /// `kill -9` of every process that is there.
@@ -110,12 +121,20 @@ impl Stage {
     /// # Errors
     /// When the system does not let it.
     pub fn kill_server(&mut self, aimed: bool) -> Result<()> {
-        self.watch();
-        for place in self.present() {
-            self.kill_one(place, aimed)?;
-        }
+        self.kill_all(aimed)?;
         self.look_at_budget();
         Ok(())
+    }
+
+    /// The same, without a look at the budget.
+    ///
+    /// # Errors
+    /// When the system does not let it.
+    pub fn kill_all(&mut self, aimed: bool) -> Result<()> {
+        self.watch();
+        self.present()
+            .into_iter()
+            .try_for_each(|place| self.kill_one(place, aimed))
     }
 
     /// `kill -9` of one of the processes.
@@ -199,7 +218,11 @@ impl Stage {
     /// Whether the present budget is used up. Then the next life has the next one.
     pub fn look_at_budget(&mut self) -> bool {
         let is_last = self.budget + 1 == self.scene.budgets.len();
-        if !is_last && self.is_out_of_budget() {
+        // A fleet is looked at while it lives: the pause that it was found by is there until one who has the next budget
+        // has lifted it.
+        let was_out = self.is_out && self.cluster.is_some();
+        self.is_out = self.is_out_of_budget();
+        if !is_last && self.is_out && !was_out {
             self.play.budgets_hit += 1;
             self.budget += 1;
             self.diary.tell("the budget is used up");

@@ -9,11 +9,12 @@ use super::{AIM, Chaos, LOOK};
 use crate::clock::{self, monotonic, now, until_within};
 use crate::world::{Batch, Database, Kill, Victim};
 
-/// How long a process stands still, in milliseconds: longer than its lease of 15 s, and renewals begin before.
-const STILL: std::ops::Range<u64> = 16_000..19_000;
+/// How long a process stands still, in milliseconds: longer than a lease, so that others have taken over when it goes
+/// on.
+const STILL: std::ops::Range<u64> = 6_000..9_000;
 
-/// From this part of the time on, in per cent, nobody is stopped any more, so that all go on before the end.
-const STILL_UNTIL: u32 = 60;
+/// Of a hundred faults, how many stop somebody, unless somebody stands still already.
+const STOPS: u64 = 30;
 
 /// How long a process may take to say that it is there.
 const START: Duration = Duration::from_secs(30);
@@ -48,7 +49,7 @@ impl Chaos<'_> {
         if self.stage.look_at_budget() {
             // All have the next budget from now on: the power fails, and comes back.
             self.still = None;
-            return self.stage.kill_server(false);
+            return self.stage.kill_all(false);
         }
         if self.still.as_ref().is_some_and(|still| monotonic() >= still.until) {
             self.wake()?;
@@ -68,10 +69,7 @@ impl Chaos<'_> {
     }
 
     fn next_fault(&mut self) -> Fault {
-        let left = self.ends.saturating_duration_since(monotonic());
-        let length = self.ends.duration_since(self.begins);
-        let may_stop = left > length * (100 - STILL_UNTIL) / 100;
-        if self.still.is_none() && may_stop && self.dice.chance(50) {
+        if self.still.is_none() && self.dice.chance(STOPS) {
             return Fault::StandStill;
         }
         match self.dice.roll(100) {
@@ -85,7 +83,7 @@ impl Chaos<'_> {
 
     /// Whoever sent the POST whose answer is held dies.
     fn kill_while_held(&mut self) -> Result<()> {
-        self.stage.wait_until_it_serves()?;
+        self.wait_until_all_work()?;
         let span = self.dice.millis(0..1_000);
         self.wait(span)?;
         self.stage.sandbox.hold_next()?;
@@ -115,7 +113,7 @@ impl Chaos<'_> {
             Some(place) => self.kill(place, true),
             None => {
                 self.still = None;
-                self.stage.kill_server(true)
+                self.stage.kill_all(true)
             }
         }
     }
@@ -234,10 +232,12 @@ impl Chaos<'_> {
 
     /// A process that starts needs the database, and ends without it: that is for whoever starts processes to see to.
     fn wait_until_all_work(&mut self) -> Result<()> {
-        self.stage.wait_until_it_serves()?;
+        let still = self.still.as_ref().map(|still| still.place);
+        self.stage.wait_until_they_serve(still)?;
         let stage = &self.stage;
         let pids = |place: usize| stage.process(place).map(crate::server::Server::pid);
-        let wanted: Vec<u32> = stage.present().into_iter().filter_map(pids).collect();
+        let moving = stage.present().into_iter().filter(|place| Some(*place) != still);
+        let wanted: Vec<u32> = moving.filter_map(pids).collect();
         let all_there = || {
             let there = stage.look(Database::list_processes).ok()?;
             wanted.iter().all(|pid| there.contains(pid)).then_some(())

@@ -35,14 +35,13 @@ pub(super) fn check(world: &World, verdict: &mut Verdict) {
 
 /// What only a fleet has.
 fn check_fleet(world: &World, verdict: &mut Verdict) {
-    if !world.demands.fleet {
-        return;
-    }
+    let Some(lease) = world.demands.fleet else { return };
+    let stood_still = |kill: &&Kill| kill.until.is_some_and(|until| until.duration_since(kill.at) > lease);
     let kills = &world.play.kills;
     let faults = [
         (
-            "processes that stood still",
-            kills.iter().filter(|kill| kill.until.is_some()).count(),
+            "processes that stood still for longer than a lease",
+            kills.iter().filter(stood_still).count(),
         ),
         (
             "crashes of the database",

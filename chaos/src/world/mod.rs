@@ -66,10 +66,10 @@ pub struct BudgetRule {
 pub struct Demands {
     /// So many kills while the answer to an accepted POST was held.
     pub aimed_kills: u64,
-    /// Whether the fleet's faults must have occurred: a process that stood still for longer than its lease, a crash of
-    /// the database's server, and connections that were cut.
+    /// That a fleet's faults must have occurred: a process that stood still for longer than this, its lease; a crash of
+    /// the database's server; and connections that were cut.
     #[serde(default)]
-    pub fleet: bool,
+    pub fleet: Option<SignedDuration>,
     /// Whether every mood must have occurred.
     pub moods: bool,
     /// So many budgets must have been found used up.

@@ -388,7 +388,8 @@ const CASES: &[(Invariant, Case)] = &[
     (
         Exercised,
         Case::new("nobody stood still", |world| {
-            world.demands.fleet = true;
+            world.demands.fleet = Some(SignedDuration::from_secs(15));
+            world.play.kills[2].until = Some(at(54.9));
             world.play.kills.push(kill(50.0, Victim::Database, false));
             world.play.kills.push(kill(51.0, Victim::Lines, false));
         }),
@@ -396,7 +397,7 @@ const CASES: &[(Invariant, Case)] = &[
     (
         Exercised,
         Case::new("the database did not crash", |world| {
-            world.demands.fleet = true;
+            world.demands.fleet = Some(SignedDuration::from_secs(15));
             world.play.kills[2].until = Some(at(57.0));
             world.play.kills.push(kill(51.0, Victim::Lines, false));
         }),

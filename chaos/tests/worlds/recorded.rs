@@ -44,7 +44,7 @@ pub fn world() -> World {
             budgets: vec![budget(0.0, 1, 10), budget(5.0, 10, 2)],
         },
         demands: Demands {
-            fleet: false,
+            fleet: None,
             aimed_kills: 1,
             moods: true,
             budgets_hit: 1,

@@ -32,6 +32,7 @@ fn callback_mode(config: &Config) -> CallbackMode {
 pub(super) fn worker_options(config: &Config) -> WorkerOptions {
     WorkerOptions {
         max_in_flight: config.worker.max_in_flight.get() as usize,
+        lease: config.worker.lease,
         takeover: config.database.sqlite_path().is_some(),
         ..WorkerOptions::default()
     }
