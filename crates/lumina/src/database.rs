@@ -118,7 +118,7 @@ impl Database {
 
 /// What was moved is worked off elsewhere.
 fn refuse_moved(path: &Path) -> anyhow::Result<()> {
-    match moving::find_new_place(path)? {
+    match moving::find_new_place(path) {
         None => Ok(()),
         Some(place) => bail!(
             "{} was moved to {place}: set database.url to that, and keep the file as a backup",

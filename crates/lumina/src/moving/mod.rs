@@ -106,12 +106,10 @@ pub async fn move_to(
     })
 }
 
-/// Where a file's rows are, if they were moved.
-///
-/// # Errors
-/// When the file cannot be read.
-pub fn find_new_place(file: &Path) -> Result<Option<String>, MoveError> {
-    source::find_new_place(file)
+/// Where a file's rows are, if they were moved. A file that cannot be read does not say: whoever opens it is told.
+#[must_use]
+pub fn find_new_place(file: &Path) -> Option<String> {
+    source::find_new_place(file).ok().flatten()
 }
 
 async fn copy(
