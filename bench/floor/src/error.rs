@@ -8,7 +8,9 @@ use std::fmt;
 pub enum FloorError {
     /// SQLite refused; the message is its own.
     Sqlite(rusqlite::Error),
-    /// The log's file could not be made long enough.
+    /// PostgreSQL refused, or could not be reached.
+    Postgres(tokio_postgres::Error),
+    /// The log's file could not be made long enough, or the system had nothing to wait for PostgreSQL with.
     Room(std::io::Error),
     /// A fenced update changed no row although nothing else writes: the floor itself is wrong.
     Fenced {
@@ -35,6 +37,10 @@ impl fmt::Display for FloorError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Sqlite(error) => write!(f, "SQLite refused while a floor was measured: {error}"),
+            Self::Postgres(error) => match error.as_db_error() {
+                Some(said) => write!(f, "PostgreSQL refused while a floor was measured: {said}"),
+                None => write!(f, "PostgreSQL could not be asked while a floor was measured: {error}"),
+            },
             Self::Room(error) => write!(f, "no room could be made for the floor's log: {error}"),
             Self::Fenced { transition } => {
                 write!(
@@ -57,6 +63,7 @@ impl std::error::Error for FloorError {
     fn source(&self) -> Option<&(dyn std::error::Error + 'static)> {
         match self {
             Self::Sqlite(error) => Some(error),
+            Self::Postgres(error) => Some(error),
             Self::Room(error) => Some(error),
             _ => None,
         }
@@ -66,6 +73,12 @@ impl std::error::Error for FloorError {
 impl From<rusqlite::Error> for FloorError {
     fn from(error: rusqlite::Error) -> Self {
         Self::Sqlite(error)
+    }
+}
+
+impl From<tokio_postgres::Error> for FloorError {
+    fn from(error: tokio_postgres::Error) -> Self {
+        Self::Postgres(error)
     }
 }
 

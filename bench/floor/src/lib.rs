@@ -1,11 +1,11 @@
-//! The floors that the benchmarks are held against: plain SQLite, nothing of ours.
+//! The floors that the benchmarks are held against: plain SQLite and plain PostgreSQL, nothing of ours.
 //!
 //! A floor is the same durable work written down by hand: prepared statements over a plain schema, one thread
-//! that writes, no engine between. It says what this machine's disk and SQLite allow, so that a figure of ours
+//! that writes, no engine between. It says what this machine's disk and its databases allow, so that a figure of ours
 //! can be read as a share of what is possible here instead of as a number from some other machine.
 //!
-//! Every floor keeps the settings that Lumina itself promises: write-ahead log, `synchronous=FULL`, 8 KiB pages,
-//! a page cache of 16 MiB, and passive checkpoints from a thread of their own at 4,000 pages. Every floor counts what it wrote
+//! Every floor on SQLite keeps the settings that Lumina itself promises: write-ahead log, `synchronous=FULL`, 8 KiB pages,
+//! a page cache of 16 MiB, and passive checkpoints from a thread of their own at 4,000 pages. PostgreSQL is as it comes. Every floor counts what it wrote
 //! before it reports, because a fast floor that skipped rows would flatter whatever is held against it.
 //!
 //! ```
@@ -19,6 +19,7 @@ mod address;
 mod commit;
 mod database;
 mod error;
+mod fleet;
 mod import;
 mod key;
 mod rows;
@@ -27,6 +28,7 @@ mod run;
 pub use address::{Address, addresses};
 pub use commit::{Latency, event_floor};
 pub use error::FloorError;
+pub use fleet::fleet_floor;
 pub use import::{ROWS_PER_COMMIT, import_floor};
 pub use rows::rows_floor;
 pub use run::{IN_FLIGHT, TRANSITIONS_PER_COMMIT, run_floor};
@@ -40,7 +42,7 @@ pub struct Throughput {
     pub per_second: f64,
     /// Durable commits that it took.
     pub commits: usize,
-    /// The longest that the write-ahead log became, in pages of 8 KiB.
+    /// The longest that SQLite's write-ahead log became, in pages of 8 KiB.
     pub wal_pages: u32,
 }
 

@@ -2,7 +2,7 @@
 
 use std::collections::VecDeque;
 use std::path::Path;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use rusqlite::{Connection, Statement, params};
 use uuid::Uuid;
@@ -19,10 +19,10 @@ pub const IN_FLIGHT: usize = 1_000;
 pub const TRANSITIONS_PER_COMMIT: usize = 200;
 
 /// What an input, an event and a step's result weigh.
-const PAYLOAD_BYTES: usize = 200;
+pub(crate) const PAYLOAD_BYTES: usize = 200;
 
 /// A day, in milliseconds: the deadline that a parked run carries in the index of timers.
-const WAIT_MILLISECONDS: i64 = 86_400_000;
+pub(crate) const WAIT_MILLISECONDS: i64 = 86_400_000;
 
 /// Status 1 is running, 2 waiting, 3 ready to go on, 4 completed.
 const SCHEMA: &str = "
@@ -85,16 +85,42 @@ impl<'c> Statements<'c> {
 }
 
 /// Where one run stands.
-struct Flight {
-    id: Uuid,
-    key: String,
-    event: Uuid,
-    next: Transition,
+pub(crate) struct Flight {
+    pub id: Uuid,
+    pub key: String,
+    pub event: Uuid,
+    pub next: Transition,
+}
+
+impl Flight {
+    /// A run that is about to start.
+    pub(crate) fn new(keys: &mut Keys, since: Duration) -> Self {
+        let (id, event) = (keys.key(since), keys.key(since));
+        let key = format!("enrichment/{}", keys.key(since));
+        Self {
+            id,
+            key,
+            event,
+            next: Transition::Start,
+        }
+    }
+
+    /// After its transition: where it stands then, if it has not finished.
+    pub(crate) fn moved(self) -> Option<Self> {
+        let next = match self.next {
+            Transition::Start => Transition::First,
+            Transition::First => Transition::Park,
+            Transition::Park => Transition::Event,
+            Transition::Event => Transition::Finish,
+            Transition::Finish => return None,
+        };
+        Some(Self { next, ..self })
+    }
 }
 
 /// The five transitions, in order.
-#[derive(Clone, Copy)]
-enum Transition {
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Transition {
     Start,
     First,
     Park,
@@ -161,14 +187,8 @@ impl<'c> Load<'c> {
         }
         self.to_start -= 1;
         let since = monotonic().duration_since(self.begun);
-        let (id, event) = (self.keys.key(since), self.keys.key(since));
-        let key = format!("enrichment/{}", self.keys.key(since));
-        self.flights.push_back(Flight {
-            id,
-            key,
-            event,
-            next: Transition::Start,
-        });
+        let flight = Flight::new(&mut self.keys, since);
+        self.flights.push_back(flight);
     }
 
     /// Commits group after group until every run has finished; answers how many commits that took.
@@ -190,19 +210,11 @@ impl<'c> Load<'c> {
 
     /// After the commit: each run goes on to its next transition, or makes room for a new run.
     fn acknowledge(&mut self, group: Vec<Flight>) {
-        for mut flight in group {
-            let next = match flight.next {
-                Transition::Start => Transition::First,
-                Transition::First => Transition::Park,
-                Transition::Park => Transition::Event,
-                Transition::Event => Transition::Finish,
-                Transition::Finish => {
-                    self.admit();
-                    continue;
-                }
-            };
-            flight.next = next;
-            self.flights.push_back(flight);
+        for flight in group {
+            match flight.moved() {
+                Some(flight) => self.flights.push_back(flight),
+                None => self.admit(),
+            }
         }
     }
 

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use anyhow::{Result, ensure};
-use lumina_workflow::store::{Advance, Change, Claim, Claimed, Ending, Member, NewRun, Next, Store};
+use lumina_workflow::store::{Advance, Attachment, Change, Claim, Claimed, Ending, Member, NewRun, Next, Store};
 use lumina_workflow::{DefinitionHash, FlowLimits, Payload, RunId, Seq, WorkerId};
 use lumina_workflow_sqlite::{Options, SqliteStore, attach};
 use uuid::Uuid;
@@ -30,7 +30,7 @@ const SAMPLES: usize = 200;
 
 /// What else there is.
 #[derive(Clone, Copy)]
-enum Others {
+pub(super) enum Others {
     /// Parked until a timer, far away.
     Waiting(u64),
     /// Ready, in front, and of one key that has no place.
@@ -71,23 +71,51 @@ fn run(bench: &Bench) -> Result<Vec<Figure>> {
 async fn measure(path: &Path, others: Others) -> Result<f64> {
     let store = SqliteStore::open(Options::new(path))?;
     let mut claims = Claims::new(&store, others).await?;
-    claims.make_others(others).await?;
-    let mut times = Vec::new();
-    for _ in 0..SAMPLES {
-        times.push(claims.sample().await?);
-    }
+    claims.make_others(others, write(others)?).await?;
+    let median = claims.median().await?;
     store.close().await?;
-    Ok(percentile(&mut times, 50).as_secs_f64() * 1000.0)
+    Ok(median)
 }
 
-struct Claims<'s> {
-    store: &'s SqliteStore,
+impl Others {
+    /// How many; the place in the queue and the timer of the n-th; the code; the flow key.
+    pub(super) fn columns(self) -> (u64, &'static str, DefinitionHash, Option<&'static str>) {
+        match self {
+            Self::Waiting(count) => (count, "NULL, 4102444800000000", HASH, None),
+            Self::Held(count) => (count, "n, NULL", HASH, Some("a")),
+            Self::Foreign(count) => (count, "n, NULL", OTHER_HASH, None),
+        }
+    }
+}
+
+fn write(others: Others) -> Result<Attachment> {
+    let (count, columns, hash, key) = others.columns();
+    let sql = format!(
+        "INSERT INTO workflow_run (id, epoch, seq, inbox, status, phase, priority, ready_rank, wake_at, hash, \
+         known_since, answered, any_hash, created_at, updated_at, workflow, input, flow_key) \
+         WITH RECURSIVE number(n) AS (SELECT 1 UNION ALL SELECT n + 1 FROM number WHERE n < ?1) \
+         SELECT unhex(printf('%032x', n)), 0, 0, 0, iif(?3 IS NULL, 'waiting', 'pending'), 'main', 0, {columns}, ?2, \
+         9223372036854775807, 0, 0, 0, 0, 'bench', 'null', ?3 FROM number WHERE ?1 > 0"
+    );
+    let hash = i64::try_from(hash.0)?;
+    Ok(attach(move |tx| {
+        let made = tx
+            .connection()
+            .execute(&sql, (i64::try_from(count).unwrap_or(0), hash, key))?;
+        assert_eq!(made as u64, count, "all others are there");
+        Ok(Payload::null())
+    }))
+}
+
+/// Claims of runs that are ready, on any store.
+pub(super) struct Claims<'s> {
+    store: &'s dyn Store,
     claim: Claim,
     drawn: u128,
 }
 
 impl<'s> Claims<'s> {
-    async fn new(store: &'s SqliteStore, others: Others) -> Result<Self> {
+    pub(super) async fn new(store: &'s dyn Store, others: Others) -> Result<Self> {
         let limits = match others {
             Others::Held(_) => FlowLimits {
                 in_flight_per_key: Some(1),
@@ -106,39 +134,29 @@ impl<'s> Claims<'s> {
             known_since: store.now().await?,
             takeover: false,
         };
-        // Behind those that the statement of `make_others` numbers.
+        // Behind those that the statement for the others numbers.
         let drawn = 1 << 64;
         Ok(Self { store, claim, drawn })
     }
 
-    async fn make_others(&mut self, others: Others) -> Result<()> {
-        let (count, columns, hash, key) = match others {
-            Others::Waiting(count) => (count, "NULL, 4102444800000000", HASH, None),
-            Others::Held(count) => (count, "n, NULL", HASH, Some("a")),
-            Others::Foreign(count) => (count, "n, NULL", OTHER_HASH, None),
-        };
-        let sql = format!(
-            "INSERT INTO workflow_run (id, epoch, seq, inbox, status, phase, priority, ready_rank, wake_at, hash, \
-             known_since, answered, any_hash, created_at, updated_at, workflow, input, flow_key) \
-             WITH RECURSIVE number(n) AS (SELECT 1 UNION ALL SELECT n + 1 FROM number WHERE n < ?1) \
-             SELECT unhex(printf('%032x', n)), 0, 0, 0, iif(?3 IS NULL, 'waiting', 'pending'), 'main', 0, {columns}, ?2, \
-             9223372036854775807, 0, 0, 0, 0, 'bench', 'null', ?3 FROM number WHERE ?1 > 0"
-        );
-        let hash = i64::try_from(hash.0)?;
-        let attach = attach(move |tx| {
-            let made = tx
-                .connection()
-                .execute(&sql, (i64::try_from(count).unwrap_or(0), hash, key))?;
-            assert_eq!(made as u64, count, "all others are there");
-            Ok(Payload::null())
-        });
+    /// Puts the others there, which this attachment writes.
+    pub(super) async fn make_others(&mut self, others: Others, write: Attachment) -> Result<()> {
         let change = Change::Nothing { id: Uuid::from_u128(7) };
         self.commit(vec![Member {
             change,
-            attach: Some(attach),
+            attach: Some(write),
         }])
         .await?;
         self.settle(others).await
+    }
+
+    /// The median of all samples, in milliseconds.
+    pub(super) async fn median(&mut self) -> Result<f64> {
+        let mut times = Vec::new();
+        for _ in 0..SAMPLES {
+            times.push(self.sample().await?);
+        }
+        Ok(percentile(&mut times, 50).as_secs_f64() * 1000.0)
     }
 
     /// Claims until all that has no place is held: one run of the key has.

@@ -1,6 +1,7 @@
 //! The registry: every benchmark, one file each, in the order in which they run.
 
 mod claim_cost;
+mod fleet_claim;
 mod fleet_throughput;
 mod floor_commit;
 mod floor_import;
@@ -27,6 +28,7 @@ pub const ALL: &[Benchmark] = &[
     claim_cost::BENCHMARK,
     import_rows::BENCHMARK,
     fleet_throughput::BENCHMARK,
+    fleet_claim::BENCHMARK,
     pipeline::WITHOUT_EVENTS,
     pipeline::BENCHMARK,
 ];

@@ -25,12 +25,14 @@ struct Attached(Box<Writes>);
 /// Makes an attachment: writes of the application that become durable together with a change
 /// of a run, or not at all.
 ///
-/// The code runs in the change's transaction, which it has for itself: when it answers an error, or panics, its
-/// writes are taken back and the change is refused with [`Refusal::Attachment`]. The run is locked meanwhile, so it
-/// should take milliseconds, and it must neither begin nor end a transaction, nor wait for anything but the database,
-/// nor call the store. It does not run when its change was applied before or changes nothing (a known
-/// event, a run that exists, a command without effect). It may run more than once, after a
-/// transaction was rolled back, so it should be a function of the database alone.
+/// The code runs in the change's transaction, which other changes may share: when it answers an error, or panics, its
+/// writes are taken back and the change is refused with [`Refusal::Attachment`]; the other changes are then done again
+/// without it. The run is locked meanwhile, so it should take milliseconds, and it must neither begin nor end a
+/// transaction, nor wait for anything but the database, nor call the store. It does not run when its change was applied
+/// before or changes nothing (a known event, a run that exists, a command without effect). It may run more than once,
+/// after a transaction was rolled back, so it should be a function of the database alone.
+///
+/// Its statements are planned as the engine's are: once for all parameters, and by indices where there are any.
 ///
 /// The engine's tables and, after [`migrate`](crate::PostgresStore::migrate), the application's are in the schema
 /// `lumina`; statements name it, because a pooled connection has no search path of its own.

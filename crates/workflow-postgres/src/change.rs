@@ -27,7 +27,7 @@ pub(crate) use key::read as keys_of;
 pub(crate) use start::start;
 
 /// Applies one change. Guards come first, so that a refusal without an attachment has written
-/// nothing; with one, the member has a transaction of its own, which is then rolled back.
+/// nothing; with one, the transaction is then rolled back.
 ///
 /// Whatever a change goes by, it locks before it looks: runs first, then keys, then counters.
 pub(crate) fn apply<'g>(

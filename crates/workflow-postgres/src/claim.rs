@@ -104,7 +104,7 @@ struct Rare {
 
 impl Rare {
     async fn read(group: &Group) -> Result<Self, Fault> {
-        const BLOCKED: &str = "SELECT 1 FROM lumina.workflow_run WHERE blocked IS NOT NULL LIMIT 1";
+        const BLOCKED: &str = "SELECT 1 FROM lumina.workflow_run WHERE blocked IS NOT NULL ORDER BY workflow LIMIT 1";
         let (blocked, priorities) = join(group.db.find(BLOCKED, &[]), group.db.query(PRIORITIES, &[])).await;
         Ok(Self {
             blocked: blocked?.is_some(),
@@ -403,7 +403,8 @@ pub(crate) async fn renew(
 /// Runs under execution that something is waiting for: those whose worker should look.
 pub(crate) async fn running_with_news(client: &Client, count: usize) -> Result<Vec<RunId>, Fault> {
     const SQL: &str = "SELECT r.id FROM lumina.workflow_run AS r WHERE r.lease_until IS NOT NULL \
-         AND (r.cancel_by IS NOT NULL OR r.pause_by IS NOT NULL OR r.buffered > 0) LIMIT $1";
+         AND (r.cancel_by IS NOT NULL OR r.pause_by IS NOT NULL OR r.buffered > 0) \
+         ORDER BY r.lease_until LIMIT $1";
     let rows = client.query(SQL, &[&limit(count)]).await?;
     rows.iter().map(|row| run_id(row, 0)).collect()
 }

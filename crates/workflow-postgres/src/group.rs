@@ -1,9 +1,9 @@
 //! One transaction on its way: its time, and whom to wake when it is durable.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Arc, Mutex, MutexGuard};
 
-use lumina_workflow::store::{CLAIMED_EVENTS, InboxQuery, Member, MemberResult, Outcome, RunStatus};
+use lumina_workflow::store::{CLAIMED_EVENTS, Inbox, Member, MemberResult, Outcome, RunStatus};
 use lumina_workflow::{CorrelationKey, RunId};
 use tokio_postgres::Row;
 use uuid::Uuid;
@@ -125,23 +125,27 @@ impl Group {
         Ok(answers)
     }
 
-    /// Answers a run's worker what came in for it in this transaction, instead of telling it afterwards.
-    pub(crate) async fn bring_news(&self, member: &Member, answer: &mut MemberResult) -> Result<(), Fault> {
-        let (Some(run), Ok(Outcome::Advanced { news, .. })) = (member.executing(), answer) else {
-            return Ok(());
-        };
-        if !self.wake().inbox.contains(&run) {
+    /// Answers runs' workers what came in for them in this transaction, instead of telling them afterwards.
+    pub(crate) async fn bring_news(&self, members: &[Member], answers: &mut [MemberResult]) -> Result<(), Fault> {
+        let told = self.wake().inbox.clone();
+        let mut asking: BTreeMap<RunId, &mut Option<Box<Inbox>>> = BTreeMap::new();
+        for (member, answer) in members.iter().zip(answers) {
+            if let (Some(run), Ok(Outcome::Advanced { news, .. })) = (member.executing(), answer)
+                && told.contains(&run)
+            {
+                asking.insert(run, news);
+            }
+        }
+        if asking.is_empty() {
             return Ok(());
         }
-        let query = InboxQuery {
-            run: Some(run),
-            after: 0,
-            limit: CLAIMED_EVENTS,
-        };
-        let now = read::inbox::read(&self.db, self.payloads(), &query).await?;
-        if now.events.len() < CLAIMED_EVENTS {
-            self.wake().inbox.remove(&run);
-            *news = Some(Box::new(now));
+        let runs = asking.keys().map(|run| run.0).collect();
+        let found = read::inbox::read_many(&self.db, self.payloads(), runs, CLAIMED_EVENTS).await?;
+        for (run, inbox) in found {
+            if let Some(news) = asking.remove(&run).filter(|_| inbox.events.len() < CLAIMED_EVENTS) {
+                self.wake().inbox.remove(&run);
+                *news = Some(Box::new(inbox));
+            }
         }
         Ok(())
     }

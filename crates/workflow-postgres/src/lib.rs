@@ -15,8 +15,9 @@
 //!   insert the same, and waits. So an event and the registering of its key never miss each other.
 //! - A claim passes over rows that somebody is changing, and waits for no run.
 //!
-//! A group's members without an attachment are one transaction. Each with an attachment has one of its own, in the
-//! group's order: when the connection is lost between two of them, the answer is
+//! A group is one transaction. When an attachment in it refuses, or others were in its way, all of it is taken back and
+//! done again: the members without an attachment together, each with one by itself, in the group's order. When the
+//! connection is lost between two of these transactions, the answer is
 //! [`OutcomeUnknown`](lumina_workflow::store::StoreError::OutcomeUnknown), and the group is applied again.
 //!
 //! Serialization failures, deadlocks and connections that are lost before a COMMIT was sent are repeated here. A
@@ -27,6 +28,12 @@
 //! Nothing that a transaction needs outlives it on its connection, but statements that are prepared by name, which
 //! [`Statements::Unnamed`] does without. Hints need a connection of their own: [`Options::listen`].
 //!
+//! # Encrypted connections
+//!
+//! With the feature `tls`, an address that says `sslmode=require` is connected to by TLS, and the server's certificate
+//! is verified by the authorities that the system trusts, or those that `SSL_CERT_FILE` names. Any other address is
+//! connected to as it is.
+//!
 //! # Payloads
 //!
 //! With a codec ([`Options::codec`]) every payload is encoded in the database. See [`lumina_workflow::codec`].
@@ -35,11 +42,13 @@ mod attachment;
 mod change;
 mod claim;
 mod column;
+mod commit;
 mod fault;
 mod flow;
 mod group;
 mod hook;
 mod inline;
+mod line;
 mod listen;
 mod locks;
 mod look;
@@ -59,6 +68,8 @@ mod store;
 #[cfg(feature = "testing")]
 pub mod testing;
 mod text;
+#[cfg(feature = "tls")]
+mod tls;
 mod transaction;
 
 pub use attachment::{AttachError, Tx, attach};

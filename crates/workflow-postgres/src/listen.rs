@@ -8,10 +8,11 @@ use lumina_workflow::store::Hint;
 use tokio::sync::mpsc;
 use tokio::time::{Instant, sleep, sleep_until, timeout};
 use tokio_postgres::types::ToSql;
-use tokio_postgres::{AsyncMessage, Client, Config, NoTls, Notification};
+use tokio_postgres::{AsyncMessage, Client, Config, Notification};
 
 use crate::claim;
 use crate::fault::Fault;
+use crate::line;
 use crate::post::{News, Post};
 use crate::shared::Shared;
 
@@ -77,11 +78,10 @@ async fn listen(config: &Config, shared: &Shared, post: &Post) -> Result<(), Fau
 }
 
 async fn connect(config: &Config) -> Result<(Client, mpsc::UnboundedReceiver<Notification>), Fault> {
-    let (client, mut connection) = config.connect(NoTls).await?;
+    let (client, mut line) = line::open(config).await?;
     let (told, letters) = mpsc::unbounded_channel();
     tokio::spawn(async move {
-        let mut messages = futures_util::stream::poll_fn(move |context| connection.poll_message(context));
-        while let Some(Ok(message)) = messages.next().await {
+        while let Some(Ok(message)) = line.next().await {
             if let AsyncMessage::Notification(letter) = message
                 && told.send(letter).is_err()
             {

@@ -4,12 +4,14 @@ use std::collections::BTreeMap;
 use std::sync::Mutex;
 use std::sync::atomic::{AtomicBool, Ordering};
 
+use futures_util::StreamExt;
 use tokio::task::AbortHandle;
 use tokio_postgres::types::{ToSql, Type};
-use tokio_postgres::{Client, Config, NoTls, Row, Statement};
+use tokio_postgres::{Client, Config, Row, Statement};
 
 use crate::fault::Fault;
 use crate::hook::{At, Hook, Verdict};
+use crate::line;
 use crate::param::Param;
 
 /// More different statements than this store has are an application's that builds them from data.
@@ -42,10 +44,14 @@ struct Known {
 impl Session {
     /// Connects. To be called inside a tokio runtime.
     pub(crate) async fn connect(config: &Config, prepared: bool, hook: Option<Hook>) -> Result<Self, Fault> {
-        let (client, connection) = config.connect(NoTls).await?;
+        let (client, mut line) = line::open(config).await?;
         let line = tokio::spawn(async move {
-            if let Err(error) = connection.await {
-                tracing::debug!(%error, "a connection to the database has ended");
+            // What comes by itself is for nobody here; with an error it is over.
+            while let Some(message) = line.next().await {
+                if let Err(error) = message {
+                    tracing::debug!(%error, "a connection to the database has ended");
+                    break;
+                }
             }
         });
         Ok(Self {

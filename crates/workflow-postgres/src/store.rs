@@ -1,6 +1,5 @@
 //! The store: each call, carried to where it is done.
 
-use std::ops::Range;
 use std::sync::atomic::Ordering;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
@@ -23,14 +22,13 @@ use crate::inline::Inline;
 use crate::look::HEARS;
 use crate::migrate::{MigrateError, Script};
 use crate::options::{Mode, OLDEST_SERVER, OpenError, Options, Statements};
-use crate::parts;
 use crate::payloads::Payloads;
 use crate::pool::{Lane, Pool};
 use crate::post::Post;
 use crate::session::Session;
 use crate::shared::Shared;
 use crate::transaction::Core;
-use crate::{claim, flow, listen, migrate, purge, read};
+use crate::{claim, commit, flow, listen, migrate, purge, read};
 
 /// A database that is open. Clones are the same one; any number of processes may have one open.
 ///
@@ -281,31 +279,6 @@ impl std::fmt::Debug for PostgresStore {
     }
 }
 
-/// Each part of a group is a transaction. When one fails, those before it are applied, so that only repeating the
-/// group tells the rest.
-async fn commit(core: Arc<Core>, batch: Arc<[Member]>) -> Result<Vec<MemberResult>, StoreError> {
-    parts::check(&batch)?;
-    let mut answers = Vec::with_capacity(batch.len());
-    for part in parts::of(&batch) {
-        match commit_part(&core, &batch, part).await {
-            Ok(more) => answers.extend(more),
-            Err(StoreError::Unavailable(problem)) if !answers.is_empty() => {
-                return Err(StoreError::OutcomeUnknown(problem));
-            }
-            Err(error) => return Err(error),
-        }
-    }
-    Ok(answers)
-}
-
-async fn commit_part(core: &Core, batch: &Arc<[Member]>, part: Range<usize>) -> Result<Vec<MemberResult>, StoreError> {
-    let (batch, whole) = (batch.clone(), part.len() == batch.len());
-    core.transact(Lane::Queue, move |group| {
-        parts::apply(group, batch.clone(), part.clone(), whole).boxed()
-    })
-    .await
-}
-
 /// Who has just found nothing first asks whether there may be something now: an idle process is one question at a time.
 async fn claim_from(core: &Core, claim: Claim) -> Result<Vec<Claimed>, StoreError> {
     let vain = &core.shared.vain;
@@ -346,7 +319,7 @@ async fn renew(core: &Core, held: Vec<Lease>, lease: Duration) -> Result<Vec<Run
 
 impl Store for PostgresStore {
     fn commit(&self, batch: Arc<[Member]>) -> BoxFuture<'_, Result<Vec<MemberResult>, StoreError>> {
-        Box::pin(async move { self.inner.run(commit(self.inner.core.clone(), batch)).await? })
+        Box::pin(async move { self.inner.run(commit::commit(self.inner.core.clone(), batch)).await? })
     }
 
     fn claim(&self, claim: Claim) -> BoxFuture<'_, Result<Vec<Claimed>, StoreError>> {

@@ -19,10 +19,40 @@ use crate::shared::Shared;
 /// in the middle of one does not keep its runs from others. In the server's words.
 pub(crate) const IDLE_LIMIT: &str = "10s";
 
-/// It goes for this transaction alone: the connection may be somebody else's in the next one. A plan is made once for a
-/// statement that has a name: every one of ours goes by an index, whatever its parameters are.
-const BEGIN: &str = "BEGIN ISOLATION LEVEL READ COMMITTED READ WRITE; \
-     SET LOCAL idle_in_transaction_session_timeout = '10s'; SET LOCAL plan_cache_mode = force_generic_plan";
+const BEGIN: &str = "BEGIN ISOLATION LEVEL READ COMMITTED READ WRITE";
+
+/// What goes for a transaction alone: the connection may be somebody else's in the next one.
+///
+/// A plan is made once for a statement that has a name, whatever its parameters are, and it goes by indices, whatever
+/// the server believes of the tables: a plan that reads all of a table which was empty when it was made would be kept
+/// while the table grows.
+macro_rules! settings {
+    () => {
+        "set_config('idle_in_transaction_session_timeout', '10s', true), \
+         set_config('plan_cache_mode', 'force_generic_plan', true), set_config('enable_seqscan', 'off', true), \
+         set_config('enable_hashjoin', 'off', true), set_config('enable_mergejoin', 'off', true), \
+         set_config('jit', 'off', true)"
+    };
+}
+
+/// How long a transaction waits for others' locks. Whoever has another way is not in theirs: attachments of several
+/// changes lock in an order that nobody knows, and two that wait for each other would both stand still until the
+/// server notices.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Waits {
+    AsLongAsItTakes,
+    AMoment,
+}
+
+impl Waits {
+    /// In the server's words.
+    fn lock_timeout(self) -> &'static str {
+        match self {
+            Self::AsLongAsItTakes => "0",
+            Self::AMoment => "50ms",
+        }
+    }
+}
 
 /// A call that takes longer has no connection any more, whatever it looks like.
 const PATIENCE: Duration = Duration::from_secs(30);
@@ -57,8 +87,8 @@ impl Core {
     {
         let (mut conflicts, mut losses) = (0, 0);
         loop {
-            let fault = match self.attempt(lane, &body).await {
-                Ok(answer) => return Ok(answer),
+            let fault = match self.attempt(lane, Waits::AsLongAsItTakes, &body).await {
+                Ok((answer, _)) => return Ok(answer),
                 Err(Failure::InCommit(fault)) if !fault.is_conflict() => return Err(fault.of_commit(&self.shared.name)),
                 Err(Failure::InCommit(fault) | Failure::Before(fault)) => fault,
             };
@@ -75,13 +105,31 @@ impl Core {
         }
     }
 
-    async fn attempt<T, F>(&self, lane: Lane, body: &F) -> Result<T, Failure>
+    /// The same, for a body that has another way: nothing when others were in its way, when it does not want what it
+    /// has done to be kept, or when it could not be done at all; then nothing was applied.
+    pub(crate) async fn try_once<T, F>(&self, lane: Lane, body: F) -> Result<Option<T>, StoreError>
+    where
+        T: Send + 'static,
+        F: for<'g> Fn(&'g Group) -> BoxFuture<'g, Result<(T, bool), Fault>> + Send + Sync,
+    {
+        match self.attempt(lane, Waits::AMoment, &body).await {
+            Ok((answer, kept)) => Ok(kept.then_some(answer)),
+            Err(Failure::InCommit(fault)) if !fault.is_conflict() => Err(fault.of_commit(&self.shared.name)),
+            Err(Failure::InCommit(fault) | Failure::Before(fault)) => {
+                tracing::debug!(?fault, "a transaction is done in parts");
+                Ok(None)
+            }
+        }
+    }
+
+    /// What came of it, and whether it was kept.
+    async fn attempt<T, F>(&self, lane: Lane, waits: Waits, body: &F) -> Result<(T, bool), Failure>
     where
         T: Send + 'static,
         F: for<'g> Fn(&'g Group) -> BoxFuture<'g, Result<(T, bool), Fault>> + Send + Sync,
     {
         let working = async {
-            let group = self.begin(lane).await?;
+            let group = self.begin(lane, waits).await?;
             match body(&group).await {
                 Ok((answer, keep)) => Ok((group, answer, keep)),
                 Err(fault) => {
@@ -98,7 +146,7 @@ impl Core {
         let (group, answer, keep) = worked.map_err(Failure::Before)?;
         if !keep {
             group.db.roll_back().await;
-            return Ok(answer);
+            return Ok((answer, false));
         }
         let committed = timeout(PATIENCE, group.db.commit())
             .await
@@ -110,14 +158,14 @@ impl Core {
         }
         drop(db);
         self.tell(wake);
-        Ok(answer)
+        Ok((answer, true))
     }
 
     /// A transaction with its time. Dropped in the middle, it takes its connection along.
-    async fn begin(&self, lane: Lane) -> Result<Group, Fault> {
+    async fn begin(&self, lane: Lane, waits: Waits) -> Result<Group, Fault> {
         let db = self.pool.take(lane).await?;
         // The second statement is on its way before the first is answered.
-        let (begun, now) = join(db.begin(BEGIN), now(&db, &self.shared)).await;
+        let (begun, now) = join(db.begin(BEGIN), now(&db, &self.shared, waits)).await;
         begun?;
         Ok(Group::new(db, self.shared.clone(), now?))
     }
@@ -169,15 +217,23 @@ fn hung() -> Fault {
     Fault::Lost(format!("it has not answered for {} s", PATIENCE.as_secs()))
 }
 
-/// The time that a transaction has, in microseconds. A test's clock is told to the server, for this transaction.
-async fn now(db: &Session, shared: &Shared) -> Result<i64, Fault> {
-    const OURS: &str = "SELECT lumina.now_micros()";
-    const GIVEN: &str = "SELECT set_config('lumina.now', $1, true)";
+/// The time that a transaction has, in microseconds, with its settings. A test's clock is told to the server, for this
+/// transaction.
+async fn now(db: &Session, shared: &Shared, waits: Waits) -> Result<i64, Fault> {
+    const OURS: &str = concat!(
+        "SELECT lumina.now_micros(), set_config('lock_timeout', $1, true), ",
+        settings!()
+    );
+    const GIVEN: &str = concat!(
+        "SELECT set_config('lumina.now', $2, true), set_config('lock_timeout', $1, true), ",
+        settings!()
+    );
+    let wait = waits.lock_timeout();
     match &shared.clock {
-        None => crate::column::int(&db.one(OURS, &[]).await?, 0),
+        None => crate::column::int(&db.one(OURS, params![wait]).await?, 0),
         Some(clock) => {
             let now = clock.now().as_microsecond();
-            db.one(GIVEN, params![now.to_string().as_str()]).await?;
+            db.one(GIVEN, params![wait, now.to_string().as_str()]).await?;
             Ok(now)
         }
     }

@@ -1,13 +1,17 @@
 //! The stores that simulated processes share.
 
+use std::future::Future;
 use std::sync::Arc;
+use std::task::{Context, Poll, Waker};
 
 use lumina_workflow::store::{Attachment, Store};
 
 mod memory;
+mod postgres;
 mod sqlite;
 
 pub use memory::MemoryBackend;
+pub use postgres::PostgresBackend;
 pub use sqlite::SqliteBackend;
 
 /// A store that outlives the processes.
@@ -37,4 +41,13 @@ pub trait Cells: Backend {
 
     /// The number in a cell.
     fn read(&self, cell: &str) -> u64;
+}
+
+/// An inline call is complete when it is first polled.
+fn inline<T>(call: impl Future<Output = T>) -> T {
+    let call = std::pin::pin!(call);
+    match call.poll(&mut Context::from_waker(Waker::noop())) {
+        Poll::Ready(answer) => answer,
+        Poll::Pending => unreachable!("a call of an inline store does not wait"),
+    }
 }

@@ -43,6 +43,7 @@ struct Arguments {
 enum Store {
     Memory,
     Sqlite,
+    Postgres,
 }
 
 fn parse_range(text: &str) -> Result<Range<u64>, String> {
@@ -70,6 +71,7 @@ fn play(arguments: &Arguments, seed: u64) -> Play {
     let store = match arguments.store {
         Store::Memory => StoreKind::Memory,
         Store::Sqlite => StoreKind::Sqlite,
+        Store::Postgres => StoreKind::Postgres,
     };
     Play {
         without: arguments.without.iter().copied().collect(),
@@ -105,6 +107,7 @@ fn tell_shrunk(arguments: &Arguments, play: &Play, report: &Report) -> String {
     let store = match arguments.store {
         Store::Memory => "",
         Store::Sqlite => " --store sqlite",
+        Store::Postgres => " --store postgres",
     };
     let (seed, only) = (play.seed, faults.join(","));
     format!("shrunk: cargo run --release -p lumina-workflow-sim -- {seed}{store} --only {only}")

@@ -14,7 +14,8 @@
 //!   own that owns its tasks: a process that crashes loses just those, one that freezes has just those not polled,
 //!   and its clocks run on meanwhile. It is born again after a drawn time. In some seeds turns of tasks are put
 //!   off at random, calls take time, and hints are lost.
-//! - **The shared store**, the reference model or inline SQLite ([`Backend`]). It outlives the processes. On SQLite
+//! - **The shared store**, the reference model, inline SQLite or inline PostgreSQL ([`Backend`]). It outlives the
+//!   processes. On PostgreSQL calls lose their connections, before a statement and before and after the commit. On SQLite
 //!   a crash kills all of them: the file and its log are copied as they lie there and opened again, so that the
 //!   log's recovery is part of it.
 //! - **Faults**, numbered and fixed by the seed before anything happens, so that a number means the same whichever
@@ -89,7 +90,7 @@ mod trace;
 mod watch;
 mod world;
 
-pub use backend::{Backend, Cells, MemoryBackend, SqliteBackend};
+pub use backend::{Backend, Cells, MemoryBackend, PostgresBackend, SqliteBackend};
 pub use boot::Boot;
 pub use dice::Dice;
 pub use fault::{Clocks, Faults};

@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use lumina_workflow::{StoreClock, WorkerOptions};
 
-use crate::backend::{Cells, MemoryBackend, SqliteBackend};
+use crate::backend::{Cells, MemoryBackend, PostgresBackend, SqliteBackend};
 use crate::boot::Boot;
 use crate::dice::Dice;
 use crate::fault::Clocks;
@@ -37,6 +37,8 @@ pub enum StoreKind {
     Memory,
     /// Inline SQLite.
     Sqlite,
+    /// Inline PostgreSQL, on the tests' server.
+    Postgres,
 }
 
 /// What is played, and what of it is left out.
@@ -73,6 +75,7 @@ impl Play {
         match self.store {
             StoreKind::Memory => self.run_over(MemoryBackend::new),
             StoreKind::Sqlite => self.run_over(SqliteBackend::new),
+            StoreKind::Postgres => self.run_over(|clock| PostgresBackend::new(self.seed, clock)),
         }
     }
 

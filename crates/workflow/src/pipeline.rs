@@ -78,9 +78,24 @@ impl Pump {
     async fn run(mut self) {
         while let Some(first) = self.next().await {
             let (members, replies) = self.gather(first);
-            let answer = self.commit(members.into()).await;
+            self.commit_apart(members, replies).await;
+        }
+    }
+
+    /// Commits them together. When the database can never take that, because of one of them, the halves are tried:
+    /// whoever cannot be taken fails alone.
+    async fn commit_apart(&self, members: Vec<Member>, replies: Vec<Reply>) {
+        let mut groups: Vec<(Arc<[Member]>, Vec<Reply>)> = vec![(members.into(), replies)];
+        while let Some((members, mut replies)) = groups.pop() {
+            let answer = self.commit(members.clone()).await;
             self.healthy.store(answer.is_ok(), Ordering::Release);
-            answer_all(replies, answer);
+            if matches!(answer, Err(StoreError::Broken(_))) && members.len() > 1 {
+                let (first, second) = members.split_at(members.len() / 2);
+                let later = replies.split_off(first.len());
+                groups.extend([(second.into(), later), (first.into(), replies)]);
+            } else {
+                answer_all(replies, answer);
+            }
         }
     }
 

@@ -142,7 +142,11 @@ const PACKAGES: [Package; 13] = [
 /// Packages whose crates of others are few and fixed: what they are for depends on it.
 const FEW: [(&str, &[&str], &str); 2] = [
     ("xtask", &["anyhow", "serde_json"], "it builds first and fails first"),
-    ("lumina-bench-floor", &["rusqlite", "uuid"], "a floor is plain SQLite"),
+    (
+        "lumina-bench-floor",
+        &["rusqlite", "tokio", "tokio-postgres", "uuid"],
+        "a floor is a plain database",
+    ),
 ];
 
 /// Crates that need more than the Rust toolchain and a C compiler to build, wherever they come from.
@@ -328,6 +332,7 @@ mod tests {
             ("lumina-intake", "lumina-enrichment", None),
             ("lumina", "lumina-fullenrich-sandbox", None),
             ("lumina-bench", "lumina-bench-floor", None),
+            ("lumina-bench-floor", "tokio-postgres", None),
             ("lumina-workflow", "lumina-workflow", Some("dev")),
             ("lumina-workflow", "tokio", None),
             ("lumina-enrichment", "tokio", Some("dev")),
@@ -365,7 +370,7 @@ mod tests {
             ("lumina-enrichment", "tokio", None, "no I/O"),
             ("lumina", "lumina-bench-floor", None, "under crates/"),
             ("lumina-bench-floor", "lumina-workflow", None, "no package of ours"),
-            ("lumina-bench-floor", "tokio", None, "plain SQLite"),
+            ("lumina-bench-floor", "sqlx", None, "a plain database"),
             ("lumina-chaos", "lumina", None, "no package of ours"),
             ("lumina", "lumina-chaos", None, "under crates/"),
             ("xtask", "clap", None, "anyhow and serde_json alone"),

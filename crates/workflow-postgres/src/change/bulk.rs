@@ -21,6 +21,8 @@ pub(crate) struct Stride<'m> {
     pub place: usize,
     pub step: &'m Advance,
     pub inbox: i64,
+    /// How many events its inbox holds.
+    pub buffered: i64,
     pub keys: Option<&'m str>,
     pub scheduled: bool,
 }
@@ -42,7 +44,7 @@ pub(crate) async fn take(group: &Group, strides: Vec<Stride<'_>>) -> Result<Vec<
     let moved = move_unrouted(group, &strides).await?;
     write_records(group, &strides).await?;
     let columns: Vec<Option<Cow<'_, str>>> = strides.iter().map(keys_after).collect::<Result<_, _>>()?;
-    leave(group, &strides, &moved).await?;
+    leave(group, &strides, (&consumed, &moved)).await?;
     let (mut turns, mut done) = (Vec::new(), Vec::new());
     for (stride, column) in strides.iter().zip(&columns) {
         let count = |counts: &BTreeMap<RunId, i64>| counts.get(&stride.run()).copied().unwrap_or(0);
@@ -126,32 +128,19 @@ async fn consume(group: &Group, strides: &[Stride<'_>]) -> Result<BTreeMap<RunId
 
 /// Moves what waited for the keys that were registered into the runs' inboxes; answers how much of each run it was.
 async fn move_unrouted(group: &Group, strides: &[Stride<'_>]) -> Result<BTreeMap<RunId, i64>, Fault> {
-    const SQL: &str = "SELECT DISTINCT u.scope, u.scope_key FROM unnest($1::text[], $2::text[]) AS w(scope, scope_key) \
-         JOIN lumina.workflow_unrouted AS u ON u.scope = w.scope AND u.scope_key = w.scope_key";
     let mut owners = BTreeMap::new();
     for stride in strides {
         for key in &stride.step.keys {
             let target = Target::Key(key.clone());
             let (scope, scope_key) = scope(&target);
-            owners.insert((scope, scope_key.into_owned()), (stride.run(), target));
+            owners.insert((scope, scope_key.into_owned()), stride.run());
         }
     }
-    let mut counts = BTreeMap::new();
     if owners.is_empty() {
-        return Ok(counts);
+        return Ok(BTreeMap::new());
     }
-    let texts = |of: fn(&(String, String)) -> &str| Param::from(owners.keys().map(of).collect::<Vec<&str>>());
-    let waiting = group
-        .db
-        .query(SQL, &[texts(|owner| &owner.0), texts(|owner| &owner.1)])
-        .await?;
-    for row in waiting {
-        let Some((run, target)) = owners.remove(&(string(&row, 0)?, string(&row, 1)?)) else {
-            continue;
-        };
-        group.note_inbox(run);
-        *counts.entry(run).or_default() += event::move_unrouted(group, run, &[target]).await?;
-    }
+    let counts = event::move_to_owners(group, &owners).await?;
+    counts.keys().for_each(|run| group.note_inbox(*run));
     Ok(counts)
 }
 
@@ -173,7 +162,11 @@ fn keys_after<'m>(stride: &Stride<'m>) -> Result<Option<Cow<'m, str>>, Fault> {
 }
 
 /// What those that end held is free again: what is left in their inboxes, and their keys.
-async fn leave(group: &Group, strides: &[Stride<'_>], moved: &BTreeMap<RunId, i64>) -> Result<(), Fault> {
+async fn leave(
+    group: &Group,
+    strides: &[Stride<'_>],
+    (consumed, moved): (&BTreeMap<RunId, i64>, &BTreeMap<RunId, i64>),
+) -> Result<(), Fault> {
     const KEYS: &str = "DELETE FROM lumina.workflow_key AS k USING unnest($1::text[], $2::text[]) AS t(namespace, key) \
          WHERE k.namespace = t.namespace AND k.key = t.key";
     let ending = strides
@@ -181,7 +174,8 @@ async fn leave(group: &Group, strides: &[Stride<'_>], moved: &BTreeMap<RunId, i6
         .filter(|stride| matches!(stride.step.next, Next::Finish(_)));
     let (mut runs, mut namespaces, mut keys) = (Vec::new(), Vec::new(), Vec::new());
     for stride in ending {
-        if stride.inbox > 0 || moved.contains_key(&stride.run()) {
+        let count = |counts: &BTreeMap<RunId, i64>| counts.get(&stride.run()).copied().unwrap_or(0);
+        if stride.buffered + count(moved) > count(consumed) {
             runs.push(stride.run().0);
         }
         let held = keys_after(stride)?;

@@ -1,14 +1,16 @@
 //! Events: stored once per id and target, put into an inbox when somebody is there.
 
+use std::collections::BTreeMap;
+
 use lumina_workflow::store::{Attachment, Delivery, EVENT_BUFFER_LIMIT, MemberResult, Outcome, Refusal};
 use lumina_workflow::{NewEvent, RunId, Target};
 use uuid::Uuid;
 
 use crate::attachment;
-use crate::column::{RUN_SCOPE, from_int, int, later, scope, to_int};
+use crate::column::{RUN_SCOPE, from_int, int, later, run_id, scope, to_int};
 use crate::fault::Fault;
 use crate::group::{Group, Receiver};
-use crate::param::params;
+use crate::param::{Param, params};
 
 pub(super) async fn apply(group: &Group, event: &NewEvent, attach: Option<&Attachment>) -> Result<MemberResult, Fault> {
     if attach.is_some() {
@@ -178,6 +180,27 @@ pub(super) async fn move_unrouted(group: &Group, run: RunId, targets: &[Target])
         count += int(&group.db.one(MOVE, params![run, &scope, &*key, RUN_SCOPE]).await?, 0)?;
     }
     Ok(count)
+}
+
+/// The same for keys that many runs have registered, each by its scope; answers how many came to each run.
+pub(super) async fn move_to_owners(
+    group: &Group,
+    owners: &BTreeMap<(String, String), RunId>,
+) -> Result<BTreeMap<RunId, i64>, Fault> {
+    const MOVE: &str = "WITH gone AS (DELETE FROM lumina.workflow_unrouted AS u \
+         USING unnest($1::text[], $2::text[], $3::uuid[]) AS w(scope, scope_key, run) \
+         WHERE u.scope = w.scope AND u.scope_key = w.scope_key RETURNING u.*, w.run), \
+         put AS (INSERT INTO lumina.workflow_inbox (run, seq, id, scope, scope_key, name, key, payload, received_at, \
+         expires_at, sent_by) SELECT run, seq, id, scope, scope_key, name, key, payload, received_at, expires_at, sent_by \
+         FROM gone), \
+         own AS (UPDATE lumina.workflow_event_id AS e SET run = g.run FROM gone AS g WHERE e.scope = g.scope \
+         AND e.scope_key = g.scope_key AND e.id = g.id) \
+         SELECT run, count(*) FROM gone GROUP BY run";
+    let texts = |of: fn(&(String, String)) -> &str| Param::from(owners.keys().map(of).collect::<Vec<&str>>());
+    let runs: Vec<Uuid> = owners.values().map(|run| run.0).collect();
+    let params = [texts(|owner| &owner.0), texts(|owner| &owner.1), Param::from(runs)];
+    let rows = group.db.query(MOVE, &params).await?;
+    rows.iter().map(|row| Ok((run_id(row, 0)?, int(row, 1)?))).collect()
 }
 
 /// The same, and the run goes on because of them.

@@ -43,6 +43,7 @@ fn plain<'m>(place: usize, step: &'m Advance, known: &'m Known<'m>) -> Option<St
         place,
         step,
         inbox: row.inbox,
+        buffered: row.buffered,
         keys: row.keys.as_deref(),
         scheduled: row.scheduled,
     })

@@ -62,9 +62,9 @@ impl<'m> Wanted<'m> {
 }
 
 /// Locks what the members are about, as far as it is there, and reads it.
-pub(super) async fn load<'m>(group: &Group, members: &'m [Member]) -> Result<Known<'m>, Fault> {
+pub(super) async fn load<'m>(group: &Group, members: impl Iterator<Item = &'m Member>) -> Result<Known<'m>, Fault> {
     let mut wanted = Wanted::default();
-    members.iter().for_each(|member| wanted.add(member));
+    members.for_each(|member| wanted.add(member));
     Ok(Known {
         rows: lock(group, &wanted).await?,
         holders: holders(group, &wanted).await?,

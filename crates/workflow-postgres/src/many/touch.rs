@@ -1,4 +1,4 @@
-//! What each member of a group touches, and which touch nothing that another does.
+//! What each member of a group touches, and which touch nothing that an earlier one does.
 
 use std::collections::BTreeMap;
 
@@ -16,41 +16,20 @@ enum Touch {
     StartKey(String, String),
 }
 
-/// Who touches what.
-pub(super) struct Touches {
-    /// The only one who does; none when there are several.
-    by: BTreeMap<Touch, Option<usize>>,
-    alone: Vec<bool>,
-}
-
-impl Touches {
-    pub(super) fn of(members: &[Member], known: &Known<'_>) -> Result<Self, Fault> {
-        let mut all = Self {
-            by: BTreeMap::new(),
-            alone: vec![true; members.len()],
-        };
-        for (place, member) in members.iter().enumerate() {
-            for touch in touched(member, known)? {
-                all.add(place, touch);
-            }
+/// Those of these places whose members touch nothing that an earlier one of them touches.
+pub(super) fn first(members: &[Member], places: &[usize], known: &Known<'_>) -> Result<Vec<usize>, Fault> {
+    let mut touches = BTreeMap::new();
+    let mut first = Vec::new();
+    for place in places {
+        let mut meets = false;
+        for touch in touched(&members[*place], known)? {
+            meets |= *touches.entry(touch).or_insert(*place) != *place;
         }
-        Ok(all)
-    }
-
-    pub(super) fn is_alone(&self, place: usize) -> bool {
-        self.alone[place]
-    }
-
-    fn add(&mut self, place: usize, touch: Touch) {
-        let by = self.by.entry(touch).or_insert(Some(place));
-        if *by == Some(place) {
-            return;
-        }
-        self.alone[place] = false;
-        if let Some(other) = by.take() {
-            self.alone[other] = false;
+        if !meets {
+            first.push(*place);
         }
     }
+    Ok(first)
 }
 
 fn touched(member: &Member, known: &Known<'_>) -> Result<Vec<Touch>, Fault> {

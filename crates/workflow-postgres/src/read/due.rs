@@ -10,7 +10,8 @@ use crate::session::Session;
 
 /// The earliest of the timers and leases, and of the times at which held runs are worth a
 /// look; `now` when a run is ready already. Timers are looked at priority by priority, so that only the head of each
-/// is read.
+/// is read. That there is one is asked in the order of an index: in no order, the server reads the table from its
+/// beginning, and believes that one will soon come.
 const SQL: &str = "WITH RECURSIVE p(priority, wake_at) AS (\
      (SELECT priority, wake_at FROM lumina.workflow_run WHERE wake_at IS NOT NULL AND flow_key IS NULL \
      ORDER BY priority DESC, wake_at LIMIT 1) \
@@ -18,7 +19,8 @@ const SQL: &str = "WITH RECURSIVE p(priority, wake_at) AS (\
      FROM lumina.workflow_run AS r WHERE r.wake_at IS NOT NULL AND r.flow_key IS NULL AND r.priority < p.priority \
      ORDER BY r.priority DESC, r.wake_at LIMIT 1) AS n) \
      SELECT least(\
-     (SELECT coalesce($1, lumina.now_micros()) FROM lumina.workflow_run WHERE ready_rank IS NOT NULL LIMIT 1), \
+     (SELECT coalesce($1, lumina.now_micros()) FROM lumina.workflow_run WHERE ready_rank IS NOT NULL \
+     ORDER BY priority DESC, ready_rank LIMIT 1), \
      (SELECT min(lease_until) FROM lumina.workflow_run WHERE lease_until IS NOT NULL), \
      (SELECT min(wake_at) FROM lumina.workflow_run WHERE wake_at IS NOT NULL AND flow_key IS NOT NULL), \
      (SELECT min(wake_at) FROM p), \
@@ -32,8 +34,9 @@ pub(crate) async fn next_due(db: &Session, now: Option<i64>) -> Result<Option<Ti
 /// Whether a claim may find something. What is held is worth a look when limits have changed, what is blocked when
 /// definitions have.
 pub(crate) async fn is_anything_due(db: &Session, now: Option<i64>) -> Result<bool, Fault> {
-    const OTHERS: &str = "SELECT EXISTS (SELECT 1 FROM lumina.workflow_run WHERE blocked IS NOT NULL) \
-         OR EXISTS (SELECT 1 FROM lumina.workflow_flow WHERE held > 0), lumina.now_micros()";
+    const OTHERS: &str = "SELECT (SELECT 1 FROM lumina.workflow_run WHERE blocked IS NOT NULL ORDER BY workflow LIMIT 1) \
+         IS NOT NULL OR (SELECT 1 FROM lumina.workflow_flow WHERE held > 0 ORDER BY workflow, limits LIMIT 1) IS NOT NULL, \
+         lumina.now_micros()";
     let (due, others) = join(next_due(db, now), db.one(OTHERS, &[])).await;
     let (due, others) = (due?, others?);
     let now = now.map_or_else(|| int(&others, 1), Ok)?;

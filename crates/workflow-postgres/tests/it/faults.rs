@@ -1,57 +1,22 @@
 //! The connection breaks, before any statement of a call and around its commit: nothing is lost, and nothing happens
 //! twice.
 
+use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
-use std::sync::{Arc, Mutex};
 
-use futures_util::FutureExt;
-use lumina_workflow::Payload;
 use lumina_workflow::store::{Change, Ending, InboxQuery, Member, MemberResult, Next, Store, StoreError};
+use lumina_workflow::{Payload, StepError};
 use lumina_workflow_postgres::testing::Database;
 use lumina_workflow_postgres::tokio_postgres::types::Type;
-use lumina_workflow_postgres::{Hook, PostgresStore, Script, Verdict, attach};
+use lumina_workflow_postgres::{PostgresStore, Script, attach};
 
 use crate::opened::*;
+use crate::scissors::Scissors;
 
 const TALLY: Script = Script {
     name: "0001_tally",
     sql: "CREATE TABLE tally (n bigint NOT NULL)",
 };
-
-/// Cuts the line at the n-th moment, once.
-#[derive(Clone, Default)]
-struct Scissors {
-    passed: Arc<AtomicUsize>,
-    cut_at: Arc<Mutex<Option<usize>>>,
-    cut: Arc<Mutex<Vec<String>>>,
-}
-
-impl Scissors {
-    fn hook(&self) -> Hook {
-        let this = self.clone();
-        Hook::new(move |at| {
-            let place = this.passed.fetch_add(1, Ordering::SeqCst);
-            let mut cut_at = this.cut_at.lock().unwrap();
-            let cut = *cut_at == Some(place);
-            if cut {
-                *cut_at = None;
-                this.cut.lock().unwrap().push(format!("{at:?}"));
-            }
-            let verdict = if cut { Verdict::Cut } else { Verdict::Go };
-            async move { verdict }.boxed()
-        })
-    }
-
-    fn arm(&self, place: usize) {
-        self.passed.store(0, Ordering::SeqCst);
-        *self.cut_at.lock().unwrap() = Some(place);
-    }
-
-    /// Whether the moment has not come: then all of them were tried.
-    fn is_armed(&self) -> bool {
-        self.cut_at.lock().unwrap().take().is_some()
-    }
-}
 
 /// As the pipeline does: while nobody knows, it is applied again.
 async fn commit(store: &PostgresStore, members: Vec<Member>) -> (Vec<MemberResult>, bool) {
@@ -98,9 +63,33 @@ async fn mixed_group(store: &PostgresStore, base: u128) -> Vec<Member> {
     ]
 }
 
-/// Each moment of a group's commit in turn: whatever was applied, applied again it is there once.
+/// An attachment that says no, so that its group is taken back and done again in parts.
+fn refused(base: u128) -> Member {
+    let refuse = attach(|tx| {
+        Box::pin(async move {
+            tx.execute("INSERT INTO lumina.tally VALUES ($1)", &[(&2_i64, Type::INT8)])
+                .await?;
+            Err(StepError::fail("the application says no").into())
+        })
+    });
+    Member {
+        change: nothing(base),
+        attach: Some(refuse),
+    }
+}
+
 #[tokio::test]
 async fn a_group_is_applied_once_wherever_the_line_breaks() {
+    cut_everywhere(false, 1).await;
+}
+
+#[tokio::test]
+async fn a_group_in_parts_is_applied_once_wherever_the_line_breaks() {
+    cut_everywhere(true, 3).await;
+}
+
+/// Each moment of a group's commit in turn: whatever was applied, applied again it is there once.
+async fn cut_everywhere(refusing: bool, commits: usize) {
     let scissors = Scissors::default();
     let database = Database::fresh();
     let plain = open(database.options()).await;
@@ -109,10 +98,14 @@ async fn a_group_is_applied_once_wherever_the_line_breaks() {
     let mut unknown = 0;
     for place in 0.. {
         let base = 100 * (place as u128 + 1);
-        let members = mixed_group(&plain, base).await;
+        let mut members = mixed_group(&plain, base).await;
+        members.extend(refusing.then(|| refused(base)));
         scissors.arm(place);
-        let (answers, was_unknown) = commit(&store, members).await;
+        let (mut answers, was_unknown) = commit(&store, members).await;
         unknown += usize::from(was_unknown);
+        if refusing {
+            assert!(answers.pop().unwrap().is_err(), "place {place}");
+        }
         assert!(answers.iter().all(Result::is_ok), "place {place}: {answers:?}");
         let tally = plain.read("SELECT count(*) FROM lumina.tally", &[]).await.unwrap();
         assert_eq!(tally[0].get::<_, i64>(0), place as i64 + 1, "place {place}");
@@ -131,13 +124,10 @@ async fn a_group_is_applied_once_wherever_the_line_breaks() {
         if scissors.is_armed() {
             let cut = scissors.cut.lock().unwrap().clone();
             assert!(cut.len() > 20, "{cut:?}");
-            assert_eq!(
-                cut.iter().filter(|at| *at == "AfterCommit").count(),
-                3,
-                "three transactions"
-            );
+            let after = cut.iter().filter(|at| *at == "AfterCommit").count();
+            assert_eq!(after, commits, "so many transactions: {cut:?}");
             // After the commit nobody knows; nor is anything certain once a part is committed.
-            assert!(unknown >= 3);
+            assert!(unknown >= commits);
             return;
         }
     }

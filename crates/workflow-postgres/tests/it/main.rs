@@ -4,10 +4,16 @@
 
 mod attachments;
 mod conformance;
+mod cuts;
 mod faults;
 mod fleet;
 mod interleavings;
 mod migrations;
 mod opened;
+mod plans;
+mod poison;
+mod pooler;
 mod restarts;
+mod scissors;
 mod texts;
+mod tls;

@@ -1,9 +1,7 @@
 //! Inline SQLite on a file of its own. A crash leaves what is in the files, and nothing else.
 
-use std::future::Future;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex};
-use std::task::{Context, Poll, Waker};
 
 use lumina_workflow::store::{Attachment, Store};
 use lumina_workflow::{Payload, StepError, StoreClock};
@@ -11,7 +9,7 @@ use lumina_workflow_sqlite::rusqlite::{OptionalExtension, params};
 use lumina_workflow_sqlite::{AttachError, Mode, Options, Script, SqliteStore, Tx, attach};
 use tempfile::TempDir;
 
-use super::{Backend, Cells};
+use super::{Backend, Cells, inline};
 use crate::trace::lock;
 
 const CELLS: Script = Script {
@@ -94,15 +92,6 @@ fn open(path: &Path, clock: &StoreClock, scripts: &[(String, Vec<Script>)]) -> S
         inline(store.migrate(owner, scripts)).expect("the scripts fit");
     }
     store
-}
-
-/// An inline call is complete when it is first polled.
-fn inline<T>(call: impl Future<Output = T>) -> T {
-    let call = std::pin::pin!(call);
-    match call.poll(&mut Context::from_waker(Waker::noop())) {
-        Poll::Ready(answer) => answer,
-        Poll::Pending => unreachable!("a call of an inline store does not wait"),
-    }
 }
 
 impl Backend for SqliteBackend {

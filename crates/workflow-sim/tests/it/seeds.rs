@@ -32,9 +32,15 @@ fn tens_of_seeds_over_sqlite() {
     play(0..40, StoreKind::Sqlite);
 }
 
+/// Connections break in the middle of calls as well.
+#[test]
+fn tens_of_seeds_over_postgres() {
+    play(0..50, StoreKind::Postgres);
+}
+
 #[test]
 fn a_seed_is_the_same_bytes_each_time() {
-    for store in [StoreKind::Memory, StoreKind::Sqlite] {
+    for store in [StoreKind::Memory, StoreKind::Sqlite, StoreKind::Postgres] {
         for seed in [3, 17, 1_773] {
             let play = Play {
                 traced: true,

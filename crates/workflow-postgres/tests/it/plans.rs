@@ -1,0 +1,107 @@
+//! How the server does what is asked of it again and again: by indices, whatever it believes of the tables.
+
+mod explain;
+mod workload;
+
+use std::collections::BTreeSet;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex};
+
+use explain::{plan, reads_all};
+use futures_util::FutureExt;
+use lumina_workflow_postgres::testing::Database;
+use lumina_workflow_postgres::tokio_postgres::{NoTls, connect};
+use lumina_workflow_postgres::{At, Hook, Verdict};
+
+use crate::opened::*;
+
+/// Hears every statement.
+#[derive(Clone, Default)]
+struct Ear {
+    /// Whether what is heard is part of a transaction.
+    inside: Arc<AtomicBool>,
+    heard: Arc<Mutex<BTreeSet<(bool, String)>>>,
+}
+
+impl Ear {
+    fn hook(&self) -> Hook {
+        let this = self.clone();
+        Hook::new(move |at| {
+            if let At::Statement(sql) = at {
+                let inside = this.inside.load(Ordering::SeqCst);
+                this.heard.lock().unwrap().insert((inside, sql.to_owned()));
+            }
+            async { Verdict::Go }.boxed()
+        })
+    }
+}
+
+/// A million runs wait, and a hundred thousand are ready for code that nobody here has.
+const MANY: &str = "
+INSERT INTO lumina.workflow_run (id, epoch, seq, inbox, status, phase, priority, ready_rank, wake_at, hash, known_since,
+    answered, any_hash, created_at, updated_at, workflow, input)
+SELECT gen_random_uuid(), 0, 0, 0, 'waiting', 'main', 0, CASE WHEN n > 1000000 THEN n END,
+    CASE WHEN n <= 1000000 THEN 4102444800000000 + n END, 1, 9223372036854775807, 0, false, 0, 0, 'other', 'null'
+FROM generate_series(1, 1100000) AS n;
+INSERT INTO lumina.workflow_record (run, seq, attempt, started_at, ended_at, epoch, worker, phase, what)
+SELECT id, 1, 1, 0, 0, 1, id, 'main', 'waiting' FROM lumina.workflow_run
+WHERE workflow = 'other' LIMIT 100000;
+INSERT INTO lumina.workflow_key SELECT 'other', n::text, gen_random_uuid() FROM generate_series(1, 100000) AS n;
+INSERT INTO lumina.workflow_event_id SELECT 'r', n::text, 'e', NULL FROM generate_series(1, 100000) AS n;
+INSERT INTO lumina.workflow_inbox (run, seq, received_at, expires_at, id, scope, scope_key, name, payload)
+SELECT gen_random_uuid(), n, 0, 0, 'e', 'r', n::text, 'e', 'null' FROM generate_series(1, 100000) AS n;
+INSERT INTO lumina.workflow_unrouted (seq, received_at, expires_at, id, scope, scope_key, name, payload)
+SELECT -n, 0, 4102444800000000, 'e', 'r', n::text, 'e', 'null' FROM generate_series(1, 100000) AS n;
+INSERT INTO lumina.workflow_applied SELECT gen_random_uuid(), 4102444800000000 FROM generate_series(1, 100000);
+INSERT INTO lumina.workflow_flow (workflow, key) SELECT 'other', n::text FROM generate_series(1, 100000) AS n;
+ANALYZE";
+
+/// All statements of claims, commits and the question what is due, in a database that is new and in one with very many
+/// runs: none reads all of a table that grows.
+#[tokio::test]
+async fn what_is_asked_often_goes_by_an_index() {
+    let ear = Ear::default();
+    let database = Database::empty("plans");
+    let store = open(database.options().hook(ear.hook())).await;
+    ear.heard.lock().unwrap().clear();
+    ear.inside.store(true, Ordering::SeqCst);
+    workload::change(&store).await;
+    ear.inside.store(false, Ordering::SeqCst);
+    workload::ask(&store).await;
+    let heard = ear.heard.lock().unwrap().clone();
+    let settings = heard.iter().find(|(_, sql)| sql.contains("plan_cache_mode"));
+    let settings = settings.expect("a transaction has settings").1.clone();
+    let asked: Vec<_> = heard
+        .iter()
+        .filter(|(_, sql)| sql.contains("lumina.workflow_"))
+        .collect();
+    assert!(asked.len() > 50, "{}", asked.len());
+    let (client, line) = connect(&database.address(), NoTls).await.unwrap();
+    let line = tokio::spawn(line);
+    let mut bad = Vec::new();
+    for filled in [false, true] {
+        if filled {
+            client.batch_execute(MANY).await.unwrap();
+        }
+        for (inside, sql) in &asked {
+            let settings = if *inside {
+                &settings
+            } else {
+                "SET LOCAL plan_cache_mode = force_generic_plan"
+            };
+            let plan = plan(&client, settings, sql).await;
+            // What is asked outside of a transaction has no settings, and of counters the server reads all while there
+            // are few: that plan lasts until it has counted them.
+            let few = |what: &str| !filled && !*inside && what.starts_with("workflow_flow: Seq Scan");
+            bad.extend(
+                reads_all(&plan)
+                    .into_iter()
+                    .filter(|what| !few(what))
+                    .map(|what| (filled, what, sql.clone())),
+            );
+        }
+    }
+    drop(client);
+    line.await.unwrap().unwrap();
+    assert!(bad.is_empty(), "{bad:#?}");
+}
