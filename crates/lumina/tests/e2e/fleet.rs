@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use lumina_workflow_postgres::testing::Database;
 use serde_json::Value;
 
-use crate::support::{FAST, LedgerFile, Place, Signal, World, until_true};
+use crate::support::{FAST, LedgerFile, Place, Serve, Signal, World, email, until_true};
 
 /// Lookups that take long enough to be in the middle of.
 const UNHURRIED: &str = r#"
@@ -109,6 +109,28 @@ fn serve_and_two_workers_share_the_work() {
     workers[1].send(Signal::Terminate);
     assert_eq!(workers[1].wait().code(), Some(0));
     server.stop();
+}
+
+/// What comes in at one is looked up by whoever is there, and its answer may come to another.
+#[test]
+fn two_serve_one_database() {
+    let fleet = Fleet::start(FAST);
+    let place = &fleet.world.place;
+    let first = place.serve();
+    place
+        .run(&["serve"])
+        .assert_failed("choose another address (server.address, PORT)");
+    let second = Serve::of(place, place.spawn(&["serve", "--address", "127.0.0.1:0"]));
+    for number in 0..20 {
+        let server = if number % 2 == 0 { &first } else { &second };
+        server.subscribe(&email(number));
+    }
+    fleet.wait_until_settled();
+    fleet.assert_truth(20);
+    let doctor = place.run(&["doctor"]).out;
+    assert!(doctor.contains("2 `lumina serve` on it"), "{doctor}");
+    first.stop();
+    second.stop();
 }
 
 #[test]
