@@ -111,6 +111,31 @@ fn serve_and_two_workers_share_the_work() {
     server.stop();
 }
 
+/// Whatever is under way is cut off from the database, again and again.
+#[test]
+fn connections_that_are_cut_lose_nothing() {
+    const CUTS: u32 = 15;
+    const CUT: &str = "SELECT pg_terminate_backend(pid) FROM pg_stat_activity \
+         WHERE datname = current_database() AND pid <> pg_backend_pid()";
+    let fleet = Fleet::start(FAST);
+    let (place, mut cuts) = (&fleet.world.place, 0);
+    let server = place.serve();
+    let mut worker = place.spawn(&["worker"]);
+    worker.wait_for_line("credits are left");
+    fleet.world.import(0..400);
+    until_true("all lookups to end", || {
+        if cuts < CUTS {
+            fleet.database.execute(CUT);
+            cuts += 1;
+        }
+        fleet.json(&["metrics"])["pendingCount"] == 0
+    });
+    fleet.assert_truth(400);
+    worker.send(Signal::Terminate);
+    assert_eq!(worker.wait().code(), Some(0));
+    server.stop();
+}
+
 /// What comes in at one is looked up by whoever is there, and its answer may come to another.
 #[test]
 fn two_serve_one_database() {
