@@ -1,5 +1,6 @@
 //! Who may call the provider, and when: the limit of calls a minute is the key's, whoever makes them.
 
+use std::fmt::Display;
 use std::num::NonZeroU32;
 use std::sync::Arc;
 use std::time::Duration;
@@ -105,10 +106,10 @@ impl NoPermit {
         }
     }
 
-    fn unknown(why: impl ToString) -> Self {
+    fn unknown(why: &dyn Display) -> Self {
         Self {
             after: AGAIN,
-            why: format!("calls cannot be counted: {}", why.to_string()),
+            why: format!("calls cannot be counted: {why}"),
         }
     }
 }
@@ -117,11 +118,14 @@ impl Fleet {
     async fn take(&self, kind: CallKind) -> Result<(), NoPermit> {
         let most = kind.share(self.calls_per_minute.get());
         let answered = self.write(Records::take_call(most)).await;
-        let outcome = answered.map_err(NoPermit::unknown)?;
+        let outcome = answered.map_err(|error| NoPermit::unknown(&error))?;
         let Outcome::Done { payload: Some(wait) } = outcome else {
-            return Err(NoPermit::unknown("it was not answered"));
+            return Err(NoPermit::unknown(&"it was not answered"));
         };
-        match wait.decode::<Option<Duration>>().map_err(NoPermit::unknown)? {
+        match wait
+            .decode::<Option<Duration>>()
+            .map_err(|error| NoPermit::unknown(&error))?
+        {
             Some(wait) => Err(NoPermit::used_up(wait)),
             None => Ok(()),
         }

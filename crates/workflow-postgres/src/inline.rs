@@ -14,6 +14,7 @@ pub(crate) struct Kept {
 }
 
 impl Kept {
+    #[cfg(feature = "testing")]
     pub(crate) fn new() -> std::io::Result<Arc<Self>> {
         Ok(Arc::new(Self {
             inline: Arc::new(Inline::new()?),

@@ -211,7 +211,7 @@ pub enum Statements {
 #[derive(Debug, thiserror::Error)]
 pub enum OpenError {
     /// The address is none.
-    #[error("this is no address of a PostgreSQL database ({0}); it looks like postgres://user@host:5432/name")]
+    #[error("this is no address of a PostgreSQL database ({}); it looks like postgres://user@host:5432/name", tell(.0))]
     Address(tokio_postgres::Error),
     /// It cannot be worked with: nobody answers there, or it lets nobody in.
     #[error("the database {database} cannot be used ({problem}); {advice}")]
@@ -246,8 +246,8 @@ pub enum OpenError {
 
 impl OpenError {
     /// What the server says, and what somebody can do about it.
-    pub(crate) fn unreachable(database: String, fault: Fault) -> Self {
-        let (advice, problem) = match &fault {
+    pub(crate) fn unreachable(database: String, fault: &Fault) -> Self {
+        let (advice, problem) = match fault {
             Fault::Sql(error) => (advise(error), tell(error)),
             Fault::Lost(problem) | Fault::Broken(problem) => (LOOK, problem.clone()),
         };

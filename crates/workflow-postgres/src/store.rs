@@ -109,7 +109,7 @@ impl PostgresStore {
         };
         let core = inner.core.clone();
         let reached = inner.run(async move { greet(&core).await }).await;
-        let broken = |error: StoreError| Err(OpenError::unreachable(name, Fault::Lost(error.to_string())));
+        let broken = |error: StoreError| Err(OpenError::unreachable(name, &Fault::Lost(error.to_string())));
         reached.unwrap_or_else(broken)?;
         Ok((inner, listening))
     }
@@ -220,7 +220,7 @@ async fn greet(core: &Core) -> Result<(), OpenError> {
     let database = || core.shared.name.clone();
     let version = reached
         .await
-        .map_err(|fault| OpenError::unreachable(database(), fault))?;
+        .map_err(|fault| OpenError::unreachable(database(), &fault))?;
     match version < OLDEST_SERVER {
         true => Err(OpenError::Old {
             database: database(),

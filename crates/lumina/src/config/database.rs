@@ -15,7 +15,7 @@ pub(super) const KEYS: &[Key] = &[
         "database.url",
         "sqlite:./lumina.db",
         "The database: `sqlite:PATH` or a bare path, or `postgres://USER:PASSWORD@HOST:PORT/NAME` for as many processes \
-         as wanted.",
+         as wanted; with `?sslmode=require` the line is encrypted.",
     ),
     Key::literal(
         "database.connections",

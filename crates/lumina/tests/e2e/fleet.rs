@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use lumina_workflow_postgres::testing::Database;
 use serde_json::Value;
 
-use crate::support::{FAST, LedgerFile, Place, Signal, World, until_true};
+use crate::support::{FAST, LedgerFile, Place, Serve, Signal, World, email, until_true};
 
 /// Lookups that take long enough to be in the middle of.
 const UNHURRIED: &str = r#"
@@ -109,6 +109,53 @@ fn serve_and_two_workers_share_the_work() {
     workers[1].send(Signal::Terminate);
     assert_eq!(workers[1].wait().code(), Some(0));
     server.stop();
+}
+
+/// Whatever is under way is cut off from the database, again and again.
+#[test]
+fn connections_that_are_cut_lose_nothing() {
+    const CUTS: u32 = 15;
+    const CUT: &str = "SELECT pg_terminate_backend(pid) FROM pg_stat_activity \
+         WHERE datname = current_database() AND pid <> pg_backend_pid()";
+    let fleet = Fleet::start(FAST);
+    let (place, mut cuts) = (&fleet.world.place, 0);
+    let server = place.serve();
+    let mut worker = place.spawn(&["worker"]);
+    worker.wait_for_line("credits are left");
+    fleet.world.import(0..400);
+    until_true("all lookups to end", || {
+        if cuts < CUTS {
+            fleet.database.execute(CUT);
+            cuts += 1;
+        }
+        fleet.json(&["metrics"])["pendingCount"] == 0
+    });
+    fleet.assert_truth(400);
+    worker.send(Signal::Terminate);
+    assert_eq!(worker.wait().code(), Some(0));
+    server.stop();
+}
+
+/// What comes in at one is looked up by whoever is there, and its answer may come to another.
+#[test]
+fn two_serve_one_database() {
+    let fleet = Fleet::start(FAST);
+    let place = &fleet.world.place;
+    let first = place.serve();
+    place
+        .run(&["serve"])
+        .assert_failed("choose another address (server.address, PORT)");
+    let second = Serve::of(place, place.spawn(&["serve", "--address", "127.0.0.1:0"]));
+    for number in 0..20 {
+        let server = if number % 2 == 0 { &first } else { &second };
+        server.subscribe(&email(number));
+    }
+    fleet.wait_until_settled();
+    fleet.assert_truth(20);
+    let doctor = place.run(&["doctor"]).out;
+    assert!(doctor.contains("2 `lumina serve` on it"), "{doctor}");
+    first.stop();
+    second.stop();
 }
 
 #[test]

@@ -70,7 +70,8 @@ async fn what_is_asked_often_goes_by_an_index() {
     workload::ask(&store).await;
     let heard = ear.heard.lock().unwrap().clone();
     let settings = heard.iter().find(|(_, sql)| sql.contains("plan_cache_mode"));
-    let settings = settings.expect("a transaction has settings").1.clone();
+    // How long others' locks are waited for makes no plan.
+    let settings = settings.expect("a transaction has settings").1.replace("$1", "'0'");
     let asked: Vec<_> = heard
         .iter()
         .filter(|(_, sql)| sql.contains("lumina.workflow_"))

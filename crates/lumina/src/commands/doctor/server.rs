@@ -138,7 +138,7 @@ fn check_connections(server: &Server) -> Check {
 }
 
 fn check_clock(apart: SignedDuration) -> Check {
-    const NAME: &str = "clock";
+    const NAME: &str = "server clock";
     if apart.abs() <= APART {
         return Check::ok(NAME, "the server's and this machine's agree");
     }
@@ -183,5 +183,90 @@ fn check_executors(executors: &[String]) -> Check {
     match executors.is_empty() {
         true => nobody(),
         false => Check::ok("executor", format!("{} on it", executors.join(" and "))),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeMap;
+
+    use super::super::report::State;
+    use super::*;
+
+    fn server(connections: u64, processes: &[(&str, u64)]) -> Server {
+        let named = |(name, count): &(&str, u64)| ((*name).to_owned(), *count);
+        Server {
+            version: "17.2".to_owned(),
+            now: jiff::Timestamp::UNIX_EPOCH,
+            connections,
+            most_connections: 100,
+            longest: None,
+            processes: processes.iter().map(named).collect::<BTreeMap<_, _>>(),
+        }
+    }
+
+    #[track_caller]
+    fn assert_found(check: &Check, state: State, found: &str) {
+        assert_eq!(
+            (check.state, check.next.is_some()),
+            (state, state != State::Ok),
+            "{check:?}"
+        );
+        assert!(check.found.contains(found), "{check:?}");
+    }
+
+    #[test]
+    fn a_server_that_is_nearly_full_is_said() {
+        let told = "PostgreSQL 17.2, 79 of 100 connections are used";
+        assert_found(&check_connections(&server(79, &[])), State::Ok, told);
+        assert_found(&check_connections(&server(80, &[])), State::Warning, "80 of 100");
+    }
+
+    #[test]
+    fn clocks_that_are_apart_are_said() {
+        let apart = |millis| check_clock(SignedDuration::from_millis(millis));
+        assert_found(&apart(-2_000), State::Ok, "agree");
+        assert_found(
+            &apart(3_000),
+            State::Warning,
+            "the server's is 3s ahead of this machine's",
+        );
+        assert_found(
+            &apart(-61_000),
+            State::Warning,
+            "the server's is 1m 1s behind this machine's",
+        );
+    }
+
+    #[test]
+    fn a_transaction_that_is_open_for_long_is_said() {
+        let open = |since| OpenTransaction {
+            pid: 7,
+            of: "psql".to_owned(),
+            since,
+        };
+        assert_found(&check_longest(None), State::Ok, "none");
+        assert_found(&check_longest(Some(&open(LONG))), State::Ok, "none");
+        let long = check_longest(Some(&open(3 * LONG)));
+        assert_found(&long, State::Warning, "one of `psql` has been open for 15 min");
+        assert!(
+            long.next
+                .is_some_and(|next| next.command.contains("pg_terminate_backend(7)"))
+        );
+    }
+
+    #[test]
+    fn those_who_execute_are_told_from_those_who_ask() {
+        let all = server(
+            1,
+            &[("lumina", 3), ("lumina serve", 1), ("lumina worker", 2), ("psql", 1)],
+        );
+        let executing = check_executors(&executors(&all));
+        assert_found(&executing, State::Ok, "1 `lumina serve` and 2 `lumina worker` on it");
+        assert_found(
+            &check_executors(&executors(&server(1, &[("lumina", 1)]))),
+            State::Warning,
+            "nobody",
+        );
     }
 }

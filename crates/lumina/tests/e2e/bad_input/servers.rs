@@ -31,7 +31,7 @@ fn assert_refused(url: &str, told: &[&str]) {
         told.iter().for_each(|told| finished.assert_failed(told));
         assert!(!finished.err.contains(PASSWORD), "{finished:?}");
     }
-    let doctor = place.run(&["doctor"]);
+    let doctor = place.run(&["doctor", "--json"]);
     assert_eq!(doctor.code, Some(1));
     for told in told {
         assert!(doctor.out.contains(told), "{doctor:?}");
