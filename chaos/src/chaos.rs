@@ -33,6 +33,7 @@ pub struct Chaos<'s> {
     feeders: &'s Feeders,
     kills: Kills,
     dice: Dice,
+    length: Duration,
     ends: Instant,
     calls_from: Instant,
     /// Whether all moods are in play.
@@ -52,6 +53,7 @@ impl<'s> Chaos<'s> {
             stage,
             feeders,
             dice,
+            length,
             ends: begins + length,
             calls_from: begins + length * CALL_FROM / 100,
             minds_moods,

@@ -18,6 +18,7 @@ mod diary;
 mod dice;
 pub mod feed;
 pub mod guard;
+mod hosts;
 mod http;
 pub mod judge;
 pub mod moods;

@@ -15,7 +15,9 @@ use crate::diary::Diary;
 use crate::dice::Dice;
 use crate::feed::{Fed, Feeders};
 use crate::guard::PATIENCE_WITHOUT;
+use crate::hosts::Hosts;
 use crate::place::Place;
+use crate::port::free_address;
 use crate::scene::Scene;
 use crate::stage::Stage;
 use crate::world::{Database, Demands, Ledger, Rules, World};
@@ -37,18 +39,20 @@ const AIMED: [(u64, u64); 2] = [(300, 20), (60, 5)];
 pub fn play(arguments: &Arguments) -> Result<(World, Fed)> {
     let (scene, without) = prepare(arguments.play);
     let (seed, length) = (arguments.seed, arguments.length);
-    let mut place = Place::prepare(&arguments.folder, &arguments.lumina, &scene, seed, without)?;
+    let hosts = matches!(arguments.play, Play::Hosts).then(Hosts::make).transpose()?;
+    let (folder, lumina) = (&arguments.folder, &arguments.lumina);
+    let mut place = Place::prepare(folder, lumina, &scene, seed, without, hosts.as_ref())?;
     let home = tempfile::tempdir()?;
     let cluster = match arguments.play {
-        Play::Fleet => Some(start_cluster(home.path(), &mut place)?),
-        _ => None,
+        Play::Fleet | Play::Hosts => Some(start_cluster(home.path(), hosts.as_ref(), &mut place)?),
+        Play::Chaos | Play::Guard { .. } => None,
     };
     let diary = Arc::new(Diary::begin(&place.path("diary.log"))?);
     let dice = Dice::new(seed);
-    let mut stage = Stage::set(&place, &scene, cluster, &diary)?;
+    let mut stage = Stage::set(&place, &scene, cluster, hosts, &diary)?;
     let mut feeders = Feeders::prepare(&place, &scene.feeding, &dice, &diary)?;
     feeders.begin(&dice);
-    let minds_moods = matches!(arguments.play, Play::Chaos | Play::Fleet);
+    let minds_moods = !matches!(arguments.play, Play::Guard { .. });
     Chaos::new(&mut stage, &feeders, dice.of("chaos"), length, minds_moods).run()?;
     let fed = settle(&mut stage, &scene, feeders, &diary)?;
     let world = World {
@@ -63,19 +67,35 @@ pub fn play(arguments: &Arguments) -> Result<(World, Fed)> {
     Ok((world, fed))
 }
 
-/// A server in a folder of its own, with the durability that servers have.
-fn start_cluster(folder: &Path, place: &mut Place) -> Result<Cluster> {
+/// A server in a folder of its own, with the durability that servers have. Hosts reach it by its address.
+fn start_cluster(folder: &Path, hosts: Option<&Hosts>, place: &mut Place) -> Result<Cluster> {
+    const WHAT: &str = "the database's server does not start";
     let binaries = Binaries::find().context("no PostgreSQL server is installed (`cargo xtask chaos` sees to that)")?;
-    let cluster = Cluster::start(&binaries, folder, &[]).context("the database's server does not start")?;
-    let socket = folder.display().to_string().replace('/', "%2F");
-    place.database = format!("postgres://lumina@{socket}/postgres");
+    let Some(hosts) = hosts else {
+        let cluster = Cluster::start(&binaries, folder, &[]).context(WHAT)?;
+        let socket = folder.display().to_string().replace('/', "%2F");
+        place.database = format!("postgres://lumina@{socket}/postgres");
+        return Ok(cluster);
+    };
+    let address = free_address(hosts.database())?;
+    let settings = [
+        format!("listen_addresses={}", address.ip()),
+        format!("port={}", address.port()),
+    ];
+    let cluster = Cluster::start(&binaries, folder, &[&settings[0], &settings[1]]).context(WHAT)?;
+    let rules = folder.join("data").join("pg_hba.conf");
+    let mut text = std::fs::read_to_string(&rules).context("the server's rules cannot be read")?;
+    text.push_str("host all all 198.18.0.0/15 trust\n");
+    std::fs::write(&rules, text).context("the server's rules cannot be written")?;
+    cluster.restart("fast").context(WHAT)?;
+    place.database = format!("postgres://lumina@{address}/postgres");
     Ok(cluster)
 }
 
 /// The scene, and the guard that Lumina is to do without.
 fn prepare(play: Play) -> (Scene, Option<&'static str>) {
     match play {
-        Play::Chaos | Play::Fleet => (Scene::chaos(), None),
+        Play::Chaos | Play::Fleet | Play::Hosts => (Scene::chaos(), None),
         Play::Guard { guard, without: false } => (guard.scene(), None),
         Play::Guard { guard, without: true } => {
             let patience = PATIENCE_WITHOUT;
@@ -137,7 +157,7 @@ fn demands_of(arguments: &Arguments) -> Demands {
     let aimed = AIMED.iter().find(|(from, _)| seconds >= *from);
     Demands {
         aimed_kills: aimed.map_or(1, |(_, kills)| *kills),
-        fleet: (arguments.play == Play::Fleet).then_some(lease),
+        fleet: (arguments.play != Play::Chaos).then_some(lease),
         moods: true,
         budgets_hit: Scene::chaos().budgets.len() as u64 - 1,
     }

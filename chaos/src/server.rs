@@ -59,9 +59,9 @@ impl Server {
     ///
     /// # Errors
     /// When it cannot be started.
-    pub fn begin(place: &Place, role: Role, life: u32) -> Result<Self> {
+    pub fn begin(place: &Place, role: Role, host: usize, life: u32) -> Result<Self> {
         let log = place.path(&format!("{}-{life:03}.log", role.name()));
-        let process = Process::spawn(&mut place.role_command(role), &log)?;
+        let process = Process::spawn(&mut place.role_command(role, host), &log)?;
         Ok(Self {
             process,
             place: place.clone(),

@@ -9,6 +9,7 @@ use serde_json::Value;
 
 use crate::clock::{self, now};
 use crate::diary::Diary;
+use crate::hosts::Hosts;
 use crate::place::{FILE, Place};
 use crate::sandbox::Sandbox;
 use crate::scene::Scene;
@@ -36,6 +37,8 @@ pub struct Stage {
     crew: Vec<(Role, Option<Server>)>,
     /// The server of the database, where there is one.
     cluster: Option<Cluster>,
+    /// The hosts that the processes are on, where each has one.
+    hosts: Option<Hosts>,
     lives: u32,
     /// Which of the scene's budgets Lumina is configured with.
     budget: usize,
@@ -52,7 +55,13 @@ impl Stage {
     ///
     /// # Errors
     /// When it does not start.
-    pub fn set(place: &Place, scene: &Scene, cluster: Option<Cluster>, diary: &Arc<Diary>) -> Result<Self> {
+    pub fn set(
+        place: &Place,
+        scene: &Scene,
+        cluster: Option<Cluster>,
+        hosts: Option<Hosts>,
+        diary: &Arc<Diary>,
+    ) -> Result<Self> {
         place.configure(scene, scene.budgets[0])?;
         let roles: &[Role] = if cluster.is_some() { &FLEET } else { &ALONE };
         Ok(Self {
@@ -62,6 +71,7 @@ impl Stage {
             sandbox: Sandbox::start(place)?,
             crew: roles.iter().map(|role| (*role, None)).collect(),
             cluster,
+            hosts,
             lives: 0,
             budget: 0,
             is_out: false,
@@ -88,11 +98,12 @@ impl Stage {
                 per_month: budget.per_month,
             });
         }
-        for (role, server) in self.crew.iter_mut().filter(|(_, server)| server.is_none()) {
+        let crew = self.crew.iter_mut().enumerate();
+        for (host, (role, server)) in crew.filter(|(_, (_, server))| server.is_none()) {
             self.lives += 1;
             self.diary
                 .note(&format!("life {} begins, of {}", self.lives, role.name()));
-            *server = Some(Server::begin(&self.place, *role, self.lives)?);
+            *server = Some(Server::begin(&self.place, *role, host, self.lives)?);
         }
         Ok(())
     }
@@ -162,6 +173,12 @@ impl Stage {
     #[must_use]
     pub fn process(&self, place: usize) -> Option<&Server> {
         self.crew.get(place).and_then(|(_, server)| server.as_ref())
+    }
+
+    /// The hosts, where each process has one.
+    #[must_use]
+    pub fn hosts(&self) -> Option<&Hosts> {
+        self.hosts.as_ref()
     }
 
     /// The server of the database.

@@ -6,7 +6,7 @@ use std::process::Command;
 
 use anyhow::{Context, Result};
 
-use crate::process::{capture, stream};
+use crate::process::{capture, stream, succeeds};
 use crate::server;
 use crate::workspace::Workspace;
 
@@ -14,8 +14,10 @@ use crate::workspace::Workspace;
 const WITHOUT: &str = "--without";
 const WITH: &str = "--with";
 
-/// The option for a fleet, which needs a server.
+/// The options for a fleet, which needs a server.
 const FLEET: &str = "--fleet";
+const HOSTS: &str = "--hosts";
+const NEED_SERVER: [&str; 2] = [FLEET, HOSTS];
 
 /// Builds Lumina and the runner, and hands the runner `arguments`. Both are debug builds: what they spend their time on
 /// is the disk and each other, and a release build takes longer than the test.
@@ -23,7 +25,7 @@ const FLEET: &str = "--fleet";
 /// # Errors
 /// What does not build, or a run that did not go as it must.
 pub fn run(workspace: &Workspace, arguments: &[String]) -> Result<()> {
-    if arguments.iter().any(|word| word == FLEET) {
+    if arguments.iter().any(|word| NEED_SERVER.contains(&word.as_str())) {
         server::install_programs()?;
     }
     Stage::build(workspace, named(arguments, WITHOUT).is_some())?.play(arguments)
@@ -38,11 +40,25 @@ pub fn pass(workspace: &Workspace) -> Result<()> {
     let stage = Stage::build(workspace, false)?;
     stage.play(&[])?;
     stage.play(&[FLEET.to_owned()])?;
+    match can_make_hosts() {
+        true => stage.play(&[HOSTS.to_owned()])?,
+        false => eprintln!("no network namespaces can be made here: `cargo xtask chaos {HOSTS}` is left out"),
+    }
     let sabotaged = Stage::build(workspace, true)?;
     for guard in sabotaged.guards()? {
         sabotaged.play(&[WITHOUT.to_owned(), guard])?;
     }
     Ok(())
+}
+
+/// Whether this is Linux, with `ip`, and this user may make network namespaces.
+fn can_make_hosts() -> bool {
+    const TRIED: &str = "lumchaos-tried";
+    let made = succeeds(Command::new("ip").args(["netns", "add", TRIED]));
+    if made {
+        succeeds(Command::new("ip").args(["netns", "del", TRIED]));
+    }
+    made
 }
 
 /// What a run needs.
@@ -67,8 +83,12 @@ impl Stage {
     }
 
     fn play(&self, arguments: &[String]) -> Result<()> {
-        let is_fleet = arguments.iter().any(|word| word == FLEET);
-        let whole = if is_fleet { "fleet" } else { "all" };
+        let is_named = |option: &&&str| arguments.iter().any(|word| word == **option);
+        let fleet = NEED_SERVER
+            .iter()
+            .find(is_named)
+            .map(|option| option.trim_start_matches('-'));
+        let whole = fleet.unwrap_or("all");
         let scene = named(arguments, WITHOUT).or(named(arguments, WITH)).unwrap_or(whole);
         let mut runner = Command::new(&self.runner);
         runner.current_dir(&self.root).arg("--lumina").arg(&self.lumina);

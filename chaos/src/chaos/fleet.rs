@@ -1,4 +1,5 @@
-//! What happens to a fleet on a server: its processes die and stand still, the server crashes, connections are cut.
+//! What happens to a fleet on a server: its processes die, stand still or are cut off from it, the server crashes,
+//! connections are cut.
 
 use std::time::{Duration, Instant};
 
@@ -7,11 +8,18 @@ use jiff::Timestamp;
 
 use super::{AIM, Chaos, LOOK};
 use crate::clock::{self, monotonic, now, until_within};
+use crate::server::Role;
 use crate::world::{Batch, Database, Kill, Victim};
 
 /// How long a process stands still, in milliseconds: longer than a lease, so that others have taken over when it goes
 /// on.
 const STILL: std::ops::Range<u64> = 6_000..9_000;
+
+/// How long a host is cut off from the database.
+const CUT_OFF: Duration = Duration::from_secs(30);
+
+/// A run that is shorter is not without the one that takes people in for so long.
+const SHORT: Duration = Duration::from_secs(120);
 
 /// Of a hundred faults, how many stop somebody, unless somebody stands still already.
 const STOPS: u64 = 30;
@@ -19,12 +27,13 @@ const STOPS: u64 = 30;
 /// How long a process may take to say that it is there.
 const START: Duration = Duration::from_secs(30);
 
-/// A process that stands still.
+/// A process that stands still, or whose host is cut off from the database.
 pub(super) struct Still {
     place: usize,
     pid: u32,
     since: Timestamp,
     until: Instant,
+    is_cut_off: bool,
 }
 
 /// What is done next.
@@ -33,7 +42,7 @@ enum Fault {
     Aimed,
     /// `kill -9` at a random moment.
     Kill,
-    /// SIGSTOP, for longer than a lease.
+    /// SIGSTOP, for longer than a lease; where each process has a host, that is cut off from the database instead.
     StandStill,
     /// A crash of the database's server.
     Crash,
@@ -48,7 +57,7 @@ impl Chaos<'_> {
     pub(super) fn strike(&mut self) -> Result<()> {
         if self.stage.look_at_budget() {
             // All have the next budget from now on: the power fails, and comes back.
-            self.still = None;
+            self.wake()?;
             return self.stage.kill_all(false);
         }
         if self.still.as_ref().is_some_and(|still| monotonic() >= still.until) {
@@ -112,7 +121,7 @@ impl Chaos<'_> {
         match pid.and_then(|pid| self.place_of(pid)) {
             Some(place) => self.kill(place, true),
             None => {
-                self.still = None;
+                self.wake()?;
                 self.stage.kill_all(true)
             }
         }
@@ -147,31 +156,56 @@ impl Chaos<'_> {
 
     fn stop_somebody(&mut self) -> Result<()> {
         self.wait_until_all_work()?;
-        let present = self.stage.present();
-        let place = *self.dice.choose(&present);
+        let candidates = self.who_may_stop();
+        let place = *self.dice.choose(&candidates);
         let process = self.stage.process(place).context("it is there")?;
         let (since, pid) = (now(), process.pid());
-        process.signal("STOP")?;
+        let span = match self.stage.hosts() {
+            Some(hosts) => {
+                hosts.cut_off(place)?;
+                CUT_OFF
+            }
+            None => {
+                process.signal("STOP")?;
+                self.dice.millis(STILL)
+            }
+        };
         self.still = Some(Still {
             place,
             pid,
             since,
-            until: monotonic() + self.dice.millis(STILL),
+            until: monotonic() + span,
+            is_cut_off: self.stage.hosts().is_some(),
         });
         Ok(())
     }
 
-    /// Who stands still goes on.
+    /// Half of a short run without the one that takes people in would prove little.
+    fn who_may_stop(&self) -> Vec<usize> {
+        let mut present = self.stage.present();
+        if self.stage.hosts().is_some() && self.length < SHORT {
+            present.retain(|place| {
+                self.stage
+                    .process(*place)
+                    .is_some_and(|process| process.role == Role::Worker)
+            });
+        }
+        present
+    }
+
+    /// Who stands still goes on; who is cut off hears of the database again.
     pub(super) fn wake(&mut self) -> Result<()> {
         let Some(still) = self.still.take() else { return Ok(()) };
-        let Some(process) = self
-            .stage
-            .process(still.place)
-            .filter(|process| process.pid() == still.pid)
-        else {
+        if let Some(hosts) = self.stage.hosts() {
+            hosts.mend(still.place)?;
+        }
+        let process = self.stage.process(still.place);
+        let Some(process) = process.filter(|process| process.pid() == still.pid) else {
             return Ok(());
         };
-        process.signal("CONT")?;
+        if !still.is_cut_off {
+            process.signal("CONT")?;
+        }
         let (until, victim) = (now(), process.role.victim());
         let kill = Kill {
             at: still.since,
@@ -179,11 +213,10 @@ impl Chaos<'_> {
             victim,
             aimed: false,
         };
-        let span = until.duration_since(still.since);
-        self.stage.note(
-            kill,
-            &format!("a {victim:?} stood still for {:.1} s", span.as_secs_f64()),
-        );
+        let seconds = until.duration_since(still.since).as_secs_f64();
+        let what = if still.is_cut_off { "was cut off" } else { "stood still" };
+        self.stage
+            .note(kill, &format!("a {victim:?} {what} for {seconds:.1} s"));
         Ok(())
     }
 
