@@ -34,6 +34,5 @@ pub(super) fn worker_options(config: &Config) -> WorkerOptions {
         max_in_flight: config.worker.max_in_flight.get() as usize,
         lease: config.worker.lease,
         takeover: config.database.sqlite_path().is_some(),
-        ..WorkerOptions::default()
     }
 }
