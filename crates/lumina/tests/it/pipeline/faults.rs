@@ -12,6 +12,8 @@ use injector::{Fault, Injector, StepName};
 use play::play;
 use scenarios::{SCENARIOS, Scenario};
 
+use super::world::On;
+
 mod injector;
 mod play;
 mod scenarios;
@@ -19,7 +21,7 @@ mod scenarios;
 /// A scenario into which nothing is injected.
 fn play_alone(scenario: &Scenario) -> Arc<Injector> {
     let injector = Arc::new(Injector::new(scenario.moods));
-    play(scenario, &injector);
+    play(On::File, scenario, &injector);
     injector
 }
 
@@ -87,7 +89,7 @@ fn every_wait_times_out() {
 }
 
 /// Parts of the same list, so that they run beside each other.
-fn inject(part: usize, parts: usize) {
+fn inject(on: On, part: usize, parts: usize) {
     let homes = homes();
     let mut number = 0;
     for step in play::registry() {
@@ -99,7 +101,7 @@ fn inject(part: usize, parts: usize) {
             let home = homes[&step.name];
             let injector = Injector::against(home.moods, step.name.clone(), fault, step.timeout);
             let injector = Arc::new(injector);
-            let end = play(home, &injector);
+            let end = play(on, home, &injector);
             let what = format!("{} {fault:?} in the scenario `{}`", step.name, home.name);
             assert!(injector.has_fired(), "{what} never happened");
             end.check(&what, fault);
@@ -109,10 +111,20 @@ fn inject(part: usize, parts: usize) {
 
 #[test]
 fn faults_cost_nothing_1_of_2() {
-    inject(0, 2);
+    inject(On::File, 0, 2);
 }
 
 #[test]
 fn faults_cost_nothing_2_of_2() {
-    inject(1, 2);
+    inject(On::File, 1, 2);
+}
+
+#[test]
+fn faults_cost_nothing_on_a_server_1_of_2() {
+    inject(On::Server, 0, 2);
+}
+
+#[test]
+fn faults_cost_nothing_on_a_server_2_of_2() {
+    inject(On::Server, 1, 2);
 }

@@ -22,7 +22,8 @@ use lumina_fullenrich_sandbox::{CallbackSender, Clock, DeliveryError, Reset, San
 use lumina_workflow::deterministic::DeterministicRuntime;
 use lumina_workflow::store::{RunQuery, RunRow, RunStatus};
 use lumina_workflow::testing::Interceptor;
-use lumina_workflow::{EngineBuilder, Runtime, Worker, WorkerOptions};
+use lumina_workflow::{EngineBuilder, Runtime, StoreClock, Worker, WorkerOptions};
+use lumina_workflow_postgres::testing::Database;
 use lumina_workflow_sqlite::{Mode, Role};
 use serde_json::Value;
 use tower::ServiceExt;
@@ -41,8 +42,17 @@ pub struct World {
     folder: tempfile::TempDir,
 }
 
+/// Where Lumina's database is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum On {
+    File,
+    Server,
+}
+
 /// How Lumina is started, each time that it is.
 struct Plan {
+    /// On a server, an empty one.
+    server: Option<Database>,
     settings: PipelineSettings,
     provider: Arc<dyn Transport>,
     key: String,
@@ -82,11 +92,12 @@ pub fn settings() -> PipelineSettings {
 impl World {
     /// Starts both. What is awaited outside of [`run`](Self::run) does not go on.
     pub fn start(sandbox: SandboxConfig, settings: PipelineSettings) -> Self {
-        Self::start_with(sandbox, settings, None)
+        Self::start_with(On::File, sandbox, settings, None)
     }
 
-    /// The same, with somebody who has a hand in Lumina's engine.
+    /// The same on either kind of database, with somebody who has a hand in Lumina's engine.
     pub fn start_with(
+        on: On,
         sandbox: SandboxConfig,
         settings: PipelineSettings,
         interceptor: Option<Arc<dyn Interceptor>>,
@@ -97,6 +108,7 @@ impl World {
         let key = sandbox.api_key.expose().to_owned();
         let sandbox = Sandbox::open(sandbox, None, clock, lumina.clone()).unwrap();
         let plan = Plan {
+            server: (on == On::Server).then(|| Database::empty("pipeline")),
             settings,
             provider: Arc::new(InProcess(sandbox.router())),
             key,
@@ -172,11 +184,7 @@ impl World {
 
     fn make_parts(&self, runtime: Arc<Process>) -> Parts {
         Parts {
-            database: DatabaseParts::File {
-                path: self.folder.path().join("world.db"),
-                role: Role::Executor,
-                mode: Mode::Inline,
-            },
+            database: self.database_parts(),
             codec: lumina::encryption::none(),
             runtime,
             provider: ProviderParts {
@@ -190,6 +198,22 @@ impl World {
             profile: IcpProfile::default(),
             classifier: Classifier::new(),
             people: Some(People::Sandbox),
+        }
+    }
+
+    /// A server's time is the world's, as a file's is.
+    fn database_parts(&self) -> DatabaseParts {
+        match &self.plan.server {
+            Some(server) => {
+                let clock = StoreClock::of(Arc::new(self.runtime.clone()));
+                let options = server.options().mode(lumina_workflow_postgres::Mode::Inline);
+                DatabaseParts::Server(Box::new(options.clock(clock)))
+            }
+            None => DatabaseParts::File {
+                path: self.folder.path().join("world.db"),
+                role: Role::Executor,
+                mode: Mode::Inline,
+            },
         }
     }
 
@@ -221,6 +245,19 @@ impl World {
             .unwrap()
             .read(move |database| database.query_row(sql, [], |row| row.get(0)));
         self.run(read).unwrap().unwrap()
+    }
+
+    /// What a query counts, on either kind of database; its tables are named with the server's schema.
+    pub fn count(&self, sql: &str) -> u64 {
+        let counted = match &self.app().database {
+            lumina::database::Database::File(store) => {
+                let sql = sql.replace("lumina.", "");
+                let count = store.read(move |database| database.query_row(&sql, [], |row| row.get::<_, i64>(0)));
+                self.run(count).unwrap().unwrap()
+            }
+            lumina::database::Database::Server(store) => self.run(store.read(sql, &[])).unwrap()[0].get(0),
+        };
+        u64::try_from(counted).unwrap()
     }
 
     /// Lumina, as it runs now.

@@ -12,7 +12,7 @@ use lumina_workflow::{Runtime, StepKind};
 
 use super::injector::{Fault, Injector, StepName};
 use super::scenarios::{PEOPLE, Scenario, address};
-use crate::pipeline::world::{World, settings};
+use crate::pipeline::world::{On, World, settings};
 
 const MINUTE: Duration = Duration::from_secs(60);
 
@@ -66,8 +66,8 @@ fn quick() -> PipelineSettings {
 }
 
 /// Plays it, and lets Lumina begin anew as often as it dies.
-pub fn play(scenario: &Scenario, injector: &Arc<Injector>) -> End {
-    let mut world = World::start_with((scenario.sandbox)(), quick(), Some(injector.clone()));
+pub fn play(on: On, scenario: &Scenario, injector: &Arc<Injector>) -> End {
+    let mut world = World::start_with(on, (scenario.sandbox)(), quick(), Some(injector.clone()));
     world.import((0..PEOPLE).map(address));
     let mut quiet = 0;
     while quiet < QUIET {
@@ -140,23 +140,14 @@ pub struct End {
 
 impl End {
     fn of(world: &World) -> Self {
-        let count = |sql: &'static str| {
-            let count = world
-                .app()
-                .database
-                .file()
-                .unwrap()
-                .read(move |database| database.query_row(sql, [], |row| row.get::<_, u64>(0)));
-            world.run(count).unwrap().unwrap()
-        };
         Self {
             stuck: stuck_runs(world),
             census: world.run(world.app().records.census()).unwrap(),
             ledger: world.sandbox.report(),
-            leads: count("SELECT count(*) FROM lead"),
-            doubled: count(
-                "SELECT count(*) FROM (SELECT 1 FROM workflow_record WHERE NOT superseded AND what IN \
-                 ('completed', 'failed', 'received', 'timed_out') GROUP BY run, phase, ordinal HAVING count(*) > 1)",
+            leads: world.count("SELECT count(*) FROM lumina.lead"),
+            doubled: world.count(
+                "SELECT count(*) FROM (SELECT 1 FROM lumina.workflow_record WHERE NOT superseded AND what IN \
+                 ('completed', 'failed', 'received', 'timed_out') GROUP BY run, phase, ordinal HAVING count(*) > 1) AS twice",
             ),
         }
     }
