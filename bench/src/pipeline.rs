@@ -11,7 +11,7 @@ use bytes::Bytes;
 use futures_util::future::BoxFuture;
 use http::{Request, StatusCode};
 use lumina::app::{App, Parts, ProviderParts};
-use lumina::database::DatabaseParts;
+use lumina::database::{Database, DatabaseParts};
 use lumina::http::{BodyLimits, HttpSettings, HttpState, router, serve};
 use lumina::ingest::{ROWS_PER_TRANSACTION, ingest};
 use lumina::records::{BATCH_SIZE, Budgets, Channel, People};
@@ -61,11 +61,12 @@ pub struct Pipeline {
 }
 
 impl Pipeline {
-    /// Starts both on a database that does not exist yet. With `events` the sandbox calls back for each contact as well.
+    /// Starts both on a file that does not exist yet, or a server's database that is empty. With `events` the sandbox
+    /// calls back for each contact as well. What is not in the database goes into `folder`.
     ///
     /// # Errors
     /// When a socket or the database cannot be had.
-    pub async fn start(database: &Path, events: bool) -> Result<Self> {
+    pub async fn start(database: DatabaseParts, folder: &Path, events: bool) -> Result<Self> {
         let (provider, listener) = (listen().await?, listen().await?);
         let (provider_at, listener_at) = (provider.local_addr()?, listener.local_addr()?);
         let runtime = tokio::runtime::Builder::new_multi_thread()
@@ -74,10 +75,9 @@ impl Pipeline {
             .build()?;
         let sandbox = open_sandbox(events, runtime.handle())?;
         let app = App::open(parts(database, &sandbox, provider_at, listener_at)?).await?;
-        let folder = database.with_extension("files");
-        std::fs::create_dir_all(&folder)?;
+        std::fs::create_dir_all(folder)?;
         let (stop, stopped) = watch::channel(false);
-        let state = HttpState::new(app.clone(), settings(&folder, &sandbox)?);
+        let state = HttpState::new(app.clone(), settings(folder, &sandbox)?);
         let listeners = vec![
             runtime.spawn(sandbox.clone().serve(provider, stopping(stopped.clone()))),
             tokio::spawn(serve(listener, router(state), stopping(stopped))),
@@ -93,7 +93,7 @@ impl Pipeline {
             provider: runtime,
             stop,
             listeners,
-            folder,
+            folder: folder.to_owned(),
             events,
         })
     }
@@ -121,22 +121,23 @@ impl Pipeline {
 
     /// Whether every job, every run and every callback has ended.
     async fn is_settled(&self, people: usize) -> Result<bool> {
-        let open = self
-            .app
-            .database
-            .file()
-            .expect("the database is a file")
-            .read(|connection| {
-                connection.query_row(
-                    "SELECT EXISTS (SELECT 1 FROM enrichment_job WHERE status IN ('pending', 'submitted'))",
-                    [],
-                    |row| row.get::<_, bool>(0),
-                )
-            });
+        let open = "SELECT count(*) FROM (SELECT 1 FROM lumina.enrichment_job WHERE status IN ('pending', 'submitted') LIMIT 1) AS j";
         let events = if self.events { people } else { 0 };
         let batches = people.div_ceil(BATCH_SIZE);
         let delivered = self.sandbox.totals().callbacks.delivered as usize;
-        Ok(delivered >= events + batches && !open.await?? && !self.has_open_runs().await?)
+        Ok(delivered >= events + batches && self.count(open).await? == 0 && !self.has_open_runs().await?)
+    }
+
+    /// What a query counts. A file has no schema.
+    async fn count(&self, sql: &str) -> Result<i64> {
+        match &self.app.database {
+            Database::File(store) => {
+                let sql = sql.replace("lumina.", "");
+                let count = store.read(move |connection| connection.query_row(&sql, [], |row| row.get(0)));
+                Ok(count.await??)
+            }
+            Database::Server(store) => Ok(store.read(sql, &[]).await?[0].try_get(0)?),
+        }
     }
 
     async fn has_open_runs(&self) -> Result<bool> {
@@ -156,13 +157,7 @@ impl Pipeline {
         let census = self.app.records.census().await?;
         let totals = self.sandbox.totals();
         let jobs = |status: &str| census.jobs.get(status).copied().unwrap_or(0);
-        let leads = self
-            .app
-            .database
-            .file()
-            .expect("the database is a file")
-            .read(|connection| connection.query_row("SELECT count(*) FROM lead", [], |row| row.get::<_, i64>(0)));
-        let leads = leads.await??;
+        let leads = self.count("SELECT count(*) FROM lumina.lead").await?;
         ensure!(
             jobs("enriched") + jobs("not_found") == people as u64,
             "not every job was answered: {census:?}"
@@ -248,14 +243,20 @@ impl CallbackSender for FewAtOnce {
     }
 }
 
-fn parts(database: &Path, sandbox: &Sandbox, provider: SocketAddr, listener: SocketAddr) -> Result<Parts> {
+/// A file, for the one process that executes it.
+#[must_use]
+pub fn file(path: &Path) -> DatabaseParts {
+    DatabaseParts::File {
+        path: path.to_owned(),
+        role: Role::Executor,
+        mode: Mode::Threads,
+    }
+}
+
+fn parts(database: DatabaseParts, sandbox: &Sandbox, provider: SocketAddr, listener: SocketAddr) -> Result<Parts> {
     Ok(Parts {
         codec: lumina::encryption::none(),
-        database: DatabaseParts::File {
-            path: database.to_owned(),
-            role: Role::Executor,
-            mode: Mode::Threads,
-        },
+        database,
         runtime: Arc::new(TokioRuntime::current()),
         provider: ProviderParts {
             transport: Arc::new(ReqwestTransport::new(&ReqwestOptions::default())?),
@@ -320,18 +321,11 @@ mod tests {
             let folder = tempfile::tempdir().unwrap();
             let rows: Vec<Address> = lumina_bench_floor::addresses(400).filter(|row| row.personal).collect();
             let worked_off = on_runtime(async {
-                let pipeline = Pipeline::start(&folder.path().join("pipeline.db"), events).await?;
+                let path = folder.path().join("pipeline.db");
+                let pipeline = Pipeline::start(file(&path), &folder.path().join("files"), events).await?;
                 pipeline.work_off(&rows).await?;
                 pipeline.check(rows.len()).await?;
-                let answers = pipeline
-                    .app
-                    .database
-                    .file()
-                    .expect("the database is a file")
-                    .read(|connection| {
-                        connection.query_row("SELECT count(*) FROM enrichment_answer", [], |row| row.get::<_, i64>(0))
-                    });
-                let answers = answers.await??;
+                let answers = pipeline.count("SELECT count(*) FROM lumina.enrichment_answer").await?;
                 pipeline.stop().await?;
                 anyhow::Ok(answers)
             });

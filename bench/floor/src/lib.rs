@@ -24,6 +24,7 @@ mod import;
 mod key;
 mod rows;
 mod run;
+mod server_rows;
 
 pub use address::{Address, addresses};
 pub use commit::{Latency, event_floor};
@@ -32,6 +33,7 @@ pub use fleet::fleet_floor;
 pub use import::{ROWS_PER_COMMIT, import_floor};
 pub use rows::rows_floor;
 pub use run::{IN_FLIGHT, TRANSITIONS_PER_COMMIT, run_floor};
+pub use server_rows::server_rows_floor;
 
 use std::time::Instant;
 

@@ -31,6 +31,7 @@ pub const ALL: &[Benchmark] = &[
     fleet_claim::BENCHMARK,
     pipeline::WITHOUT_EVENTS,
     pipeline::BENCHMARK,
+    pipeline::ON_SERVER,
 ];
 
 /// Those that take so long that they run only when they are named.

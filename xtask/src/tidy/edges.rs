@@ -144,7 +144,7 @@ const FEW: [(&str, &[&str], &str); 2] = [
     ("xtask", &["anyhow", "serde_json"], "it builds first and fails first"),
     (
         "lumina-bench-floor",
-        &["rusqlite", "tokio", "tokio-postgres", "uuid"],
+        &["bytes", "futures-util", "rusqlite", "tokio", "tokio-postgres", "uuid"],
         "a floor is a plain database",
     ),
 ];
