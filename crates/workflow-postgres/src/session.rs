@@ -1,5 +1,6 @@
 //! One connection, and what is done on it.
 
+use std::any::Any;
 use std::collections::BTreeMap;
 use std::sync::Mutex;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -129,11 +130,14 @@ impl Session {
         self.batch(how).await
     }
 
-    /// Ends the transaction for good.
-    pub(crate) async fn commit(&self) -> Result<(), Fault> {
+    /// Ends the transaction for good. A test hears what it answers, even if nobody else does.
+    pub(crate) async fn commit(&self, answer: &(dyn Any + Sync)) -> Result<(), Fault> {
         self.pass(At::BeforeCommit).await?;
         self.client.batch_execute("COMMIT").await?;
         self.open.store(false, Ordering::Release);
+        if let Some(hook) = &self.hook {
+            hook.tell(answer);
+        }
         self.pass(At::AfterCommit).await
     }
 

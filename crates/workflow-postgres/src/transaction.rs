@@ -63,7 +63,7 @@ impl Core {
     /// A durable transaction: all of it, or nothing. The body says whether it is kept, and may be called again.
     pub(crate) async fn transact<T, F>(&self, lane: Lane, body: F) -> Result<T, StoreError>
     where
-        T: Send + 'static,
+        T: Send + Sync + 'static,
         F: for<'g> Fn(&'g Group) -> BoxFuture<'g, Result<(T, bool), Fault>> + Send + Sync,
     {
         let (mut conflicts, mut losses) = (0, 0);
@@ -90,7 +90,7 @@ impl Core {
     /// has done to be kept, or when it could not be done at all; then nothing was applied.
     pub(crate) async fn try_once<T, F>(&self, lane: Lane, body: F) -> Result<Option<T>, StoreError>
     where
-        T: Send + 'static,
+        T: Send + Sync + 'static,
         F: for<'g> Fn(&'g Group) -> BoxFuture<'g, Result<(T, bool), Fault>> + Send + Sync,
     {
         match self.attempt(lane, &body).await {
@@ -106,7 +106,7 @@ impl Core {
     /// What came of it, and whether it was kept.
     async fn attempt<T, F>(&self, lane: Lane, body: &F) -> Result<(T, bool), Failure>
     where
-        T: Send + 'static,
+        T: Send + Sync + 'static,
         F: for<'g> Fn(&'g Group) -> BoxFuture<'g, Result<(T, bool), Fault>> + Send + Sync,
     {
         let working = async {
@@ -129,7 +129,7 @@ impl Core {
             group.db.roll_back().await;
             return Ok((answer, false));
         }
-        let committed = timeout(PATIENCE, group.db.commit())
+        let committed = timeout(PATIENCE, group.db.commit(&answer))
             .await
             .unwrap_or_else(|_| Err(hung()));
         let (db, wake) = group.into_parts();
