@@ -60,8 +60,9 @@ impl Hook {
         }
     }
 
-    /// Tells as well what each transaction answers, once it is durable and whether or not anybody else is told: of a
-    /// group's members their results, of a claim the runs that it gave away. A group in parts is several transactions.
+    /// Tells as well what each transaction answers, once it is durable or, for a refusal, taken back, and whether or not
+    /// anybody else is told: of a group's members their results, of a claim the runs that it gave away. A group in parts
+    /// is several transactions, in its order.
     #[must_use]
     pub fn hear(mut self, heard: impl Fn(&dyn Any) + Send + Sync + 'static) -> Self {
         self.heard = Arc::new(heard);

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use futures_util::future::{BoxFuture, join};
+use futures_util::future::{BoxFuture, join, join4};
 use lumina_workflow::store::{Hint, StoreError};
 use tokio::time::{sleep, timeout};
 
@@ -126,7 +126,7 @@ impl Core {
         let worked = timeout(PATIENCE, working).await.unwrap_or_else(|_| Err(hung()));
         let (group, answer, keep) = worked.map_err(Failure::Before)?;
         if !keep {
-            group.db.roll_back().await;
+            group.db.refuse(&answer).await;
             return Ok((answer, false));
         }
         let committed = timeout(PATIENCE, group.db.commit(&answer))
@@ -192,6 +192,18 @@ impl Core {
             post.add(wake);
         }
     }
+}
+
+/// Questions that are planned as all statements of a transaction are. They are on their way together with its beginning
+/// and its end.
+pub(crate) async fn planned<T>(db: &Session, questions: impl Future<Output = Result<T, Fault>>) -> Result<T, Fault> {
+    const BEGIN: &str = "BEGIN ISOLATION LEVEL READ COMMITTED READ ONLY";
+    const SETTINGS: &str = concat!("SELECT ", settings!());
+    let (begun, settled, answer, ended) = join4(db.begin(BEGIN), db.query(SETTINGS, &[]), questions, db.end()).await;
+    begun?;
+    settled?;
+    ended?;
+    answer
 }
 
 fn hung() -> Fault {

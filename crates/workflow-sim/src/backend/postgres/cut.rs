@@ -111,7 +111,7 @@ impl State {
         Verdict::Cut
     }
 
-    /// The parts of a group come in its order.
+    /// The parts of a group come in its order, those that were refused as well.
     fn hear(&mut self, answer: &dyn Any) {
         if let Some(results) = answer.downcast_ref::<Vec<MemberResult>>() {
             self.done.results.extend_from_slice(results);

@@ -7,8 +7,8 @@ use futures_util::future::BoxFuture;
 use futures_util::stream::BoxStream;
 use jiff::Timestamp;
 use lumina_workflow::store::{
-    Claim, Claimed, FlowQuery, FlowRow, Hint, Inbox, InboxQuery, Lease, Member, MemberResult, Page, Purge,
-    RunQuery, RunRow, ScheduleQuery, ScheduleRow, Store, StoreError, StoredRecord,
+    Claim, Claimed, FlowQuery, FlowRow, Hint, Inbox, InboxQuery, Lease, Member, MemberResult, Page, Purge, RunQuery,
+    RunRow, ScheduleQuery, ScheduleRow, Store, StoreError, StoredRecord,
 };
 use lumina_workflow::{RunId, Seq};
 use lumina_workflow_postgres::PostgresStore;
