@@ -16,6 +16,7 @@ pub mod bench;
 pub mod benchmarks;
 pub mod figure;
 pub mod measure;
+pub mod member;
 pub mod pipeline;
 pub mod process;
 pub mod registry;

@@ -8,12 +8,17 @@ use lumina_bench::arguments::{Arguments, Request, USAGE, parse};
 use lumina_bench::bench::Bench;
 use lumina_bench::benchmarks::{ALL, LONG};
 use lumina_bench::figure::{Figure, Output};
+use lumina_bench::member;
 use lumina_bench::registry::{Benchmark, select};
 
 #[global_allocator]
 static GLOBAL: mimalloc::MiMalloc = mimalloc::MiMalloc;
 
 fn main() -> ExitCode {
+    let mut words = std::env::args().skip(1);
+    if words.next().as_deref() == Some(member::ARGUMENT) {
+        return serve(&words.next().unwrap_or_default());
+    }
     let request = match parse(std::env::args().skip(1)) {
         Ok(request) => request,
         Err(error) => return usage_error(&error),
@@ -30,6 +35,17 @@ fn main() -> ExitCode {
             ExitCode::SUCCESS
         }
         Request::Run(arguments) => start(&arguments),
+    }
+}
+
+/// What this program does as a process of a fleet that it measures.
+fn serve(address: &str) -> ExitCode {
+    match member::serve(address) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            eprintln!("error: {error:#}");
+            ExitCode::FAILURE
+        }
     }
 }
 

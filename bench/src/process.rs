@@ -1,4 +1,4 @@
-//! What this process uses, as the kernel counts it.
+//! What this process and others use, as the kernel counts it.
 
 use std::fs;
 use std::time::Duration;
@@ -28,8 +28,38 @@ pub fn anonymous_mib() -> Result<f64> {
 /// # Errors
 /// Where there is no `/proc`.
 pub fn processor_time(counts: impl Fn(&str) -> bool) -> Result<Duration> {
+    threads_time("self", counts)
+}
+
+/// The same for all threads of another process.
+///
+/// # Errors
+/// Where there is no `/proc`, or no such process.
+pub fn processor_time_of(process: u32) -> Result<Duration> {
+    threads_time(&process.to_string(), |_| true)
+}
+
+/// This process's children, and theirs.
+///
+/// # Errors
+/// Where there is no `/proc`.
+pub fn descendants_of(process: u32) -> Result<Vec<u32>> {
+    let mut found = Vec::new();
+    let mut open = vec![process];
+    while let Some(process) = open.pop() {
+        let children = format!("/proc/{process}/task/{process}/children");
+        let children = fs::read_to_string(children).context("children are read from /proc, on Linux")?;
+        let children: Vec<u32> = children.split_whitespace().filter_map(|id| id.parse().ok()).collect();
+        open.extend(&children);
+        found.extend(children);
+    }
+    Ok(found)
+}
+
+fn threads_time(process: &str, counts: impl Fn(&str) -> bool) -> Result<Duration> {
     let mut nanos = 0;
-    for thread in fs::read_dir("/proc/self/task").context("threads are read from /proc, on Linux")? {
+    let threads = format!("/proc/{process}/task");
+    for thread in fs::read_dir(threads).context("threads are read from /proc, on Linux")? {
         let thread = thread?.path();
         let name = fs::read_to_string(thread.join("comm"))?;
         if !counts(name.trim_end()) {

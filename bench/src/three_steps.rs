@@ -35,7 +35,12 @@ pub struct Order {
 #[derive(Default)]
 struct Bells {
     waiting: Mutex<BTreeMap<(u64, u8), oneshot::Sender<()>>>,
+    /// Whoever waits is in another process, and is told so.
+    elsewhere: Option<fn(u64, u8)>,
 }
+
+/// Rings when the run with this number has reached this step.
+pub type Bell = Arc<dyn Fn(u64, u8) + Send + Sync>;
 
 impl Bells {
     fn listen(&self, number: u64, step: u8) -> oneshot::Receiver<()> {
@@ -48,6 +53,9 @@ impl Bells {
     }
 
     fn ring(&self, number: u64, step: u8) {
+        if let Some(tell) = self.elsewhere {
+            return tell(number, step);
+        }
         let bell = self
             .waiting
             .lock()
@@ -102,11 +110,11 @@ fn filling() -> String {
     "x".repeat(198)
 }
 
-/// An engine with a worker on a file.
+/// An engine, mostly with a worker.
 pub struct Bench {
     /// The engine.
     pub engine: Engine,
-    worker: Worker,
+    worker: Option<Worker>,
     store: Opened,
     bells: Arc<Bells>,
 }
@@ -132,7 +140,8 @@ impl Bench {
     /// # Errors
     /// When the file cannot be opened.
     pub async fn start(path: &Path) -> Result<Self> {
-        Self::over(Opened::Sqlite(SqliteStore::open(Options::new(path))?)).await
+        let store = Opened::Sqlite(SqliteStore::open(Options::new(path))?);
+        Ok(Self::over(store, None).await?.with_worker())
     }
 
     /// Opens a PostgreSQL database and starts a worker, one of any number.
@@ -140,28 +149,59 @@ impl Bench {
     /// # Errors
     /// When it cannot be opened.
     pub async fn start_in_fleet(options: lumina_workflow_postgres::Options) -> Result<Self> {
-        Self::over(Opened::Postgres(PostgresStore::open(options).await?)).await
+        Ok(Self::start_outside(options).await?.with_worker())
     }
 
-    async fn over(store: Opened) -> Result<Self> {
-        let bells = Arc::new(Bells::default());
+    /// The same as a process of a fleet whose runs somebody in another one waits for.
+    ///
+    /// # Errors
+    /// When it cannot be opened.
+    pub async fn start_as_member(options: lumina_workflow_postgres::Options, tell: fn(u64, u8)) -> Result<Self> {
+        let store = Opened::Postgres(PostgresStore::open(options).await?);
+        Ok(Self::over(store, Some(tell)).await?.with_worker())
+    }
+
+    /// Opens a PostgreSQL database on which others work.
+    ///
+    /// # Errors
+    /// When it cannot be opened.
+    pub async fn start_outside(options: lumina_workflow_postgres::Options) -> Result<Self> {
+        Self::over(Opened::Postgres(PostgresStore::open(options).await?), None).await
+    }
+
+    async fn over(store: Opened, elsewhere: Option<fn(u64, u8)>) -> Result<Self> {
+        let bells = Arc::new(Bells {
+            elsewhere,
+            ..Bells::default()
+        });
         let workflow = ThreeSteps { bells: bells.clone() };
         let engine = Engine::builder(store.shared(), Arc::new(TokioRuntime::current()))
             .register(workflow)?
             .build()
             .await?;
-        let options = WorkerOptions {
-            max_in_flight: IN_FLIGHT,
-            takeover: matches!(store, Opened::Sqlite(_)),
-            ..WorkerOptions::default()
-        };
-        let worker = engine.start_worker(options);
         Ok(Self {
             engine,
-            worker,
+            worker: None,
             store,
             bells,
         })
+    }
+
+    fn with_worker(mut self) -> Self {
+        let options = WorkerOptions {
+            max_in_flight: IN_FLIGHT,
+            takeover: matches!(self.store, Opened::Sqlite(_)),
+            ..WorkerOptions::default()
+        };
+        self.worker = Some(self.engine.start_worker(options));
+        self
+    }
+
+    /// For those who hear from other processes how far runs have come.
+    #[must_use]
+    pub fn bell(&self) -> Bell {
+        let bells = self.bells.clone();
+        Arc::new(move |number, step| bells.ring(number, step))
     }
 
     /// Starts a run, and returns when it has reached its second step.
@@ -203,7 +243,7 @@ impl Bench {
     /// How many runs the worker executes now.
     #[must_use]
     pub fn in_flight(&self) -> usize {
-        self.worker.in_flight()
+        self.worker.as_ref().map_or(0, Worker::in_flight)
     }
 
     /// Stops the worker and closes the file.
@@ -211,7 +251,9 @@ impl Bench {
     /// # Errors
     /// When the file was closed before.
     pub async fn stop(self) -> Result<()> {
-        self.worker.shutdown(std::time::Duration::from_secs(10)).await;
+        if let Some(worker) = self.worker {
+            worker.shutdown(std::time::Duration::from_secs(10)).await;
+        }
         match self.store {
             Opened::Sqlite(store) => store.close().await?,
             Opened::Postgres(store) => store.close().await,

@@ -2,6 +2,7 @@
 
 mod claim_cost;
 mod fleet_claim;
+mod fleet_processes;
 mod fleet_throughput;
 mod floor_commit;
 mod floor_import;
@@ -29,6 +30,9 @@ pub const ALL: &[Benchmark] = &[
     import_rows::BENCHMARK,
     fleet_throughput::BENCHMARK,
     fleet_claim::BENCHMARK,
+    fleet_processes::THROUGHPUT,
+    fleet_processes::RESUME,
+    fleet_processes::IDLE,
     pipeline::WITHOUT_EVENTS,
     pipeline::BENCHMARK,
     pipeline::ON_SERVER,

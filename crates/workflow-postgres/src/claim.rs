@@ -1,5 +1,7 @@
 //! Handing runs to a worker, in one short transaction that waits for no run.
 
+mod ready;
+
 use std::cmp::Reverse;
 use std::collections::BTreeMap;
 
@@ -17,36 +19,56 @@ use crate::group::Group;
 use crate::param::{Param, params};
 use crate::read;
 
-/// Whether the worker may execute a run that is not blocked: its parameters are those of [`Fits`]. What somebody else
-/// is changing at this moment is passed over: who changes it says so, and then there is another claim.
-macro_rules! candidates {
+/// Whether the worker may execute a run that is not blocked, of which this is the row. Parameters: the claimer's
+/// `known_since`, the names of its definitions, and their hashes.
+macro_rules! fits {
+    ($row:literal) => {
+        concat!(
+            "$1 > ",
+            $row,
+            ".known_since OR EXISTS (SELECT 1 FROM unnest($2::text[], $3::bigint[]) AS d(name, hash) WHERE d.name = ",
+            $row,
+            ".workflow AND (",
+            $row,
+            ".any_hash OR d.hash = ",
+            $row,
+            ".hash))"
+        )
+    };
+}
+use fits;
+
+/// Runs that the worker may execute; the fourth parameter says how many. What somebody else is changing at this moment
+/// is passed over: who changes it says so, and then there is another claim.
+macro_rules! fitting {
     ($condition:literal, $order:literal) => {
         concat!(
             "SELECT ",
             run_columns!(),
             " FROM lumina.workflow_run AS r WHERE ",
             $condition,
-            " AND ($1 > r.known_since OR EXISTS (SELECT 1 FROM unnest($2::text[], $3::bigint[]) AS d(name, hash) \
-             WHERE d.name = r.workflow AND (r.any_hash OR d.hash = r.hash))) ORDER BY ",
+            " AND (",
+            fits!("r"),
+            ") ORDER BY ",
             $order,
             " LIMIT $4 FOR UPDATE OF r SKIP LOCKED"
         )
     };
 }
 
-const READY: &str = candidates!("r.ready_rank IS NOT NULL", "r.priority DESC, r.ready_rank, r.id");
+use fitting;
 
-const TIMERS: &str = candidates!(
+const TIMERS: &str = fitting!(
     "r.wake_at IS NOT NULL AND r.flow_key IS NULL AND r.priority = $6 AND r.wake_at <= $5",
     "r.wake_at, r.id"
 );
 
-const LEASES: &str = candidates!(
+const LEASES: &str = fitting!(
     "r.lease_until IS NOT NULL AND r.lease_until <= $5 AND (r.lease_until <= $6 OR r.worker IS DISTINCT FROM $7)",
     "r.priority DESC, r.lease_until, r.id"
 );
 
-const HELD: &str = candidates!(
+const HELD: &str = fitting!(
     "r.held_in IS NOT NULL AND r.workflow = $5 AND r.held_in = $6",
     "r.priority DESC, r.held_rank, r.id"
 );
@@ -77,7 +99,8 @@ struct Candidate {
 /// Claims what is ready, due, expired or released. Questions that do not go by each other's answers are on their way
 /// together.
 pub(crate) async fn claim(group: &Group, claim: &Claim) -> Result<Vec<Claimed>, Fault> {
-    let (standing, ripened, rare) = join3(Standing::read(&group.db), flow::ripen(group), Rare::read(group)).await;
+    let (standing, ripened, rare) =
+        join3(Standing::read(&group.db), flow::ripen(group), Rare::read(group, claim)).await;
     ripened?;
     let rare = rare?;
     let mut book = Book::open(group, standing?, claim).await?;
@@ -100,15 +123,23 @@ struct Rare {
     blocked: bool,
     /// The priorities of runs with a timer.
     priorities: Vec<i64>,
+    /// Some run is ready, and not for the claimer.
+    foreign: bool,
 }
 
 impl Rare {
-    async fn read(group: &Group) -> Result<Self, Fault> {
+    async fn read(group: &Group, claim: &Claim) -> Result<Self, Fault> {
         const BLOCKED: &str = "SELECT 1 FROM lumina.workflow_run WHERE blocked IS NOT NULL ORDER BY workflow LIMIT 1";
-        let (blocked, priorities) = join(group.db.find(BLOCKED, &[]), group.db.query(PRIORITIES, &[])).await;
+        let (blocked, priorities, foreign) = join3(
+            group.db.find(BLOCKED, &[]),
+            group.db.query(PRIORITIES, &[]),
+            ready::is_anything_foreign(group, claim),
+        )
+        .await;
         Ok(Self {
             blocked: blocked?.is_some(),
             priorities: priorities?.iter().map(|row| int(row, 0)).collect::<Result<_, _>>()?,
+            foreign: foreign?,
         })
     }
 }
@@ -122,7 +153,7 @@ async fn candidates(
 ) -> Result<Vec<Candidate>, Fault> {
     let (group, wanted) = (book.group, claim.limit - taken.len());
     let (ready, due, leased) = join3(
-        collect(group, claim, wanted, READY, &[]),
+        ready::heads(group, claim, wanted, rare.foreign),
         timers(group, claim, wanted, rare),
         leases(group, claim),
     )
@@ -211,8 +242,7 @@ async fn collect(
     sql: &'static str,
     more: &[Param<'_>],
 ) -> Result<Vec<Candidate>, Fault> {
-    let names: Vec<&str> = claim.definitions.iter().map(|(name, _)| name.as_str()).collect();
-    let hashes: Vec<i64> = claim.definitions.iter().map(|(_, hash)| hash.0.cast_signed()).collect();
+    let (names, hashes) = code_of(claim);
     let mut params = vec![
         Param::from(claim.known_since.as_microsecond()),
         Param::from(names),
@@ -222,6 +252,14 @@ async fn collect(
     params.extend(more.iter().map(Param::borrow));
     let rows = group.db.query(sql, &params).await?;
     rows.iter().map(|row| candidate(group, row)).collect()
+}
+
+/// The names and hashes of the claimer's definitions.
+fn code_of(claim: &Claim) -> (Vec<&str>, Vec<i64>) {
+    let definitions = claim.definitions.iter();
+    definitions
+        .map(|(name, hash)| (name.as_str(), hash.0.cast_signed()))
+        .unzip()
 }
 
 fn candidate(group: &Group, row: &Row) -> Result<Candidate, Fault> {

@@ -52,6 +52,8 @@ pub(crate) struct Group {
     pub now: i64,
     pub shared: Arc<Shared>,
     wake: Mutex<Wake>,
+    /// Keys that nobody else can register until this is over.
+    reserved: Mutex<BTreeSet<CorrelationKey>>,
 }
 
 impl Group {
@@ -61,7 +63,23 @@ impl Group {
             now,
             shared,
             wake: Mutex::default(),
+            reserved: Mutex::default(),
         }
+    }
+
+    /// Whether nobody else can register this key until the transaction is over.
+    pub(crate) fn is_reserved(&self, key: &CorrelationKey) -> bool {
+        self.reserved
+            .lock()
+            .expect("nobody panics while holding it")
+            .contains(key)
+    }
+
+    pub(crate) fn note_reserved(&self, keys: Vec<CorrelationKey>) {
+        self.reserved
+            .lock()
+            .expect("nobody panics while holding it")
+            .extend(keys);
     }
 
     /// Ends it: its connection, and whom to wake.
@@ -192,6 +210,9 @@ impl Group {
         const PUT: &str =
             "INSERT INTO lumina.workflow_key (namespace, key, run) VALUES ($1, $2, $3) ON CONFLICT DO NOTHING";
         const TAKE: &str = "DELETE FROM lumina.workflow_key WHERE namespace = $1 AND key = $2 AND run = $3";
+        if self.is_reserved(key) {
+            return Ok(true);
+        }
         let row = params![&key.namespace, &key.key, Uuid::nil()];
         if self.execute(PUT, row).await? == 0 {
             return Ok(false);

@@ -1,5 +1,6 @@
 //! Where a test can step in: between any two statements, and around the commit.
 
+use std::any::Any;
 use std::sync::Arc;
 
 use futures_util::future::BoxFuture;
@@ -29,6 +30,7 @@ pub enum Verdict {
 }
 
 type Step = dyn Fn(At<'_>) -> BoxFuture<'static, Verdict> + Send + Sync;
+type Heard = dyn Fn(&dyn Any) + Send + Sync;
 
 /// A test's hand in every connection of a store.
 ///
@@ -44,16 +46,35 @@ type Step = dyn Fn(At<'_>) -> BoxFuture<'static, Verdict> + Send + Sync;
 /// # let _ = hook;
 /// ```
 #[derive(Clone)]
-pub struct Hook(Arc<Step>);
+pub struct Hook {
+    step: Arc<Step>,
+    heard: Arc<Heard>,
+}
 
 impl Hook {
     /// One that is asked at each moment. The connection waits for its answer.
     pub fn new(step: impl Fn(At<'_>) -> BoxFuture<'static, Verdict> + Send + Sync + 'static) -> Self {
-        Self(Arc::new(step))
+        Self {
+            step: Arc::new(step),
+            heard: Arc::new(|_| {}),
+        }
+    }
+
+    /// Tells as well what each transaction answers, once it is durable or, for a refusal, taken back, and whether or not
+    /// anybody else is told: of a group's members their results, of a claim the runs that it gave away. A group in parts
+    /// is several transactions, in its order.
+    #[must_use]
+    pub fn hear(mut self, heard: impl Fn(&dyn Any) + Send + Sync + 'static) -> Self {
+        self.heard = Arc::new(heard);
+        self
     }
 
     pub(crate) fn pass(&self, at: At<'_>) -> BoxFuture<'static, Verdict> {
-        (self.0)(at)
+        (self.step)(at)
+    }
+
+    pub(crate) fn tell(&self, answer: &dyn Any) {
+        (self.heard)(answer);
     }
 }
 

@@ -7,6 +7,7 @@
 
 mod advances;
 mod emits;
+mod reserve;
 mod rows;
 mod starts;
 mod touch;
@@ -20,6 +21,7 @@ use crate::change;
 use crate::fault::Fault;
 use crate::group::Group;
 use crate::locks;
+use reserve::Order;
 use rows::Row;
 
 /// What is known of a group before any of it is applied, and cannot change meanwhile: runs are locked.
@@ -41,7 +43,7 @@ pub(crate) async fn apply(group: &Group, members: &[Member]) -> Result<Vec<Membe
     let mut answers: Vec<Option<MemberResult>> = vec![None; members.len()];
     match members.iter().all(is_ordinary) {
         true => in_waves(group, members, &mut answers).await?,
-        false => drop(rows::load(group, members.iter()).await?),
+        false => drop(rows::load(group, members.iter(), Order::InParts).await?),
     }
     let left: Vec<usize> = (0..members.len()).filter(|place| answers[*place].is_none()).collect();
     lock_counters(group, members, &left).await?;
@@ -55,7 +57,7 @@ async fn in_waves(group: &Group, members: &[Member], answers: &mut [Option<Membe
         if left.is_empty() {
             return Ok(());
         }
-        let known = rows::load(group, left.iter().map(|place| &members[*place])).await?;
+        let known = rows::load(group, left.iter().map(|place| &members[*place]), Order::Together).await?;
         if number == 0 && known.count(members) {
             lock_counters(group, members, &left).await?;
         }
@@ -103,9 +105,9 @@ impl Known<'_> {
     }
 }
 
-/// Locks the runs that the members are about, as far as they are there, in the order of their ids.
+/// Locks the runs that the members are about, as far as they are there, in the order of their ids, and then the keys.
 pub(crate) async fn lock(group: &Group, members: &[Member]) -> Result<(), Fault> {
-    rows::load(group, members.iter()).await.map(drop)
+    rows::load(group, members.iter(), Order::InParts).await.map(drop)
 }
 
 /// Whether it is known beforehand what it touches. One that is not keeps all of its group to the group's order.

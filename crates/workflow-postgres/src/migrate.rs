@@ -142,7 +142,7 @@ pub(crate) async fn apply(
     let applied = apply_in(db, database, owner, scripts).await;
     match applied {
         Ok(names) => db
-            .commit()
+            .commit(&())
             .await
             .map_err(failed.at("committing its new tables"))
             .map(|()| names),

@@ -1,5 +1,6 @@
 //! One connection, and what is done on it.
 
+use std::any::Any;
 use std::collections::BTreeMap;
 use std::sync::Mutex;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -135,17 +136,37 @@ impl Session {
         self.batch(how).await
     }
 
-    /// Ends the transaction for good.
-    pub(crate) async fn commit(&self) -> Result<(), Fault> {
+    /// Ends a transaction that has only asked.
+    pub(crate) async fn end(&self) -> Result<(), Fault> {
+        self.batch("COMMIT").await?;
+        self.open.store(false, Ordering::Release);
+        Ok(())
+    }
+
+    /// Ends the transaction for good. A test hears what it answers, even if nobody else does.
+    pub(crate) async fn commit(&self, answer: &(dyn Any + Sync)) -> Result<(), Fault> {
         self.pass(At::BeforeCommit).await?;
         self.client.batch_execute("COMMIT").await?;
         self.open.store(false, Ordering::Release);
+        self.tell(answer);
         self.pass(At::AfterCommit).await
+    }
+
+    fn tell(&self, answer: &dyn Any) {
+        if let Some(hook) = &self.hook {
+            hook.tell(answer);
+        }
     }
 
     /// Whether somebody else can use it: nobody was interrupted in the middle of a transaction.
     pub(crate) fn is_clean(&self) -> bool {
         !self.is_broken() && !self.open.load(Ordering::Acquire)
+    }
+
+    /// Takes back a transaction that is not kept, and has its answer all the same.
+    pub(crate) async fn refuse(&self, answer: &(dyn Any + Sync)) {
+        self.roll_back().await;
+        self.tell(answer);
     }
 
     /// Takes the transaction back. When even that fails, the connection is not used again.

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use futures_util::future::{BoxFuture, join};
+use futures_util::future::{BoxFuture, join, join4};
 use lumina_workflow::store::{Hint, StoreError};
 use tokio::time::{sleep, timeout};
 
@@ -83,7 +83,7 @@ impl Core {
     /// A durable transaction: all of it, or nothing. The body says whether it is kept, and may be called again.
     pub(crate) async fn transact<T, F>(&self, lane: Lane, body: F) -> Result<T, StoreError>
     where
-        T: Send + 'static,
+        T: Send + Sync + 'static,
         F: for<'g> Fn(&'g Group) -> BoxFuture<'g, Result<(T, bool), Fault>> + Send + Sync,
     {
         let (mut conflicts, mut losses) = (0, 0);
@@ -110,7 +110,7 @@ impl Core {
     /// has done to be kept, or when it could not be done at all; then nothing was applied.
     pub(crate) async fn try_once<T, F>(&self, lane: Lane, body: F) -> Result<Option<T>, StoreError>
     where
-        T: Send + 'static,
+        T: Send + Sync + 'static,
         F: for<'g> Fn(&'g Group) -> BoxFuture<'g, Result<(T, bool), Fault>> + Send + Sync,
     {
         match self.attempt(lane, Waits::AMoment, &body).await {
@@ -126,7 +126,7 @@ impl Core {
     /// What came of it, and whether it was kept.
     async fn attempt<T, F>(&self, lane: Lane, waits: Waits, body: &F) -> Result<(T, bool), Failure>
     where
-        T: Send + 'static,
+        T: Send + Sync + 'static,
         F: for<'g> Fn(&'g Group) -> BoxFuture<'g, Result<(T, bool), Fault>> + Send + Sync,
     {
         let working = async {
@@ -146,10 +146,10 @@ impl Core {
         let worked = timeout(PATIENCE, working).await.unwrap_or_else(|_| Err(hung()));
         let (group, answer, keep) = worked.map_err(Failure::Before)?;
         if !keep {
-            group.db.roll_back().await;
+            group.db.refuse(&answer).await;
             return Ok((answer, false));
         }
-        let committed = timeout(PATIENCE, group.db.commit())
+        let committed = timeout(PATIENCE, group.db.commit(&answer))
             .await
             .unwrap_or_else(|_| Err(hung()));
         let (db, wake) = group.into_parts();
@@ -212,6 +212,18 @@ impl Core {
             post.add(wake);
         }
     }
+}
+
+/// Questions that are planned as all statements of a transaction are. They are on their way together with its beginning
+/// and its end.
+pub(crate) async fn planned<T>(db: &Session, questions: impl Future<Output = Result<T, Fault>>) -> Result<T, Fault> {
+    const BEGIN: &str = "BEGIN ISOLATION LEVEL READ COMMITTED READ ONLY";
+    const SETTINGS: &str = concat!("SELECT ", settings!());
+    let (begun, settled, answer, ended) = join4(db.begin(BEGIN), db.query(SETTINGS, &[]), questions, db.end()).await;
+    begun?;
+    settled?;
+    ended?;
+    answer
 }
 
 fn hung() -> Fault {

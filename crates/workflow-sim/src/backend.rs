@@ -4,7 +4,7 @@ use std::future::Future;
 use std::sync::Arc;
 use std::task::{Context, Poll, Waker};
 
-use lumina_workflow::store::{Attachment, Store};
+use lumina_workflow::store::{Attachment, Claimed, MemberResult, Store};
 
 mod memory;
 mod postgres;
@@ -29,6 +29,21 @@ pub trait Backend: Send + Sync + 'static {
 
     /// Forgets all that is not durable, and opens the store again.
     fn reopen(&self) {}
+
+    /// What the call that was made last has done, when it answered that nobody knows. A store whose own connections
+    /// break can tell afterwards: whoever watches must know what was applied, and not only what was answered.
+    fn lost(&self) -> Option<Lost> {
+        None
+    }
+}
+
+/// What was done of a call whose answer was lost.
+#[derive(Debug, Clone, Default)]
+pub struct Lost {
+    /// Of a group's first members that were applied, what came of each.
+    pub results: Vec<MemberResult>,
+    /// The runs that a claim gave away.
+    pub claimed: Vec<Claimed>,
 }
 
 /// A backend with cells for the application: numbers that are counted inside transactions.

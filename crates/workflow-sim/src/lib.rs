@@ -90,7 +90,7 @@ mod trace;
 mod watch;
 mod world;
 
-pub use backend::{Backend, Cells, MemoryBackend, PostgresBackend, SqliteBackend};
+pub use backend::{Backend, Cells, Lost, MemoryBackend, PostgresBackend, SqliteBackend};
 pub use boot::Boot;
 pub use dice::Dice;
 pub use fault::{Clocks, Faults};

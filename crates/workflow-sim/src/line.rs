@@ -13,6 +13,7 @@ use lumina_workflow::store::{
 };
 use lumina_workflow::{RunId, Runtime, Seq, What};
 
+use crate::backend::Lost;
 use crate::fault::CallFault;
 use crate::life::Life;
 use crate::stage::Stage;
@@ -198,6 +199,15 @@ async fn read_inboxes(store: &dyn Store, batch: &[Member]) -> Result<Inboxes, St
     Ok(inboxes)
 }
 
+/// Behind what is told of a call.
+const LOST: &str = ", and nobody hears of it";
+
+/// What a store whose own connections break has done, when it does not know itself.
+fn lost<T>(stage: &Stage, answer: &Result<T, StoreError>) -> Option<Lost> {
+    let unknown = matches!(answer, Err(StoreError::OutcomeUnknown(_)));
+    unknown.then(|| stage.backend().lost()).flatten()
+}
+
 pub(crate) fn unavailable() -> StoreError {
     StoreError::Unavailable("the simulator has cut the line".to_owned())
 }
@@ -213,11 +223,15 @@ impl Store for Line {
             Box::pin(async move {
                 let inboxes = read_inboxes(&*store, &batch).await?;
                 let answer = store.commit(batch.clone()).await;
-                stage.watch.committed(who, &batch, &inboxes, &answer);
-                note_commands(&*store, &stage, &batch).await?;
-                if let Ok(results) = &answer {
-                    stage.tell(|| format!("{who} commit {}", stage.watch.tell_commit(&batch, results)));
+                let lost = lost(&stage, &answer).map(|lost| lost.results);
+                let applied = lost.as_ref().map_or(batch.len(), Vec::len);
+                let told = if lost.is_some() { LOST } else { "" };
+                let done = lost.map_or_else(|| answer.clone(), Ok);
+                stage.watch.committed(who, &batch[..applied], &inboxes, &done);
+                if let Ok(results) = &done {
+                    stage.tell(|| format!("{who} commit {}{told}", stage.watch.tell_commit(&batch, results)));
                 }
+                note_commands(&*store, &stage, &batch).await?;
                 answer
             })
         });
@@ -228,12 +242,15 @@ impl Store for Line {
         let (stage, who) = (self.stage.clone(), self.who());
         let apply = self.prepare(|store| {
             Box::pin(async move {
-                let given = store.claim(claim.clone()).await?;
-                stage.watch.claimed(who, stage.root.elapsed(), &claim, &given);
+                let answer = store.claim(claim.clone()).await;
+                let lost = lost(&stage, &answer).map(|lost| lost.claimed);
+                let given = lost.as_ref().or(answer.as_ref().ok()).map_or(&[][..], |given| given);
+                stage.watch.claimed(who, stage.root.elapsed(), &claim, given);
                 if !given.is_empty() {
-                    stage.tell(|| format!("{who} claim {}", stage.watch.tell_claim(&given)));
+                    let told = if lost.is_some() { LOST } else { "" };
+                    stage.tell(|| format!("{who} claim {}{told}", stage.watch.tell_claim(given)));
                 }
-                Ok(given)
+                answer
             })
         });
         Box::pin(self.send(Method::Claim, apply))

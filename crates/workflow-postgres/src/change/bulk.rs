@@ -78,7 +78,7 @@ fn rank(group: &Group, step: &Advance, goal: &Goal<'_>) -> Option<i64> {
 /// Registers their keys, which nobody held a moment ago.
 async fn with_their_keys<'m>(group: &Group, strides: Vec<Stride<'m>>) -> Result<Vec<Stride<'m>>, Fault> {
     const SQL: &str = "INSERT INTO lumina.workflow_key (namespace, key, run) SELECT * FROM unnest($1::text[], $2::text[], \
-         $3::uuid[]) AS t(namespace, key, run) ORDER BY 1, 2 ON CONFLICT DO NOTHING RETURNING namespace, key";
+         $3::uuid[]) AS t(namespace, key, run) ORDER BY t.namespace COLLATE \"C\", t.key COLLATE \"C\" ON CONFLICT DO NOTHING RETURNING namespace, key";
     const BACK: &str = "DELETE FROM lumina.workflow_key WHERE run = ANY($1) AND (namespace, key) IN \
          (SELECT * FROM unnest($2::text[], $3::text[]))";
     let wanted: BTreeMap<&CorrelationKey, RunId> = strides

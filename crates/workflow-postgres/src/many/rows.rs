@@ -7,6 +7,7 @@ use lumina_workflow::{CorrelationKey, NewEvent, RunId, Target};
 use uuid::Uuid;
 
 use super::Known;
+use super::reserve::{self, Order};
 use crate::column::{flag, int, optional_int, optional_string, run_id, status, string};
 use crate::fault::Fault;
 use crate::group::Group;
@@ -33,13 +34,17 @@ pub(super) struct Row {
 }
 
 #[derive(Default)]
-struct Wanted<'m> {
+pub(super) struct Wanted<'m> {
     runs: BTreeSet<RunId>,
-    keys: BTreeSet<&'m CorrelationKey>,
+    /// Keys that are registered or sent to.
+    pub keys: BTreeSet<&'m CorrelationKey>,
+    /// Those of them that are sent to.
+    pub sent: BTreeSet<&'m CorrelationKey>,
 }
 
 impl<'m> Wanted<'m> {
     fn add(&mut self, member: &'m Member) {
+        self.sent.extend(reserve::sent(member));
         match &member.change {
             Change::Advance(step) => {
                 self.runs.insert(step.lease.run);
@@ -62,13 +67,19 @@ impl<'m> Wanted<'m> {
 }
 
 /// Locks what the members are about, as far as it is there, and reads it.
-pub(super) async fn load<'m>(group: &Group, members: impl Iterator<Item = &'m Member>) -> Result<Known<'m>, Fault> {
+pub(super) async fn load<'m>(
+    group: &Group,
+    members: impl Iterator<Item = &'m Member>,
+    order: Order,
+) -> Result<Known<'m>, Fault> {
     let mut wanted = Wanted::default();
     members.for_each(|member| wanted.add(member));
-    Ok(Known {
+    let known = Known {
         rows: lock(group, &wanted).await?,
         holders: holders(group, &wanted).await?,
-    })
+    };
+    reserve::free_keys(group, &wanted, &known, order).await?;
+    Ok(known)
 }
 
 async fn lock(group: &Group, wanted: &Wanted<'_>) -> Result<BTreeMap<RunId, Row>, Fault> {

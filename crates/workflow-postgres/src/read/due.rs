@@ -1,12 +1,13 @@
 //! When the next claim is worth it.
 
-use futures_util::future::join;
+use futures_util::future::try_join;
 use jiff::Timestamp;
 
 use crate::column::{flag, int, optional_time, time};
 use crate::fault::Fault;
 use crate::param::params;
 use crate::session::Session;
+use crate::transaction::planned;
 
 /// The earliest of the timers and leases, and of the times at which held runs are worth a
 /// look; `now` when a run is ready already. Timers are looked at priority by priority, so that only the head of each
@@ -28,6 +29,10 @@ const SQL: &str = "WITH RECURSIVE p(priority, wake_at) AS (\
      FROM lumina.workflow_flow AS w WHERE w.workflow = f.workflow AND w.key = '' AND w.paused_by IS NOT NULL)))";
 
 pub(crate) async fn next_due(db: &Session, now: Option<i64>) -> Result<Option<Timestamp>, Fault> {
+    planned(db, earliest(db, now)).await
+}
+
+async fn earliest(db: &Session, now: Option<i64>) -> Result<Option<Timestamp>, Fault> {
     optional_time(&db.one(SQL, params![now]).await?, 0)
 }
 
@@ -37,8 +42,7 @@ pub(crate) async fn is_anything_due(db: &Session, now: Option<i64>) -> Result<bo
     const OTHERS: &str = "SELECT (SELECT 1 FROM lumina.workflow_run WHERE blocked IS NOT NULL ORDER BY workflow LIMIT 1) \
          IS NOT NULL OR (SELECT 1 FROM lumina.workflow_flow WHERE held > 0 ORDER BY workflow, limits LIMIT 1) IS NOT NULL, \
          lumina.now_micros()";
-    let (due, others) = join(next_due(db, now), db.one(OTHERS, &[])).await;
-    let (due, others) = (due?, others?);
+    let (due, others) = planned(db, try_join(earliest(db, now), db.one(OTHERS, &[]))).await?;
     let now = now.map_or_else(|| int(&others, 1), Ok)?;
     Ok(flag(&others, 0)? || due.is_some_and(|due| due.as_microsecond() <= now))
 }

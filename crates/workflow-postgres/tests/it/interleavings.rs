@@ -7,8 +7,8 @@ use std::time::Duration;
 
 use futures_util::FutureExt;
 use lumina_workflow::RunId;
-use lumina_workflow::store::{Advance, Change, Lease, MemberResult, Next, RunStatus};
-use lumina_workflow_postgres::{Hook, PostgresStore, Verdict};
+use lumina_workflow::store::{Advance, Change, Lease, MemberResult, Next, RunStatus, Store};
+use lumina_workflow_postgres::{At, Hook, PostgresStore, Verdict};
 use tokio::sync::Notify;
 
 use crate::opened::*;
@@ -17,6 +17,8 @@ use crate::opened::*;
 #[derive(Clone, Default)]
 struct Gate {
     passed: Arc<AtomicUsize>,
+    /// Transactions that were begun.
+    begun: Arc<AtomicUsize>,
     hold_at: Arc<Mutex<Option<usize>>>,
     reached: Arc<Notify>,
     open: Arc<Notify>,
@@ -25,7 +27,9 @@ struct Gate {
 impl Gate {
     fn hook(&self) -> Hook {
         let this = self.clone();
-        Hook::new(move |_| {
+        Hook::new(move |at| {
+            let begins = matches!(at, At::Statement(sql) if sql.starts_with("BEGIN"));
+            this.begun.fetch_add(usize::from(begins), Ordering::SeqCst);
             let place = this.passed.fetch_add(1, Ordering::SeqCst);
             let held = this.hold_at.lock().unwrap().take_if(|at| *at == place).is_some();
             let this = this.clone();
@@ -225,4 +229,56 @@ async fn two_that_register_one_key() {
         assert!(one.is_ok() != other.is_ok(), "moment {place}: {one:?}, {other:?}");
     };
     interleave(prepare, check).await;
+}
+
+/// One process sends to keys, the last of them first, while another registers them: each of the two transactions is
+/// begun once, so none was ended because they waited for each other in a circle.
+#[tokio::test]
+async fn events_and_registrations_want_keys_in_one_order() {
+    let (sender, owner) = (Gate::default(), Gate::default());
+    let (database, plain, sending) = two(sender.hook()).await;
+    let registering_store = open(database.options().hook(owner.hook())).await;
+    for place in 0.. {
+        let base = place as u128 * 10 + 1;
+        let leases = [running(&plain, base).await, running(&plain, base + 1).await];
+        let names = [format!("a-{place}"), format!("b-{place}")];
+        let events = [1, 0].map(|nth: usize| Change::Emit(event("e", key(&names[nth]))).into());
+        let steps = [0, 1].map(|nth: usize| registering(leases[nth], &names[nth]).into());
+        [&sender, &owner]
+            .iter()
+            .for_each(|gate| gate.begun.store(0, Ordering::SeqCst));
+        sender.arm(place);
+        let held = tokio::spawn({
+            let sending = sending.clone();
+            async move { sending.commit(events.into()).await }
+        });
+        let reached = tokio::time::timeout(Duration::from_secs(2), sender.reached.notified())
+            .await
+            .is_ok();
+        let other = tokio::spawn({
+            let store = registering_store.clone();
+            async move { store.commit(steps.into()).await }
+        });
+        let _ = tokio::time::timeout(Duration::from_millis(60), async {
+            while !other.is_finished() {
+                tokio::task::yield_now().await;
+            }
+        })
+        .await;
+        sender.open.notify_one();
+        for answers in [held.await.unwrap(), other.await.unwrap()] {
+            assert!(answers.unwrap().iter().all(Result::is_ok), "moment {place}");
+        }
+        for gate in [&sender, &owner] {
+            assert_eq!(gate.begun.load(Ordering::SeqCst), 1, "moment {place}");
+        }
+        for lease in leases {
+            found_once(&plain, lease.run, place).await;
+        }
+        if !reached {
+            assert!(place > 8, "only {place} moments");
+            return;
+        }
+        let _ = sender.open.notified().now_or_never();
+    }
 }

@@ -11,7 +11,7 @@ use lumina_workflow_postgres::testing::Database;
 use lumina_workflow_postgres::tokio_postgres::types::Type;
 use lumina_workflow_postgres::{AttachError, Mode, Parameter, PostgresStore, Script, Tx, attach};
 
-use super::{Backend, Cells, inline};
+use super::{Backend, Cells, Lost, inline};
 use cut::Scissors;
 use guarded::Guarded;
 
@@ -25,8 +25,8 @@ const ANEW: &str = "SELECT setval('lumina.workflow_event_seq', 1, false)";
 
 /// A PostgreSQL database that outlives the processes, on the tests' server.
 ///
-/// One call in eight of those that write loses its connection, before some statement, before its commit or after it:
-/// what was not committed is taken back by the server, and what nobody knows is applied again.
+/// One call in eight loses its connection, before some statement, before its commit or after it, if it comes so far:
+/// what was not committed is taken back by the server, and what nobody knows the engine applies again.
 pub struct PostgresBackend {
     // Before the database, so that it is closed before somebody else has that.
     store: Arc<Guarded>,
@@ -68,6 +68,10 @@ impl Drop for PostgresBackend {
 impl Backend for PostgresBackend {
     fn store(&self) -> Arc<dyn Store> {
         self.store.clone()
+    }
+
+    fn lost(&self) -> Option<Lost> {
+        self.store.take_lost()
     }
 }
 

@@ -46,18 +46,31 @@ fn a_plan_that_reads_all_is_recognised() {
 
 /// The plan of a statement that is prepared, whatever its parameters.
 pub async fn plan(client: &Client, settings: &str, sql: &str) -> Vec<String> {
+    explain(client, settings, sql, "EXPLAIN", &["NULL"; 20]).await
+}
+
+/// How many pages a statement reads with these parameters, or the first of them.
+pub async fn pages(client: &Client, settings: &str, sql: &str, params: &[&str]) -> u64 {
+    let how = "EXPLAIN (ANALYZE, BUFFERS, TIMING OFF)";
+    let lines = explain(client, settings, sql, how, params).await;
+    let told = lines.iter().find(|line| line.trim().starts_with("Buffers:"));
+    let told = told.unwrap_or_else(|| panic!("{lines:#?}"));
+    let numbers = told.split_whitespace().filter_map(|word| word.split_once('='));
+    let read = numbers.filter(|(what, _)| ["hit", "read"].contains(what));
+    read.map(|(_, number)| number.parse::<u64>().unwrap()).sum()
+}
+
+async fn explain(client: &Client, settings: &str, sql: &str, how: &str, params: &[&str]) -> Vec<String> {
     let count = (1..=20)
         .rev()
         .find(|number| sql.contains(&format!("${number}")))
         .unwrap_or(0);
-    let nothing = vec!["NULL"; count].join(", ");
-    let call = if count == 0 {
-        String::new()
-    } else {
-        format!("({nothing})")
+    let call = match count {
+        0 => String::new(),
+        _ => format!("({})", params[..count].join(", ")),
     };
     let text =
-        format!("BEGIN; {settings}; PREPARE asked AS {sql}; EXPLAIN EXECUTE asked{call}; DEALLOCATE asked; COMMIT");
+        format!("BEGIN; {settings}; PREPARE asked AS {sql}; {how} EXECUTE asked{call}; DEALLOCATE asked; COMMIT");
     let answers = client.simple_query(&text).await;
     let answers = answers.unwrap_or_else(|error| panic!("{sql}: {error:?}"));
     let lines = answers.iter().filter_map(|answer| match answer {

@@ -68,8 +68,13 @@ async fn send(store: &PostgresStore, members: Vec<Member>, together: bool) {
     }
 }
 
-/// Runs, some of them with a flow key, and events for what is not there yet.
+/// Runs, some of them with a flow key, one for code that nobody here has, and events for what is not there yet.
 async fn begin(store: &PostgresStore) {
+    let foreign = NewRun {
+        workflow: "other".to_owned(),
+        ..new_run(500)
+    };
+    apply(store, Change::Start(foreign)).await.unwrap();
     for (base, together) in [(1, true), (101, false)] {
         let new = |number: u128| NewRun {
             start_key: Some(format!("start-{}", base + number)),

@@ -1,10 +1,13 @@
 //! Where a call loses its connection, drawn from the seed.
 
+use std::any::Any;
 use std::sync::{Arc, Mutex};
 
 use futures_util::FutureExt;
+use lumina_workflow::store::{Claimed, MemberResult};
 use lumina_workflow_postgres::{At, Hook, Verdict};
 
+use super::super::Lost;
 use crate::dice::Dice;
 use crate::trace::lock;
 
@@ -12,38 +15,29 @@ use crate::trace::lock;
 const EVERY: u64 = 8;
 
 /// A call has seldom more statements.
-const STATEMENTS: u64 = 24;
+const STATEMENTS: u64 = 32;
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Cut {
     /// Before the statement at this place.
     Statement(u64),
-    BeforeCommit,
-    AfterCommit,
+    /// Before the commit at this place: a group in parts has several.
+    BeforeCommit(u64),
+    AfterCommit(u64),
 }
 
-/// What may break in a call.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Reach {
-    /// All of it: made once more, it has the same answer.
-    All,
-    /// All but what is behind the commit.
-    Commit,
-    /// What is before the commit: then it is repeated on another connection.
-    Statements,
-    /// Nothing.
-    None,
-}
-
-/// Cuts connections.
+/// Cuts connections, and hears what was done all the same.
 #[derive(Clone)]
 pub(super) struct Scissors(Arc<Mutex<State>>);
 
 struct State {
     dice: Dice,
     next: Option<Cut>,
-    passed: u64,
+    statements: u64,
+    commits: u64,
     cut: bool,
+    /// What the call has done that is durable.
+    done: Lost,
 }
 
 impl Scissors {
@@ -51,28 +45,28 @@ impl Scissors {
         Self(Arc::new(Mutex::new(State {
             dice: Dice::of(seed, "connections", 0),
             next: None,
-            passed: 0,
+            statements: 0,
+            commits: 0,
             cut: false,
+            done: Lost::default(),
         })))
     }
 
     pub(super) fn hook(&self) -> Hook {
-        let this = self.clone();
-        Hook::new(move |at| {
+        let (this, ear) = (self.clone(), self.clone());
+        let hook = Hook::new(move |at| {
             let verdict = lock(&this.0).judge(at);
             async move { verdict }.boxed()
-        })
+        });
+        hook.hear(move |answer| lock(&ear.0).hear(answer))
     }
 
     /// A call begins.
-    pub(super) fn draw(&self, reach: Reach) {
+    pub(super) fn draw(&self) {
         let mut state = lock(&self.0);
-        state.passed = 0;
-        state.next = state.draw().filter(|cut| match cut {
-            Cut::Statement(_) => reach != Reach::None,
-            Cut::BeforeCommit => matches!(reach, Reach::Commit | Reach::All),
-            Cut::AfterCommit => reach == Reach::All,
-        });
+        (state.statements, state.commits) = (0, 0);
+        state.done = Lost::default();
+        state.next = state.draw();
     }
 
     /// It is over, or is made once more; answers whether it has lost its connection.
@@ -81,31 +75,48 @@ impl Scissors {
         state.next = None;
         std::mem::take(&mut state.cut)
     }
+
+    /// What the call has done, if nobody has been told.
+    pub(super) fn take_lost(&self) -> Lost {
+        std::mem::take(&mut lock(&self.0).done)
+    }
 }
 
 impl State {
+    /// Mostly the first commit: there is seldom another one.
     fn draw(&mut self) -> Option<Cut> {
         let place = self.dice.below(STATEMENTS);
+        let commit = self.dice.below(2) * self.dice.below(3);
         match self.dice.below(EVERY * 3) {
             0 => Some(Cut::Statement(place)),
-            1 => Some(Cut::BeforeCommit),
-            2 => Some(Cut::AfterCommit),
+            1 => Some(Cut::BeforeCommit(commit)),
+            2 => Some(Cut::AfterCommit(commit)),
             _ => None,
         }
     }
 
     fn judge(&mut self, at: At<'_>) -> Verdict {
         let here = match at {
-            At::Statement(_) => Cut::Statement(self.passed),
-            At::BeforeCommit => Cut::BeforeCommit,
-            At::AfterCommit => Cut::AfterCommit,
+            At::Statement(_) => Cut::Statement(self.statements),
+            At::BeforeCommit => Cut::BeforeCommit(self.commits),
+            At::AfterCommit => Cut::AfterCommit(self.commits),
         };
-        self.passed += 1;
+        self.statements += u64::from(matches!(at, At::Statement(_)));
+        self.commits += u64::from(at == At::AfterCommit);
         if self.next != Some(here) {
             return Verdict::Go;
         }
         self.next = None;
         self.cut = true;
         Verdict::Cut
+    }
+
+    /// The parts of a group come in its order, those that were refused as well.
+    fn hear(&mut self, answer: &dyn Any) {
+        if let Some(results) = answer.downcast_ref::<Vec<MemberResult>>() {
+            self.done.results.extend_from_slice(results);
+        } else if let Some(claimed) = answer.downcast_ref::<Vec<Claimed>>() {
+            self.done.claimed.extend_from_slice(claimed);
+        }
     }
 }

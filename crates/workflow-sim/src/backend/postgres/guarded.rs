@@ -1,19 +1,21 @@
-//! A store whose connections break, and which still answers what has become of each call.
+//! A store whose connections break, and which knows all the same what has become of each call.
 
-use std::sync::Arc;
+use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use futures_util::future::BoxFuture;
 use futures_util::stream::BoxStream;
 use jiff::Timestamp;
 use lumina_workflow::store::{
-    Change, Claim, Claimed, FlowQuery, FlowRow, Hint, Inbox, InboxQuery, Lease, Member, MemberResult, Page, Purge,
-    RunQuery, RunRow, ScheduleQuery, ScheduleRow, Store, StoreError, StoredRecord,
+    Claim, Claimed, FlowQuery, FlowRow, Hint, Inbox, InboxQuery, Lease, Member, MemberResult, Page, Purge, RunQuery,
+    RunRow, ScheduleQuery, ScheduleRow, Store, StoreError, StoredRecord,
 };
 use lumina_workflow::{RunId, Seq};
 use lumina_workflow_postgres::PostgresStore;
 
-use super::cut::{Reach, Scissors};
+use super::super::Lost;
+use super::cut::Scissors;
+use crate::trace::lock;
 
 /// Whether the server still has a transaction of a connection that was cut: until it has noticed, others are kept from
 /// what that had in hand, and what they find would hang on how fast it is.
@@ -23,30 +25,43 @@ const OPEN: &str = "SELECT count(*) FROM pg_stat_activity WHERE datname = curren
 pub(super) struct Guarded {
     store: PostgresStore,
     scissors: Scissors,
+    lost: Mutex<Option<Lost>>,
 }
 
 impl Guarded {
     pub(super) fn new(store: PostgresStore, scissors: Scissors) -> Self {
-        Self { store, scissors }
+        let lost = Mutex::default();
+        Self { store, scissors, lost }
     }
 
     pub(super) fn plain(&self) -> &PostgresStore {
         &self.store
     }
 
-    /// Makes a call, and once more while nobody knows what has become of it: it must be one that may be repeated.
-    async fn call<T>(
+    /// What the last call has done, if its answer was lost.
+    pub(super) fn take_lost(&self) -> Option<Lost> {
+        lock(&self.lost).take()
+    }
+
+    /// Makes a call, whose connection may break anywhere.
+    async fn call<T>(&self, call: BoxFuture<'static, Result<T, StoreError>>) -> Result<T, StoreError> {
+        self.scissors.draw();
+        let answer = call.await;
+        if self.scissors.rest() {
+            self.settle().await?;
+        }
+        let unknown = matches!(answer, Err(StoreError::OutcomeUnknown(_)));
+        *lock(&self.lost) = unknown.then(|| self.scissors.take_lost());
+        answer
+    }
+
+    /// The same, and once more while nobody knows what has become of it: for what has the same answer again.
+    async fn insist<T>(
         &self,
-        reach: Reach,
-        make: impl Fn() -> BoxFuture<'static, Result<T, StoreError>>,
+        make: impl Fn(PostgresStore) -> BoxFuture<'static, Result<T, StoreError>>,
     ) -> Result<T, StoreError> {
-        self.scissors.draw(reach);
         loop {
-            let answer = make().await;
-            if self.scissors.rest() {
-                self.settle().await?;
-            }
-            match answer {
+            match self.call(make(self.store.clone())).await {
                 Err(StoreError::OutcomeUnknown(_)) => {}
                 known => return known,
             }
@@ -63,76 +78,62 @@ impl Guarded {
     }
 }
 
-/// What can break so that the simulator still hears what was applied. A group that may be applied in parts, or a start
-/// that is made again, has another answer the second time.
-fn reach_of(batch: &[Member]) -> Reach {
-    let whole = batch.len() == 1 || batch.iter().all(|member| member.attach.is_none());
-    let steps = batch.iter().all(|member| matches!(member.change, Change::Advance(_)));
-    match (whole, steps) {
-        (true, true) => Reach::All,
-        (true, false) => Reach::Commit,
-        (false, _) => Reach::None,
-    }
-}
-
 impl Store for Guarded {
     fn commit(&self, batch: Arc<[Member]>) -> BoxFuture<'_, Result<Vec<MemberResult>, StoreError>> {
-        let (store, reach) = (self.store.clone(), reach_of(&batch));
-        let make = move || -> BoxFuture<'static, _> {
-            let (store, batch) = (store.clone(), batch.clone());
-            Box::pin(async move { store.commit(batch).await })
-        };
-        Box::pin(self.call(reach, make))
+        let store = self.store.clone();
+        Box::pin(self.call(Box::pin(async move { store.commit(batch).await })))
     }
 
     fn claim(&self, claim: Claim) -> BoxFuture<'_, Result<Vec<Claimed>, StoreError>> {
         let store = self.store.clone();
-        let make = move || -> BoxFuture<'static, _> {
-            let (store, claim) = (store.clone(), claim.clone());
-            Box::pin(async move { store.claim(claim).await })
-        };
-        Box::pin(self.call(Reach::Statements, make))
+        Box::pin(self.call(Box::pin(async move { store.claim(claim).await })))
     }
 
     fn renew(&self, held: Vec<Lease>, lease: Duration) -> BoxFuture<'_, Result<Vec<RunId>, StoreError>> {
-        let store = self.store.clone();
-        let make = move || -> BoxFuture<'static, _> {
-            let (store, held) = (store.clone(), held.clone());
+        Box::pin(self.insist(move |store| {
+            let held = held.clone();
             Box::pin(async move { store.renew(held, lease).await })
-        };
-        Box::pin(self.call(Reach::All, make))
+        }))
     }
 
     fn history(&self, run: RunId, after: Seq, limit: usize) -> BoxFuture<'_, Result<Vec<StoredRecord>, StoreError>> {
-        self.store.history(run, after, limit)
+        let store = self.store.clone();
+        Box::pin(self.call(Box::pin(async move { store.history(run, after, limit).await })))
     }
 
     fn runs(&self, query: RunQuery) -> BoxFuture<'_, Result<Page<RunRow>, StoreError>> {
-        self.store.runs(query)
+        let store = self.store.clone();
+        Box::pin(self.call(Box::pin(async move { store.runs(query).await })))
     }
 
     fn inbox(&self, query: InboxQuery) -> BoxFuture<'_, Result<Inbox, StoreError>> {
-        self.store.inbox(query)
+        let store = self.store.clone();
+        Box::pin(self.call(Box::pin(async move { store.inbox(query).await })))
     }
 
     fn next_due(&self) -> BoxFuture<'_, Result<Option<Timestamp>, StoreError>> {
-        self.store.next_due()
+        let store = self.store.clone();
+        Box::pin(self.call(Box::pin(async move { store.next_due().await })))
     }
 
     fn now(&self) -> BoxFuture<'_, Result<Timestamp, StoreError>> {
-        self.store.now()
+        let store = self.store.clone();
+        Box::pin(self.call(Box::pin(async move { store.now().await })))
     }
 
     fn purge(&self, purge: Purge) -> BoxFuture<'_, Result<usize, StoreError>> {
-        self.store.purge(purge)
+        let store = self.store.clone();
+        Box::pin(self.call(Box::pin(async move { store.purge(purge).await })))
     }
 
     fn schedules(&self, query: ScheduleQuery) -> BoxFuture<'_, Result<Vec<ScheduleRow>, StoreError>> {
-        self.store.schedules(query)
+        let store = self.store.clone();
+        Box::pin(self.call(Box::pin(async move { store.schedules(query).await })))
     }
 
     fn flows(&self, query: FlowQuery) -> BoxFuture<'_, Result<Vec<FlowRow>, StoreError>> {
-        self.store.flows(query)
+        let store = self.store.clone();
+        Box::pin(self.call(Box::pin(async move { store.flows(query).await })))
     }
 
     fn hints(&self) -> BoxStream<'static, Hint> {
