@@ -93,7 +93,8 @@ fn opens_what_it_is_told() {
         .enable_all()
         .build();
     runtime.unwrap().block_on(async {
-        let options = Options::new(&std::env::var(ADDRESS).unwrap()).unwrap();
+        let address = std::env::var_os(ADDRESS).unwrap().into_string().unwrap();
+        let options = Options::new(&address).unwrap();
         let is_encrypted =
             options.config.get_ssl_mode() == lumina_workflow_postgres::tokio_postgres::config::SslMode::Require;
         let store = PostgresStore::open(options).await.unwrap();
