@@ -9,10 +9,12 @@ use crate::guard::Guard;
 
 /// The help text.
 pub const USAGE: &str = "\
-Usage: cargo xtask chaos [--seed N] [--minutes M] [--without GUARD | --with GUARD]
+Usage: cargo xtask chaos [--seed N] [--minutes M] [--fleet | --hosts | --without GUARD | --with GUARD]
 
   --seed N         decides everything that is left to chance, but for how fast the machine is [default: the time]
   --minutes M      how long faults last, also 0.5 or 30 [default: 1]
+  --fleet          three processes on a PostgreSQL server, which has its faults as well
+  --hosts          the same on three hosts, one of them cut off from the database for 30 s (Linux, as root)
   --without GUARD  does without one guard; then the run must find that something does not hold
   --with GUARD     the same scene with the guard: then everything must hold
 
@@ -31,6 +33,10 @@ const MAX_MINUTES: f64 = 24.0 * 60.0;
 pub enum Play {
     /// Everything at once.
     Chaos,
+    /// The same to a fleet on a PostgreSQL server.
+    Fleet,
+    /// The same to a fleet whose processes are on hosts of their own.
+    Hosts,
     /// A guard's scene, without the guard or with it.
     Guard {
         /// Which one.
@@ -86,6 +92,8 @@ pub fn parse(words: impl IntoIterator<Item = String>, moment: u64) -> Result<Req
             "--folder" => folder = Some(PathBuf::from(value()?)),
             "--seed" => seed = read_seed(&value()?)?,
             "--minutes" => length = Some(read_minutes(&value()?)?),
+            "--fleet" => play = Play::Fleet,
+            "--hosts" => play = Play::Hosts,
             "--without" | "--with" => {
                 let guard = Guard::parse(&value()?)?;
                 let without = word == "--without";
@@ -105,7 +113,7 @@ pub fn parse(words: impl IntoIterator<Item = String>, moment: u64) -> Result<Req
 
 fn default_length(play: Play) -> Duration {
     match play {
-        Play::Chaos => LENGTH,
+        Play::Chaos | Play::Fleet | Play::Hosts => LENGTH,
         Play::Guard { guard, .. } => guard.length(),
     }
 }
@@ -151,6 +159,8 @@ mod tests {
             ("--minutes 0.5", run(Play::Chaos, 99, 30_000)),
             ("--without budget", run(guard(Guard::Budget, true), 99, 5_000)),
             ("--with sweep --minutes 1", run(guard(Guard::Sweep, false), 99, 60_000)),
+            ("--fleet --seed 3", run(Play::Fleet, 3, 60_000)),
+            ("--hosts --minutes 2", run(Play::Hosts, 99, 120_000)),
             ("--help", Request::Help),
             ("--guards", Request::Guards),
             ("--judge world.json", Request::Judge("world.json".into())),

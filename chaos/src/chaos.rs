@@ -12,6 +12,10 @@ use crate::moods::{self, INVALID_ADDRESSES, RATE_LIMITED, RATE_LIMITED_PERCENT, 
 use crate::scene::Kills;
 use crate::stage::Stage;
 
+mod fleet;
+
+use fleet::Still;
+
 /// How long it is waited for a POST that can be held. Between two looks at it the moods are minded.
 const AIM: Duration = Duration::from_secs(4);
 const LOOK: Duration = Duration::from_millis(250);
@@ -29,12 +33,15 @@ pub struct Chaos<'s> {
     feeders: &'s Feeders,
     kills: Kills,
     dice: Dice,
+    length: Duration,
     ends: Instant,
     calls_from: Instant,
     /// Whether all moods are in play.
     minds_moods: bool,
     is_rate_limited: bool,
     called_at: Instant,
+    /// Who stands still, since when, and until when.
+    still: Option<Still>,
 }
 
 impl<'s> Chaos<'s> {
@@ -46,24 +53,30 @@ impl<'s> Chaos<'s> {
             stage,
             feeders,
             dice,
+            length,
             ends: begins + length,
             calls_from: begins + length * CALL_FROM / 100,
             minds_moods,
             is_rate_limited: false,
             called_at: begins,
+            still: None,
         }
     }
 
-    /// One life after the other, each ended by `kill -9`.
+    /// One life after the other, each ended by `kill -9`; in a fleet one fault after the other.
     ///
     /// # Errors
     /// When a process cannot be started, or the sandbox does not do what it is told.
     pub fn run(mut self) -> Result<()> {
         while monotonic() < self.ends {
             self.stage.begin_life()?;
-            self.live()?;
+            match self.stage.cluster() {
+                None => self.live()?,
+                Some(_) => self.strike()?,
+            }
             clock::pass(self.dice.millis(self.kills.gaps.clone()));
         }
+        self.wake()?;
         self.limit_rate(false)
     }
 

@@ -16,7 +16,7 @@ pub(crate) fn of_lumina(place: &Place, scene: &Scene, budget: Budget) -> String 
     let (times, serve, sandbox) = (&scene.times, place.serve, place.sandbox);
     format!(
         r#"[database]
-url = "sqlite:lumina.db"
+url = "{database}"
 
 [server]
 address = "{serve}"
@@ -54,10 +54,15 @@ unreachable = "{unreachable}"
 per_day = {per_day}
 per_month = {per_month}
 
+[worker]
+lease = "{lease}"
+
 [log]
 filter = "info"
 "#,
+        database = place.database,
         connect = span(times.timeout / 2),
+        lease = span(times.lease),
         timeout = span(times.timeout),
         deadline = span(times.deadline),
         window = span(times.window),

@@ -1,6 +1,6 @@
 //! The chaos test: `cargo xtask chaos [--seed N] [--minutes M] [--without GUARD]`.
 //!
-//! A real `lumina serve` on a fresh database and a real `lumina sandbox` in all its moods; people come in by webhooks
+//! A real `lumina serve` on a fresh database, or a fleet of three processes on a PostgreSQL server of its own and a real `lumina sandbox` in all its moods; people come in by webhooks
 //! and files; processes die by `kill -9`, at random moments and at chosen ones. At the end the faults stop, everything
 //! has to come to rest, and a judge holds the database against the sandbox's ledger.
 //!
@@ -18,6 +18,7 @@ mod diary;
 mod dice;
 pub mod feed;
 pub mod guard;
+mod hosts;
 mod http;
 pub mod judge;
 pub mod moods;

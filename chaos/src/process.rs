@@ -53,12 +53,18 @@ impl Process {
         Ok(())
     }
 
-    /// Asks it to end in order.
+    /// Its number on this machine.
+    #[must_use]
+    pub fn id(&self) -> u32 {
+        self.child.id()
+    }
+
+    /// Sends it a signal, such as `TERM`.
     ///
     /// # Errors
     /// When the system does not let it.
-    pub fn terminate(&self) -> Result<()> {
-        let script = format!("kill -TERM {}", self.child.id());
+    pub fn signal(&self, signal: &str) -> Result<()> {
+        let script = format!("kill -{signal} {}", self.child.id());
         let sent = Command::new("sh").args(["-c", &script]).status()?;
         ensure!(sent.success(), "`{script}` ended with {sent}");
         Ok(())

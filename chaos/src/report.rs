@@ -88,6 +88,8 @@ fn command_of(arguments: &Arguments) -> String {
     let minutes = arguments.length.as_secs_f64() / 60.0;
     let guard = match arguments.play {
         Play::Chaos => String::new(),
+        Play::Fleet => " --fleet".to_owned(),
+        Play::Hosts => " --hosts".to_owned(),
         Play::Guard { guard, without: true } => format!(" --without {}", guard.name()),
         Play::Guard { guard, without: false } => format!(" --with {}", guard.name()),
     };

@@ -1,10 +1,12 @@
 //! One run: people come in, everything goes wrong, the faults end, and what is left is written down to be judged.
 
+use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
 use anyhow::{Context, Result};
 use jiff::SignedDuration;
+use lumina_workflow_postgres::testing::{Binaries, Cluster};
 
 use crate::arguments::{Arguments, Play};
 use crate::chaos::Chaos;
@@ -13,7 +15,9 @@ use crate::diary::Diary;
 use crate::dice::Dice;
 use crate::feed::{Fed, Feeders};
 use crate::guard::PATIENCE_WITHOUT;
+use crate::hosts::Hosts;
 use crate::place::Place;
+use crate::port::free_address;
 use crate::scene::Scene;
 use crate::stage::Stage;
 use crate::world::{Database, Demands, Ledger, Rules, World};
@@ -35,13 +39,20 @@ const AIMED: [(u64, u64); 2] = [(300, 20), (60, 5)];
 pub fn play(arguments: &Arguments) -> Result<(World, Fed)> {
     let (scene, without) = prepare(arguments.play);
     let (seed, length) = (arguments.seed, arguments.length);
-    let place = Place::prepare(&arguments.folder, &arguments.lumina, &scene, seed, without)?;
+    let hosts = matches!(arguments.play, Play::Hosts).then(Hosts::make).transpose()?;
+    let (folder, lumina) = (&arguments.folder, &arguments.lumina);
+    let mut place = Place::prepare(folder, lumina, &scene, seed, without, hosts.as_ref())?;
+    let home = tempfile::tempdir()?;
+    let cluster = match arguments.play {
+        Play::Fleet | Play::Hosts => Some(start_cluster(home.path(), hosts.as_ref(), &mut place)?),
+        Play::Chaos | Play::Guard { .. } => None,
+    };
     let diary = Arc::new(Diary::begin(&place.path("diary.log"))?);
     let dice = Dice::new(seed);
-    let mut stage = Stage::set(&place, &scene, &diary)?;
+    let mut stage = Stage::set(&place, &scene, cluster, hosts, &diary)?;
     let mut feeders = Feeders::prepare(&place, &scene.feeding, &dice, &diary)?;
     feeders.begin(&dice);
-    let minds_moods = arguments.play == Play::Chaos;
+    let minds_moods = !matches!(arguments.play, Play::Guard { .. });
     Chaos::new(&mut stage, &feeders, dice.of("chaos"), length, minds_moods).run()?;
     let fed = settle(&mut stage, &scene, feeders, &diary)?;
     let world = World {
@@ -49,19 +60,42 @@ pub fn play(arguments: &Arguments) -> Result<(World, Fed)> {
         demands: demands_of(arguments),
         accepted: fed.accepted.clone(),
         ledger: read_ledger(&mut stage, &place)?,
-        records: Database::open(&place.path("lumina.db"))
-            .and_then(|database| database.read())
-            .context("the database cannot be read")?,
+        records: stage.look(Database::read).context("the database cannot be read")?,
         play: stage.play,
     };
     place.write("world.json", &serde_json::to_string(&world)?)?;
     Ok((world, fed))
 }
 
+/// A server in a folder of its own, with the durability that servers have. Hosts reach it by its address.
+fn start_cluster(folder: &Path, hosts: Option<&Hosts>, place: &mut Place) -> Result<Cluster> {
+    const WHAT: &str = "the database's server does not start";
+    let binaries = Binaries::find().context("no PostgreSQL server is installed (`cargo xtask chaos` sees to that)")?;
+    let Some(hosts) = hosts else {
+        let cluster = Cluster::start(&binaries, folder, &[]).context(WHAT)?;
+        let socket = folder.display().to_string().replace('/', "%2F");
+        place.database = format!("postgres://lumina@{socket}/postgres");
+        return Ok(cluster);
+    };
+    let address = free_address(hosts.database())?;
+    let settings = [
+        format!("listen_addresses={}", address.ip()),
+        format!("port={}", address.port()),
+    ];
+    let cluster = Cluster::start(&binaries, folder, &[&settings[0], &settings[1]]).context(WHAT)?;
+    let rules = folder.join("data").join("pg_hba.conf");
+    let mut text = std::fs::read_to_string(&rules).context("the server's rules cannot be read")?;
+    text.push_str("host all all 198.18.0.0/15 trust\n");
+    std::fs::write(&rules, text).context("the server's rules cannot be written")?;
+    cluster.restart("fast").context(WHAT)?;
+    place.database = format!("postgres://lumina@{address}/postgres");
+    Ok(cluster)
+}
+
 /// The scene, and the guard that Lumina is to do without.
 fn prepare(play: Play) -> (Scene, Option<&'static str>) {
     match play {
-        Play::Chaos => (Scene::chaos(), None),
+        Play::Chaos | Play::Fleet | Play::Hosts => (Scene::chaos(), None),
         Play::Guard { guard, without: false } => (guard.scene(), None),
         Play::Guard { guard, without: true } => {
             let patience = PATIENCE_WITHOUT;
@@ -74,6 +108,8 @@ fn prepare(play: Play) -> (Scene, Option<&'static str>) {
 /// The faults end. From then on there is so much time until everything is at rest; then the server ends in order.
 fn settle(stage: &mut Stage, scene: &Scene, feeders: Feeders, diary: &Diary) -> Result<Fed> {
     stage.spare_nothing_more();
+    // Whoever still lives has an older budget.
+    stage.kill_server(false)?;
     stage.begin_life()?;
     stage.wait_until_it_serves()?;
     let fed = feeders.end()?;
@@ -113,13 +149,15 @@ fn rules_of(scene: &Scene, stage: &Stage) -> Result<Rules> {
 }
 
 fn demands_of(arguments: &Arguments) -> Demands {
-    if arguments.play != Play::Chaos {
+    if matches!(arguments.play, Play::Guard { .. }) {
         return Demands::default();
     }
+    let lease = SignedDuration::try_from(Scene::chaos().times.lease).unwrap_or_default();
     let seconds = arguments.length.as_secs();
     let aimed = AIMED.iter().find(|(from, _)| seconds >= *from);
     Demands {
         aimed_kills: aimed.map_or(1, |(_, kills)| *kills),
+        fleet: (arguments.play != Play::Chaos).then_some(lease),
         moods: true,
         budgets_hit: Scene::chaos().budgets.len() as u64 - 1,
     }

@@ -51,6 +51,8 @@ pub struct Times {
     pub retry: Duration,
     /// `enrichment.retry.unreachable`
     pub unreachable: Duration,
+    /// `worker.lease`, which counts where several processes are
+    pub lease: Duration,
 }
 
 /// What may be spent on a UTC day and in a UTC month.
@@ -176,6 +178,7 @@ impl Times {
             probe: Duration::from_millis(500),
             retry: Duration::from_millis(100),
             unreachable: Duration::from_millis(300),
+            lease: Duration::from_secs(5),
         }
     }
 }

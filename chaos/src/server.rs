@@ -1,4 +1,4 @@
-//! `lumina serve` as a process of its own, one life after the other.
+//! `lumina serve` and `lumina worker` as processes of their own, one life after the other.
 
 use std::time::Duration;
 
@@ -8,6 +8,7 @@ use crate::clock::until_within;
 use crate::http::{Answer, Request};
 use crate::place::Place;
 use crate::process::Process;
+use crate::world::Victim;
 
 /// A start takes a second on a busy machine.
 const START: Duration = Duration::from_secs(30);
@@ -15,11 +16,42 @@ const START: Duration = Duration::from_secs(30);
 /// In order it ends within this: it answers what it has begun, and closes the database.
 const STOP: Duration = Duration::from_secs(30);
 
-/// One life of the server.
+/// What a process is started as.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Role {
+    /// HTTP and the engine.
+    Serve,
+    /// The engine alone.
+    Worker,
+}
+
+impl Role {
+    /// The subcommand.
+    #[must_use]
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Serve => "serve",
+            Self::Worker => "worker",
+        }
+    }
+
+    /// Who is killed with it.
+    #[must_use]
+    pub fn victim(self) -> Victim {
+        match self {
+            Self::Serve => Victim::Serve,
+            Self::Worker => Victim::Worker,
+        }
+    }
+}
+
+/// One life of a process.
 #[derive(Debug)]
 pub struct Server {
     process: Process,
     place: Place,
+    /// What it was started as.
+    pub role: Role,
 }
 
 impl Server {
@@ -27,12 +59,13 @@ impl Server {
     ///
     /// # Errors
     /// When it cannot be started.
-    pub fn begin(place: &Place, life: u32) -> Result<Self> {
-        let log = place.path(&format!("serve-{life:03}.log"));
-        let process = Process::spawn(&mut place.serve_command(), &log)?;
+    pub fn begin(place: &Place, role: Role, host: usize, life: u32) -> Result<Self> {
+        let log = place.path(&format!("{}-{life:03}.log", role.name()));
+        let process = Process::spawn(&mut place.role_command(role, host), &log)?;
         Ok(Self {
             process,
             place: place.clone(),
+            role,
         })
     }
 
@@ -56,6 +89,20 @@ impl Server {
         Ok(())
     }
 
+    /// Its number on this machine.
+    #[must_use]
+    pub fn pid(&self) -> u32 {
+        self.process.id()
+    }
+
+    /// Lets it stand still, or go on.
+    ///
+    /// # Errors
+    /// When the system does not let it.
+    pub fn signal(&self, signal: &str) -> Result<()> {
+        self.process.signal(signal)
+    }
+
     /// `kill -9`.
     ///
     /// # Errors
@@ -68,7 +115,7 @@ impl Server {
     pub fn ended(&mut self) -> Option<String> {
         self.process
             .ended()
-            .map(|status| format!("lumina serve ended by itself with {status}"))
+            .map(|status| format!("lumina {} ended by itself with {status}", self.role.name()))
     }
 
     /// Ends it in order. The answer says what was not in order about it.
@@ -76,12 +123,13 @@ impl Server {
     /// # Errors
     /// When it cannot be asked.
     pub fn stop(mut self) -> Result<Option<String>> {
-        self.process.terminate()?;
+        self.process.signal("TERM")?;
+        let name = self.role.name();
         Ok(match self.process.wait_within(STOP) {
             Some(status) if status.success() => None,
-            Some(status) => Some(format!("lumina serve ended with {status} when it was asked to end")),
+            Some(status) => Some(format!("lumina {name} ended with {status} when it was asked to end")),
             None => Some(format!(
-                "lumina serve did not end within {} s of being asked to",
+                "lumina {name} did not end within {} s of being asked to",
                 STOP.as_secs()
             )),
         })

@@ -21,8 +21,6 @@ const FAREWELL: Duration = Duration::from_secs(20);
 /// What is to be done about it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 enum Step {
-    /// A database is named.
-    UseNamed,
     /// The programs are here.
     UseInstalled(PathBuf),
     /// They can be installed.
@@ -81,12 +79,20 @@ impl Drop for Home {
 /// # Errors
 /// There is none, and this is no Debian where one may be installed; the message says what to do.
 pub fn provide() -> Result<Option<Home>> {
-    let named = std::env::var_os(ADDRESS).is_some();
-    match decide(named, find(), can_install()) {
-        Step::UseNamed => {
-            eprintln!("tests use the PostgreSQL server that {ADDRESS} names");
-            return Ok(None);
-        }
+    if std::env::var_os(ADDRESS).is_some() {
+        eprintln!("tests use the PostgreSQL server that {ADDRESS} names");
+        return Ok(None);
+    }
+    install_programs()?;
+    Home::make().map(Some)
+}
+
+/// Sees to it that a server can be started.
+///
+/// # Errors
+/// As [`provide`].
+pub fn install_programs() -> Result<()> {
+    match decide(find(), can_install()) {
         Step::UseInstalled(folder) => eprintln!("tests start a PostgreSQL server of their own: {}", folder.display()),
         Step::Install => install()?,
         Step::Ask => bail!(
@@ -95,12 +101,11 @@ pub fn provide() -> Result<Option<Home>> {
              name a database whose user may create others in {ADDRESS}"
         ),
     }
-    Home::make().map(Some)
+    Ok(())
 }
 
-fn decide(named: bool, found: Option<PathBuf>, can_install: bool) -> Step {
+fn decide(found: Option<PathBuf>, can_install: bool) -> Step {
     match found {
-        _ if named => Step::UseNamed,
         Some(folder) => Step::UseInstalled(folder),
         None if can_install => Step::Install,
         None => Step::Ask,
@@ -141,21 +146,19 @@ fn find() -> Option<PathBuf> {
 mod tests {
     use super::*;
 
-    /// A named database goes first, an installed server next, and nobody's machine is changed but root's own Debian.
+    /// An installed server goes first, and nobody's machine is changed but root's own Debian.
     #[test]
     fn a_server_is_found_before_one_is_installed() {
         let folder = || Some(PathBuf::from("/usr/lib/postgresql/15/bin"));
         let installed = || Step::UseInstalled(folder().unwrap());
         let table = [
-            ((true, folder(), true), Step::UseNamed),
-            ((true, None, false), Step::UseNamed),
-            ((false, folder(), true), installed()),
-            ((false, folder(), false), installed()),
-            ((false, None, true), Step::Install),
-            ((false, None, false), Step::Ask),
+            ((folder(), true), installed()),
+            ((folder(), false), installed()),
+            ((None, true), Step::Install),
+            ((None, false), Step::Ask),
         ];
-        for ((named, found, can_install), expected) in table {
-            assert_eq!(decide(named, found, can_install), expected);
+        for ((found, can_install), expected) in table {
+            assert_eq!(decide(found, can_install), expected);
         }
     }
 

@@ -10,10 +10,10 @@ pub(super) fn check(world: &World, verdict: &mut Verdict) {
     let count = |counted: fn(&&Kill) -> bool| play.kills.iter().filter(counted).count();
     let aimed = count(|kill| kill.aimed);
     verdict.count("kills aimed at a POST", aimed);
-    verdict.count(
-        "kills at random",
-        count(|kill| !kill.aimed && kill.victim == Victim::Serve),
-    );
+    let is_at_random =
+        |kill: &&Kill| !kill.aimed && kill.until.is_none() && matches!(kill.victim, Victim::Serve | Victim::Worker);
+    verdict.count("kills at random", count(is_at_random));
+    check_fleet(world, verdict);
     verdict.count("kills of the sandbox", count(|kill| kill.victim == Victim::Sandbox));
     verdict.count(
         "budgets used up",
@@ -30,6 +30,38 @@ pub(super) fn check(world: &World, verdict: &mut Verdict) {
         );
         verdict.violate(Invariant::Exercised, what);
     }
+    check_moods(world, verdict);
+}
+
+/// What only a fleet has.
+fn check_fleet(world: &World, verdict: &mut Verdict) {
+    let Some(lease) = world.demands.fleet else { return };
+    let stood_still = |kill: &&Kill| kill.until.is_some_and(|until| until.duration_since(kill.at) > lease);
+    let kills = &world.play.kills;
+    let faults = [
+        (
+            "processes that stood still for longer than a lease",
+            kills.iter().filter(stood_still).count(),
+        ),
+        (
+            "crashes of the database",
+            kills.iter().filter(|kill| kill.victim == Victim::Database).count(),
+        ),
+        (
+            "times that connections were cut",
+            kills.iter().filter(|kill| kill.victim == Victim::Lines).count(),
+        ),
+    ];
+    for (what, count) in faults {
+        verdict.count(what, count);
+        if count == 0 {
+            verdict.violate(Invariant::Exercised, format!("there were no {what}"));
+        }
+    }
+}
+
+fn check_moods(world: &World, verdict: &mut Verdict) {
+    let (demands, play) = (&world.demands, &world.play);
     let missing = if demands.moods {
         moods::missing(&play.moods)
     } else {

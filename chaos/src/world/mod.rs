@@ -1,11 +1,12 @@
 //! What is known of a run when it is over, and nothing else is judged: what was told to Lumina, what was done to it,
 //! what the provider's ledger says, and what is in the database. All of it can be written down and judged again.
 
+mod cell;
 mod database;
 mod ledger;
 mod records;
 
-pub use database::Database;
+pub use database::{Database, Problem};
 pub use ledger::{Answered, Batch, Delivery, DeliveryKind, Item, Ledger, Told, Way};
 pub use records::{Job, Known, Lead, Post, Records, Run, StoredAnswer};
 
@@ -65,6 +66,10 @@ pub struct BudgetRule {
 pub struct Demands {
     /// So many kills while the answer to an accepted POST was held.
     pub aimed_kills: u64,
+    /// That a fleet's faults must have occurred: a process that stood still for longer than this, its lease; a crash of
+    /// the database's server; and connections that were cut.
+    #[serde(default)]
+    pub fleet: Option<SignedDuration>,
     /// Whether every mood must have occurred.
     pub moods: bool,
     /// So many budgets must have been found used up.
@@ -99,11 +104,14 @@ pub struct Play {
     pub moods: BTreeMap<String, u64>,
 }
 
-/// A `kill -9`.
+/// A `kill -9`, or what is as if there had been one.
 #[derive(Debug, Clone, Copy, Serialize, Deserialize)]
 pub struct Kill {
     /// When the process was gone.
     pub at: Timestamp,
+    /// Until when it stood still, when it was there again afterwards.
+    #[serde(default)]
+    pub until: Option<Timestamp>,
     /// Whose process it was.
     pub victim: Victim,
     /// Whether it was done while the sandbox held the answer to a POST that it had accepted.
@@ -116,18 +124,32 @@ pub struct Kill {
 pub enum Victim {
     /// `lumina serve`.
     Serve,
+    /// `lumina worker`.
+    Worker,
     /// `lumina sandbox`.
     Sandbox,
+    /// The database's server, which crashed.
+    Database,
+    /// Connections to the database.
+    Lines,
+}
+
+impl Victim {
+    /// Whether the outcome of a call may have gone with it. What the database and its connections do leaves that in
+    /// the process, which has to keep it.
+    fn makes_calls(self) -> bool {
+        matches!(self, Self::Serve | Self::Worker)
+    }
 }
 
 impl World {
-    /// Whether the server was killed while it may have had the answer to a POST in hand: from the batch's acceptance
+    /// Whether a process was killed, or stood still, while it may have had the answer to a POST in hand: from the batch's acceptance
     /// on for as long as the answer may take, and a moment more to record it.
     #[must_use]
     pub fn was_killed_around(&self, batch: &Batch) -> bool {
         let latest = batch.accepted_at + self.rules.timeout + RECORDING;
-        let mut kills = self.play.kills.iter();
-        kills.any(|kill| kill.victim == Victim::Serve && kill.at >= batch.accepted_at && kill.at <= latest)
+        let mut kills = self.play.kills.iter().filter(|kill| kill.victim.makes_calls());
+        kills.any(|kill| kill.until.unwrap_or(kill.at) >= batch.accepted_at && kill.at <= latest)
     }
 
     /// Whether anything that names the batch ever came to Lumina. An answer that was sent to a process that was killed

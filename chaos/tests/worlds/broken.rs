@@ -215,6 +215,29 @@ const CASES: &[(Invariant, Case)] = &[
     ),
     (
         SentOnce,
+        Case::new(
+            "something was sent again whose answer came while the database crashed and connections were cut",
+            |world| {
+                world.ledger.batches[LOST].answered = Answered::Ok;
+                world.play.kills[0].at = at(60.0);
+                world.play.kills.push(kill(10.2, Victim::Database, false));
+                world.play.kills.push(kill(10.2, Victim::Lines, false));
+            },
+        ),
+    ),
+    (
+        SentOnce,
+        Case::new(
+            "something was sent again whose answer came before somebody stood still",
+            |world| {
+                world.ledger.batches[LOST].answered = Answered::Ok;
+                world.play.kills[0].at = at(14.0);
+                world.play.kills[0].until = Some(at(31.0));
+            },
+        ),
+    ),
+    (
+        SentOnce,
         Case::new("a batch was accepted under the same attempt twice", |world| {
             let first = item(CARL, SECOND_RUN, 1, 0);
             world.ledger.batches[AGAIN].jobs[0].custom = first.custom;
@@ -361,6 +384,23 @@ const CASES: &[(Invariant, Case)] = &[
     (
         Exercised,
         Case::new("too few kills were aimed", |world| world.play.kills[0].aimed = false),
+    ),
+    (
+        Exercised,
+        Case::new("nobody stood still", |world| {
+            world.demands.fleet = Some(SignedDuration::from_secs(15));
+            world.play.kills[2].until = Some(at(54.9));
+            world.play.kills.push(kill(50.0, Victim::Database, false));
+            world.play.kills.push(kill(51.0, Victim::Lines, false));
+        }),
+    ),
+    (
+        Exercised,
+        Case::new("the database did not crash", |world| {
+            world.demands.fleet = Some(SignedDuration::from_secs(15));
+            world.play.kills[2].until = Some(at(57.0));
+            world.play.kills.push(kill(51.0, Victim::Lines, false));
+        }),
     ),
     (
         Exercised,

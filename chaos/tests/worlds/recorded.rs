@@ -44,6 +44,7 @@ pub fn world() -> World {
             budgets: vec![budget(0.0, 1, 10), budget(5.0, 10, 2)],
         },
         demands: Demands {
+            fleet: None,
             aimed_kills: 1,
             moods: true,
             budgets_hit: 1,
@@ -87,6 +88,7 @@ fn play() -> Play {
 
 pub fn kill(seconds: f64, victim: Victim, aimed: bool) -> Kill {
     Kill {
+        until: None,
         at: at(seconds),
         victim,
         aimed,

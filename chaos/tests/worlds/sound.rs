@@ -99,6 +99,14 @@ const CASES: &[Case] = &[
             world.ledger.batches[LOST].answered = Answered::Ok;
         },
     ),
+    Case::new(
+        "an answer was sent while the process stood still, and somebody else took over",
+        |world| {
+            world.ledger.batches[LOST].answered = Answered::Ok;
+            world.play.kills[0].at = at(3.0);
+            world.play.kills[0].until = Some(at(21.0));
+        },
+    ),
     Case::new("the same callback came twice", |world| {
         let again = world.ledger.deliveries[0].clone();
         world.ledger.deliveries.push(again);

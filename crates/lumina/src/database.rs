@@ -1,14 +1,16 @@
 //! The database that an application works on: a file, or a server's.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
+use anyhow::bail;
 use lumina_workflow::StoreClock;
 use lumina_workflow::codec::Codec;
 use lumina_workflow::store::{Store, StoreError};
 use lumina_workflow_postgres::PostgresStore;
 use lumina_workflow_sqlite::{Mode, Role, SqliteStore};
 
+use crate::moving;
 use crate::records::{postgres, sqlite};
 
 /// Whose the application's tables are among a database's schema changes.
@@ -60,6 +62,7 @@ impl Database {
     pub async fn open(parts: DatabaseParts, clock: StoreClock, codec: Arc<dyn Codec>) -> anyhow::Result<Self> {
         match parts {
             DatabaseParts::File { path, role, mode } => {
+                refuse_moved(&path)?;
                 let options = lumina_workflow_sqlite::Options::new(&path).clock(clock).codec(codec);
                 let store = SqliteStore::open(options.mode(mode).role(role))?;
                 store.migrate(SCHEMA_OWNER, &file_scripts()).await?;
@@ -110,6 +113,17 @@ impl Database {
                 Ok(())
             }
         }
+    }
+}
+
+/// What was moved is worked off elsewhere.
+fn refuse_moved(path: &Path) -> anyhow::Result<()> {
+    match moving::find_new_place(path) {
+        None => Ok(()),
+        Some(place) => bail!(
+            "{} was moved to {place}: set database.url to that, and keep the file as a backup",
+            path.display()
+        ),
     }
 }
 

@@ -10,6 +10,8 @@ pub mod guards;
 pub mod http;
 pub mod importing;
 pub mod ingest;
+pub mod moving;
+pub mod presence;
 pub mod records;
 pub mod token;
 pub mod workflows;

@@ -78,4 +78,5 @@ pub use look::{OpenTransaction, Server};
 pub use migrate::{MigrateError, Script};
 pub use options::{Mode, OpenError, Options, Statements};
 pub use store::{Parameter, PostgresStore};
+pub use text::write as stored_text;
 pub use tokio_postgres;

@@ -5,8 +5,16 @@ use std::borrow::Cow;
 /// Begins what stands for a character that cannot be stored as it is. No text of anybody has it: it is no character.
 const ESCAPE: char = '\u{10FFFF}';
 
-/// A text on its way in.
-pub(crate) fn write(text: &str) -> Cow<'_, str> {
+/// A text of the engine's as its tables keep it. For programs that put rows there by other ways than the store's.
+///
+/// ```
+/// use lumina_workflow_postgres::stored_text;
+///
+/// assert_eq!(stored_text("as it is"), "as it is");
+/// assert_eq!(stored_text("a\0b"), "a\u{10FFFF}0b");
+/// ```
+#[must_use]
+pub fn write(text: &str) -> Cow<'_, str> {
     if is_plain(text) {
         return Cow::Borrowed(text);
     }

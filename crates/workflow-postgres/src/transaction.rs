@@ -16,8 +16,9 @@ use crate::session::Session;
 use crate::shared::Shared;
 
 /// A transaction that its process leaves alone for so long is ended by the server, so that a process that was stopped
-/// in the middle of one does not keep its runs from others. In the server's words.
-pub(crate) const IDLE_LIMIT: &str = "10s";
+/// in the middle of one does not keep its runs, and what else it has locked, from others for long. Less than any lease.
+/// In the server's words.
+pub(crate) const IDLE_LIMIT: &str = "3s";
 
 const BEGIN: &str = "BEGIN ISOLATION LEVEL READ COMMITTED READ WRITE";
 
@@ -28,7 +29,7 @@ const BEGIN: &str = "BEGIN ISOLATION LEVEL READ COMMITTED READ WRITE";
 /// while the table grows.
 macro_rules! settings {
     () => {
-        "set_config('idle_in_transaction_session_timeout', '10s', true), \
+        "set_config('idle_in_transaction_session_timeout', '3s', true), \
          set_config('plan_cache_mode', 'force_generic_plan', true), set_config('enable_seqscan', 'off', true), \
          set_config('enable_hashjoin', 'off', true), set_config('enable_mergejoin', 'off', true), \
          set_config('jit', 'off', true)"

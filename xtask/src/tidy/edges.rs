@@ -129,7 +129,7 @@ const PACKAGES: [Package; 13] = [
     },
     Package {
         name: "lumina-chaos",
-        ours: Ours::Only(&[]),
+        ours: Ours::Only(&["lumina-workflow-postgres"]),
         without: ANYTHING,
     },
     Package {
@@ -371,7 +371,7 @@ mod tests {
             ("lumina", "lumina-bench-floor", None, "under crates/"),
             ("lumina-bench-floor", "lumina-workflow", None, "no package of ours"),
             ("lumina-bench-floor", "sqlx", None, "a plain database"),
-            ("lumina-chaos", "lumina", None, "no package of ours"),
+            ("lumina-chaos", "lumina", None, "lumina-workflow-postgres alone"),
             ("lumina", "lumina-chaos", None, "under crates/"),
             ("xtask", "clap", None, "anyhow and serde_json alone"),
             (

@@ -1,23 +1,31 @@
-//! `lumina migrate`: brings the database's tables up to date, which every other command does at its start as well.
+//! `lumina migrate`: brings the database's tables up to date, which every other command does at its start as well; and
+//! moves a file's to a server.
 
 use std::path::Path;
 use std::process::ExitCode;
 
+use anyhow::{Context as _, bail};
 use clap::Args;
+use lumina_workflow::{Runtime, TokioRuntime};
 use lumina_workflow_postgres::PostgresStore;
 use lumina_workflow_sqlite::Look;
+use secrecy::SecretString;
 use serde::Serialize;
 
-use super::output::{print_json, print_line, print_next};
+use super::output::{align_right, print_json, print_line, print_next, progress, table, thousands};
 use super::{Global, composition};
 use crate::config::{Config, Database};
 use crate::database::{SCHEMA_OWNER, file_scripts, server_scripts};
+use crate::moving::{self, Moved, Stage};
 
 #[derive(Args)]
 pub(super) struct MigrateArgs {
     /// Only says what would be applied; the exit code is 1 when something would be.
     #[arg(long)]
     check: bool,
+    /// Moves what is in the file to this database of a PostgreSQL server, which must be empty.
+    #[arg(long, value_name = "URL", conflicts_with = "check")]
+    to: Option<String>,
 }
 
 #[derive(Serialize)]
@@ -30,6 +38,9 @@ struct Report {
 }
 
 pub(super) async fn run(global: &Global, config: &Config, args: &MigrateArgs) -> anyhow::Result<ExitCode> {
+    if let Some(url) = &args.to {
+        return move_up(global, config, url).await;
+    }
     let (database, missing) = look(config).await?;
     let is_up_to_date = missing.is_empty();
     let mut report = Report {
@@ -52,6 +63,52 @@ pub(super) async fn run(global: &Global, config: &Config, args: &MigrateArgs) ->
         true => ExitCode::FAILURE,
         false => ExitCode::SUCCESS,
     })
+}
+
+/// Moves a file to a server. What is on its way goes on there.
+async fn move_up(global: &Global, config: &Config, url: &str) -> anyhow::Result<ExitCode> {
+    let Database::Sqlite { path } = &config.database else {
+        bail!("only a file can be moved: name it with --database-url sqlite:PATH, and the server with --to");
+    };
+    let server = composition::server(config, &SecretString::from(url), "lumina migrate").context("--to")?;
+    let name = server.name();
+    let runtime = TokioRuntime::current();
+    let bar = progress(None, "moving");
+    let moved = moving::move_to(path, server, runtime.new_id(), runtime.now(), |stage| {
+        if let Stage::Compared(_) = stage {
+            bar.inc(1);
+        }
+        Ok(())
+    });
+    let moved = moved.await?;
+    bar.finish_and_clear();
+    match global.json {
+        true => print_json(&moved)?,
+        false => show_moved(&moved, &path.display().to_string(), &name)?,
+    }
+    Ok(ExitCode::SUCCESS)
+}
+
+fn show_moved(moved: &Moved, file: &str, server: &str) -> anyhow::Result<()> {
+    if moved.is_repeated {
+        print_line(&format!(
+            "{file} was moved to {server} before; nothing is left to be done."
+        ))?;
+    } else {
+        let mut table = table(&["table", "rows"]);
+        for moved in moved.tables.iter().filter(|table| table.rows > 0) {
+            table.add_row([moved.table.clone(), thousands(moved.rows)]);
+        }
+        align_right(&mut table, &[1]);
+        print_line(&table.to_string())?;
+        print_line(&format!(
+            "Every row was read back from {server} and is the same. {file} takes no writes any more; keep it as a backup."
+        ))?;
+    }
+    print_next(&[(
+        "DATABASE_URL=postgres://... lumina serve",
+        "what was on its way goes on",
+    )])
 }
 
 /// What the database is called, and which scripts it lacks.

@@ -28,6 +28,7 @@ mod schedules;
 mod serve;
 mod shutdown;
 mod worker;
+mod workers;
 mod workflows;
 
 /// Lumina finds the people behind a newsletter's personal email addresses.
@@ -66,6 +67,8 @@ enum Command {
     /// Executes workflows without HTTP: a file's as its one executor, which polls results; a server's beside any number
     /// of others.
     Worker,
+    /// Lists the processes that execute workflows.
+    Workers(workers::WorkersArgs),
     /// Takes in a file of subscribers.
     Import(import::ImportArgs),
     /// Looks up personal subscribers who never were.
@@ -134,6 +137,7 @@ async fn dispatch(global: &Global, config: &Config, command: Command) -> anyhow:
     match command {
         Command::Serve(args) => serve::run(config, &args).await,
         Command::Worker => worker::run(config).await,
+        Command::Workers(args) => workers::run(global, config, &args).await,
         Command::Import(args) => import::run(global, config, &args).await,
         Command::Enrich(args) => enrich::run(global, config, &args).await,
         Command::Leads(args) => leads::run(global, config, &args).await,

@@ -16,6 +16,7 @@ use super::{composition, shutdown, worker};
 use crate::app::App;
 use crate::config::{BudgetConfig, CallbackMode, Config, Severity};
 use crate::http::{self, HttpSettings, HttpState};
+use crate::presence::Presence;
 use crate::records::{PauseReason, Records};
 use crate::token;
 
@@ -31,6 +32,7 @@ pub(super) struct Server {
     pub app: App,
     pub worker: Worker,
     pub address: SocketAddr,
+    presence: Presence,
     http: HttpState,
     stop: watch::Sender<bool>,
     listeners: Vec<JoinHandle<std::io::Result<()>>>,
@@ -76,6 +78,7 @@ pub(super) async fn start(config: &Config, app: App, listener: TcpListener) -> a
         eprintln!("Webhooks alone at http://{webhooks}: that is the address to expose.");
     }
     let worker = app.engine.start_worker(worker::worker_options(config));
+    let presence = Presence::begin(&app, worker.id(), "serve");
     let note = if made { " (made just now)" } else { "" };
     eprintln!(
         "Listening on http://{address}; the token is in {}{note}.",
@@ -85,6 +88,7 @@ pub(super) async fn start(config: &Config, app: App, listener: TcpListener) -> a
         app,
         worker,
         address,
+        presence,
         http: state,
         stop,
         listeners,
@@ -112,7 +116,7 @@ impl Server {
         for listener in self.listeners {
             listener.await?.context("a listener failed")?;
         }
-        shutdown::drain(&self.app, &self.worker).await
+        shutdown::drain(&self.app, &self.worker, self.presence).await
     }
 }
 

@@ -9,6 +9,7 @@ use tokio::signal::unix::{SignalKind, signal};
 
 use crate::app::App;
 use crate::database::{Database, SCHEMA_OWNER, server_scripts};
+use crate::presence::Presence;
 
 /// How long attempts may take to end by themselves.
 const GRACE: Duration = Duration::from_secs(10);
@@ -82,9 +83,11 @@ async fn outdated(app: &App) -> MigrateError {
 }
 
 /// Lets attempts end, gives leases back, and closes the database.
-pub(super) async fn drain(app: &App, worker: &Worker) -> anyhow::Result<()> {
-    tracing::info!("shutting down; what runs is resumed by the next start");
+pub(super) async fn drain(app: &App, worker: &Worker, presence: Presence) -> anyhow::Result<()> {
+    tracing::info!("shutting down; what runs is resumed by whoever executes it next");
+    presence.drain().await;
     worker.shutdown(GRACE).await;
+    presence.end().await;
     app.database.close().await?;
     Ok(())
 }

@@ -6,14 +6,16 @@ use lumina_workflow::WorkerOptions;
 
 use super::{composition, serve, shutdown};
 use crate::config::{CallbackMode, Config, Database};
+use crate::presence::Presence;
 
 pub(super) async fn run(config: &Config) -> anyhow::Result<ExitCode> {
     let callback = callback_mode(config);
     let app = composition::open_executor(config, "lumina worker", callback.clone()).await?;
     serve::greet(config, &app, &callback).await;
     let worker = app.engine.start_worker(worker_options(config));
+    let presence = Presence::begin(&app, worker.id(), "worker");
     let why = shutdown::due(&app).await?;
-    shutdown::drain(&app, &worker).await?;
+    shutdown::drain(&app, &worker, presence).await?;
     why.conclude()
 }
 
@@ -30,7 +32,7 @@ fn callback_mode(config: &Config) -> CallbackMode {
 pub(super) fn worker_options(config: &Config) -> WorkerOptions {
     WorkerOptions {
         max_in_flight: config.worker.max_in_flight.get() as usize,
+        lease: config.worker.lease,
         takeover: config.database.sqlite_path().is_some(),
-        ..WorkerOptions::default()
     }
 }

@@ -24,6 +24,7 @@ pub mod postgres;
 mod replays;
 mod sql;
 pub mod sqlite;
+mod workers;
 
 pub use checkup::{Batches, Checkup};
 pub use handle::{ReadError, Records};
@@ -33,6 +34,7 @@ pub use numbers::{Census, Metrics, View};
 pub use pauses::{Looks, Pause, PauseReason, ShownPause};
 pub use replays::{AnswerState, ListedAnswer, Replayed};
 pub use sql::{Sweep, Swept};
+pub use workers::{WorkerRow, WorkerSign};
 
 /// How many lookups go to the provider at once: its own limit.
 pub const BATCH_SIZE: usize = 100;

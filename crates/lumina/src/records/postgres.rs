@@ -21,6 +21,10 @@ pub const MIGRATIONS: &[(&str, &str)] = &[
         include_str!("../../migrations/postgres/0002_money_safe.sql"),
     ),
     (
+        "0003_workers",
+        include_str!("../../migrations/postgres/0003_workers.sql"),
+    ),
+    (
         "0004_shared_calls",
         include_str!("../../migrations/postgres/0004_shared_calls.sql"),
     ),

@@ -22,6 +22,7 @@ pub const MIGRATIONS: &[(&str, &str)] = &[
         "0002_money_safe",
         include_str!("../../migrations/sqlite/0002_money_safe.sql"),
     ),
+    ("0003_workers", include_str!("../../migrations/sqlite/0003_workers.sql")),
     (
         "0004_shared_calls",
         include_str!("../../migrations/sqlite/0004_shared_calls.sql"),

@@ -14,6 +14,7 @@ mod documents;
 mod fleet;
 mod migrate;
 mod milestone;
+mod moving;
 mod operation;
 mod pauses;
 mod polling;

@@ -5,6 +5,7 @@
 mod calls;
 mod fuzz_targets;
 mod http;
+mod moving;
 mod pipeline;
 mod records;
 mod support;

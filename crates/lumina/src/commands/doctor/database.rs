@@ -14,6 +14,7 @@ use super::report::Check;
 use super::{file, server};
 use crate::config::{Config, Database};
 use crate::database::{SCHEMA_OWNER, file_scripts};
+use crate::moving;
 use crate::records::Checkup;
 use crate::records::sqlite::check_up;
 
@@ -55,6 +56,10 @@ fn look_at_file(path: &Path, config: &Config, runtime: &Arc<dyn Runtime>) -> Loo
             Check::warning("database", format!("there is no file {} yet", path.display()))
                 .next("lumina serve", "makes it, as does `lumina import FILE`"),
         );
+    }
+    if let Some(place) = moving::find_new_place(path) {
+        let moved = Check::problem("database", format!("{} was moved to {place}", path.display()));
+        return alone(moved.next("lumina config print", "where database.url is set: it has to name that"));
     }
     match Look::at(path, |look| look_at(look, path, config, runtime)) {
         Ok(looked) => looked,

@@ -31,6 +31,7 @@ mod stamp;
 mod subscribers;
 mod sweep;
 mod unapplied;
+mod workers;
 
 pub(super) use checkup::check_up;
 pub use sweep::{Sweep, Swept};

@@ -18,7 +18,7 @@ pub use http::{Request, get, post, read_message};
 pub use ledger::LedgerFile;
 pub use place::{Finished, Place, email};
 pub use port::free_address;
-pub use process::Signal;
+pub use process::{Process, Signal};
 pub use sandbox::{FAST, SANDBOX_KEY};
 pub use serve::{Serve, Workflow, signed, subscription};
 pub use wait::{time, until, until_true, until_within};

@@ -7,7 +7,7 @@ use std::time::Duration;
 use jiff::civil::date;
 use lumina::records::{
     Allowance, AnswerFate, AnswerId, Budgets, Channel, Delivery, Intake, JobAnswer, JobId, LeadQuery, Looks, NewAnswer,
-    PauseReason, People, Records, Resend, Retrying, Subject, Sweep, View, postgres, sqlite,
+    PauseReason, People, Records, Resend, Retrying, Subject, Sweep, View, WorkerSign, postgres, sqlite,
 };
 use lumina_enrichment::job::JobStatus;
 use lumina_workflow::store::{Attachment, Change, Member, NewRun, Store};
@@ -296,12 +296,32 @@ async fn be_decided(told: &mut Told) {
     look(told).await;
 }
 
+/// Processes come and go.
+async fn be_there(told: &mut Told) {
+    let sign = |number, is_draining| WorkerSign {
+        id: id(number),
+        host: "here".to_owned(),
+        pid: 7,
+        version: "0.1.0".to_owned(),
+        command: "serve".to_owned(),
+        is_draining,
+    };
+    for (number, is_draining) in [(1, false), (2, false), (1, true), (1, false)] {
+        told.write("there", Records::note_worker(sign(number, is_draining)))
+            .await;
+        told.say("workers", told.records.workers().await.unwrap());
+    }
+    told.write("gone", Records::forget_worker(id(2))).await;
+    told.say("workers", told.records.workers().await.unwrap());
+}
+
 async fn walk(mut told: Told) -> Vec<String> {
     let (files, alone) = come_in(&mut told).await;
     be_answered(&mut told, files[0]).await;
     be_late(&mut told, alone).await;
     be_divided(&mut told, files[1]).await;
     be_decided(&mut told).await;
+    be_there(&mut told).await;
     told.said
 }
 

@@ -20,7 +20,7 @@ use lumina_enrichment::icp::IcpProfile;
 use lumina_intake::newsletters::SigningSecrets;
 use lumina_workflow::store::{RunQuery, RunRow};
 use lumina_workflow::{Payload, RunId, Worker, WorkerOptions};
-use lumina_workflow_sqlite::{Mode, Role, attach};
+use lumina_workflow_sqlite::{Mode, Options, Role, SqliteStore, attach};
 use serde_json::Value;
 use tempfile::TempDir;
 use tower::ServiceExt;
@@ -125,6 +125,26 @@ impl TestApp {
         let answer = self.send(Call::callback("/api/webhooks/enrichment", &finished)).await;
         answer.ok();
         self.wait_for_runs("subscriber-enrichment", 1).await;
+    }
+
+    /// Stops, and leaves its files behind.
+    pub async fn leave(mut self) -> (TempDir, PathBuf) {
+        self.stop_worker().await;
+        self.app.database.close().await.unwrap();
+        let Self {
+            folder,
+            app,
+            state,
+            router,
+            webhooks,
+            ..
+        } = self;
+        drop((app, state, router, webhooks));
+        let file = folder.path().join("lumina.db");
+        // What it has running in the background lets go of the file a moment later.
+        let open = || async { SqliteStore::open(Options::new(&file)).ok().map(drop) };
+        until("nobody to have the file open", open).await;
+        (folder, file)
     }
 
     /// Waits until so many runs of a workflow, the newest ones, have ended.
