@@ -76,7 +76,7 @@ async fn what_is_asked_often_goes_by_an_index() {
             client.batch_execute(MANY).await.unwrap();
         }
         for sql in &asked {
-            let plan = plan(&client, settings, sql).await;
+            let plan = plan(&client, &settings, sql).await;
             bad.extend(reads_all(&plan).into_iter().map(|what| (filled, what, (*sql).clone())));
         }
     }
@@ -89,7 +89,7 @@ async fn what_is_asked_often_goes_by_an_index() {
     for sql in by_code {
         let read = pages(
             &client,
-            settings,
+            &settings,
             sql,
             &["0", "ARRAY['mine']", "ARRAY[7]::bigint[]", "50"],
         )
