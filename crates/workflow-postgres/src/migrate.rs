@@ -159,6 +159,7 @@ impl MigrateError {
             what: what.to_owned(),
             problem: match fault {
                 Fault::Sql(error) => crate::fault::tell(&error),
+                Fault::Overtaken => "others were faster".to_owned(),
                 Fault::Lost(problem) | Fault::Broken(problem) => problem,
             },
         }
