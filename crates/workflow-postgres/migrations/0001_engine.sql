@@ -48,9 +48,6 @@ CREATE TABLE workflow_run (
 ) WITH (fillfactor = 85, autovacuum_vacuum_scale_factor = 0.05, autovacuum_vacuum_cost_delay = 1);
 
 CREATE INDEX workflow_run_ready ON workflow_run (priority DESC, ready_rank, id) WHERE ready_rank IS NOT NULL;
--- The same by the code that they are for: a worker finds its own behind however many of others.
-CREATE INDEX workflow_run_code ON workflow_run (workflow, hash, any_hash, known_since, priority DESC, ready_rank, id)
-    WHERE ready_rank IS NOT NULL;
 CREATE INDEX workflow_run_timer ON workflow_run (priority DESC, wake_at, id) WHERE wake_at IS NOT NULL;
 CREATE INDEX workflow_run_lease ON workflow_run (lease_until) WHERE lease_until IS NOT NULL;
 CREATE INDEX workflow_run_finished ON workflow_run (finished_at) WHERE finished_at IS NOT NULL;

@@ -120,6 +120,7 @@ impl From<Fault> for AttachError {
         match fault {
             Fault::Sql(error) => Self::Sql(error),
             Fault::Lost(problem) => Self::Lost(problem),
+            Fault::Overtaken => Self::Lost("others were faster".to_owned()),
             Fault::Broken(problem) => Self::Broken(problem),
         }
     }

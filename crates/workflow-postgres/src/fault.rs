@@ -14,6 +14,8 @@ pub(crate) enum Fault {
     Sql(Error),
     /// There is no connection, or there is none any more.
     Lost(String),
+    /// Others have changed what was looked at, and going on would be to wait for them in a circle.
+    Overtaken,
     /// A row cannot be read, or a caller broke a rule.
     Broken(String),
 }
@@ -41,7 +43,11 @@ impl Fault {
 
     /// Another transaction was in the way. This one has changed nothing, and may be repeated at once.
     pub(crate) fn is_conflict(&self) -> bool {
-        matches!(self, Self::Sql(error) if is_conflict(error))
+        match self {
+            Self::Overtaken => true,
+            Self::Sql(error) => is_conflict(error),
+            Self::Lost(_) | Self::Broken(_) => false,
+        }
     }
 
     /// The connection is gone, or the server is going.
@@ -49,7 +55,7 @@ impl Fault {
         match self {
             Self::Lost(_) => true,
             Self::Sql(error) => is_lost(error),
-            Self::Broken(_) => false,
+            Self::Overtaken | Self::Broken(_) => false,
         }
     }
 
@@ -58,6 +64,7 @@ impl Fault {
         match self {
             Self::Broken(problem) => StoreError::Broken(format!("{database}: {problem}")),
             Self::Lost(problem) => StoreError::Unavailable(format!("{database}: {problem}")),
+            Self::Overtaken => StoreError::Unavailable(format!("{database}: others were faster again and again")),
             Self::Sql(error) => of_server(error, database),
         }
     }
@@ -66,6 +73,7 @@ impl Fault {
     /// certain that nothing was applied.
     pub(crate) fn of_commit(&self, database: &str) -> StoreError {
         match self {
+            Self::Overtaken => self.to_store(database),
             Self::Sql(error) if is_conflict(error) => of_server(error, database),
             Self::Sql(error) => StoreError::OutcomeUnknown(format!("{database}: the commit failed ({})", tell(error))),
             Self::Lost(problem) | Self::Broken(problem) => {

@@ -100,8 +100,7 @@ impl Known<'_> {
             Change::Advance(step) => step.starts.iter().any(keyed),
             _ => false,
         };
-        let counted = |row: &Row| row.counted || row.keyed || row.held;
-        self.rows.values().any(counted) || members.iter().any(begins)
+        self.rows.values().any(Row::is_counted) || members.iter().any(begins)
     }
 }
 

@@ -107,6 +107,10 @@ const ENGINE_SCRIPTS: &[Script] = &[
         name: "0005_history_view",
         sql: include_str!("../migrations/0005_history_view.sql"),
     },
+    Script {
+        name: "0006_ready_by_code",
+        sql: include_str!("../migrations/0006_ready_by_code.sql"),
+    },
 ];
 
 const TRACK: &str = "CREATE SCHEMA IF NOT EXISTS lumina; CREATE TABLE lumina.workflow_migration (
@@ -163,6 +167,7 @@ impl MigrateError {
                     format!("{}; GRANT CREATE ON DATABASE lets its user", tell(&error))
                 }
                 Fault::Sql(error) => tell(&error),
+                Fault::Overtaken => "others were faster".to_owned(),
                 Fault::Lost(problem) | Fault::Broken(problem) => problem,
             },
         }

@@ -101,6 +101,10 @@ const ENGINE_SCRIPTS: &[Script] = &[
         name: "0005_history_view",
         sql: include_str!("../migrations/0005_history_view.sql"),
     },
+    Script {
+        name: "0006_ready_by_code",
+        sql: include_str!("../migrations/0006_ready_by_code.sql"),
+    },
 ];
 
 const TRACK: &str = "CREATE TABLE workflow_migration (

@@ -6,7 +6,7 @@ use lumina_workflow::{NewEvent, Target};
 use uuid::Uuid;
 
 use super::Known;
-use super::rows::Wanted;
+use super::rows::{Row, Wanted};
 use crate::fault::Fault;
 use crate::group::Group;
 use crate::param::params;
@@ -20,26 +20,28 @@ pub(super) enum Order {
     InParts,
 }
 
-/// Keeps keys that nobody holds for this transaction. Two groups that each want what the other has would wait for each
-/// other, until the server ends one of them after a second: an event for a key keeps it as soon as it is looked at,
-/// whatever its name, and so does each part of a group. Keys that are all registered by one statement need none of it.
+/// Keeps keys that nobody holds for this transaction; false when one was registered meanwhile.
+///
+/// Two groups that each want what the other has would wait for each other, until the server ends one of them after a
+/// second. An event for a key keeps it as soon as it is looked at, whatever its name, and so does each part of a group,
+/// and what is applied by itself. Keys that are all registered by one statement need none of it.
 pub(super) async fn free_keys(
     group: &Group,
     wanted: &Wanted<'_>,
     known: &Known<'_>,
     order: Order,
-) -> Result<(), Fault> {
+) -> Result<bool, Fault> {
     let is_free = |key: &&&CorrelationKey| !known.holders.contains_key(**key) && !group.is_reserved(key);
     let free: Vec<&CorrelationKey> = wanted.keys.iter().filter(is_free).copied().collect();
-    let sent = order == Order::InParts || free.iter().any(|key| wanted.sent.contains(*key));
-    if sent && free.len() > 1 {
-        reserve(group, free).await?;
+    let apart = order == Order::InParts || wanted.odd || known.rows.values().any(Row::is_counted);
+    if free.iter().any(|key| wanted.sent.contains(*key)) || (apart && free.len() > 1) {
+        return reserve(group, free).await;
     }
-    Ok(())
+    Ok(true)
 }
 
-/// As [`Group::reserve_key`] does with one. Whatever was registered meanwhile is left out.
-async fn reserve(group: &Group, keys: Vec<&CorrelationKey>) -> Result<(), Fault> {
+/// As [`Group::reserve_key`] does with one.
+async fn reserve(group: &Group, keys: Vec<&CorrelationKey>) -> Result<bool, Fault> {
     const PUT: &str = "INSERT INTO lumina.workflow_key (namespace, key, run) SELECT t.namespace, t.key, $3 \
          FROM unnest($1::text[], $2::text[]) AS t(namespace, key) \
          ORDER BY t.namespace COLLATE \"C\", t.key COLLATE \"C\" ON CONFLICT DO NOTHING RETURNING namespace, key";
@@ -52,12 +54,13 @@ async fn reserve(group: &Group, keys: Vec<&CorrelationKey>) -> Result<(), Fault>
     let rows = params![namespaces, names, Uuid::nil()];
     let put = group.db.query(PUT, rows).await?;
     group.execute(TAKE, rows).await?;
+    let all = put.len() == keys.len();
     let put = put.iter().map(|row| {
         let (namespace, key) = (crate::column::string(row, 0)?, crate::column::string(row, 1)?);
         Ok(CorrelationKey { namespace, key })
     });
     group.note_reserved(put.collect::<Result<Vec<_>, Fault>>()?);
-    Ok(())
+    Ok(all)
 }
 
 /// The keys to which a member sends something.

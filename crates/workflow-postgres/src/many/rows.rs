@@ -33,22 +33,35 @@ pub(super) struct Row {
     pub held: bool,
 }
 
+impl Row {
+    /// Whether what becomes of it may change counters: such a one is mostly applied by itself.
+    pub(super) fn is_counted(&self) -> bool {
+        self.counted || self.keyed || self.held
+    }
+}
+
 #[derive(Default)]
 pub(super) struct Wanted<'m> {
     runs: BTreeSet<RunId>,
     /// Keys that are registered or sent to.
     pub keys: BTreeSet<&'m CorrelationKey>,
-    /// Those of them that are sent to.
+    /// Those of them that are sent to, and that no member before registers.
     pub sent: BTreeSet<&'m CorrelationKey>,
+    registered: BTreeSet<&'m CorrelationKey>,
+    /// A step registers a key, and does what is applied by itself.
+    pub odd: bool,
 }
 
 impl<'m> Wanted<'m> {
     fn add(&mut self, member: &'m Member) {
-        self.sent.extend(reserve::sent(member));
+        let sent = reserve::sent(member).filter(|key| !self.registered.contains(key));
+        self.sent.extend(sent);
         match &member.change {
             Change::Advance(step) => {
                 self.runs.insert(step.lease.run);
                 self.keys.extend(&step.keys);
+                self.registered.extend(&step.keys);
+                self.odd |= !step.keys.is_empty() && !(step.starts.is_empty() && step.emits.is_empty());
                 step.emits.iter().for_each(|event| self.send(event));
             }
             Change::Emit(event) => self.send(event),
@@ -74,20 +87,33 @@ pub(super) async fn load<'m>(
 ) -> Result<Known<'m>, Fault> {
     let mut wanted = Wanted::default();
     members.for_each(|member| wanted.add(member));
-    let known = Known {
+    let mut known = Known {
         rows: lock(group, &wanted).await?,
         holders: holders(group, &wanted).await?,
     };
-    reserve::free_keys(group, &wanted, &known, order).await?;
+    if !reserve::free_keys(group, &wanted, &known, order).await? {
+        known.holders = holders(group, &wanted).await?;
+    }
+    lock_latecomers(group, &wanted, &mut known).await?;
     Ok(known)
 }
 
+macro_rules! rows_where {
+    ($condition:literal) => {
+        concat!(
+            "SELECT id, status, epoch, seq, inbox, buffered, ready_rank, wake_at, keys, \
+             coalesce(substr(start_key, 1, 9) = 'schedule:', false), admitted = 1, flow_key IS NOT NULL, \
+             held_in IS NOT NULL FROM lumina.workflow_run WHERE ",
+            $condition
+        )
+    };
+}
+
 async fn lock(group: &Group, wanted: &Wanted<'_>) -> Result<BTreeMap<RunId, Row>, Fault> {
-    const SQL: &str = "SELECT id, status, epoch, seq, inbox, buffered, ready_rank, wake_at, keys, \
-         coalesce(substr(start_key, 1, 9) = 'schedule:', false), admitted = 1, flow_key IS NOT NULL, held_in IS NOT NULL \
-         FROM lumina.workflow_run WHERE id IN (SELECT unnest($1::uuid[]) UNION SELECT k.run \
-         FROM unnest($2::text[], $3::text[]) AS w(namespace, key) JOIN lumina.workflow_key AS k \
-         ON k.namespace = w.namespace AND k.key = w.key) ORDER BY id FOR UPDATE";
+    const SQL: &str = rows_where!(
+        "id IN (SELECT unnest($1::uuid[]) UNION SELECT k.run FROM unnest($2::text[], $3::text[]) AS w(namespace, key) \
+         JOIN lumina.workflow_key AS k ON k.namespace = w.namespace AND k.key = w.key) ORDER BY id FOR UPDATE"
+    );
     if wanted.runs.is_empty() && wanted.keys.is_empty() {
         return Ok(BTreeMap::new());
     }
@@ -95,6 +121,26 @@ async fn lock(group: &Group, wanted: &Wanted<'_>) -> Result<BTreeMap<RunId, Row>
     let (namespaces, keys) = columns(wanted);
     let rows = group.db.query(SQL, params![runs, namespaces, keys]).await?;
     rows.iter().map(|row| Ok((run_id(row, 0)?, read(row)?))).collect()
+}
+
+/// Those who have registered a key while this transaction waited, and are sent something by it. They come out of the
+/// order, so they are not waited for: when somebody else has one, all is begun anew.
+async fn lock_latecomers(group: &Group, wanted: &Wanted<'_>, known: &mut Known<'_>) -> Result<(), Fault> {
+    const SQL: &str = rows_where!("id = ANY($1) FOR UPDATE SKIP LOCKED");
+    let holders = wanted.sent.iter().filter_map(|key| known.holders.get(key));
+    let late: BTreeSet<RunId> = holders.filter(|run| !known.rows.contains_key(run)).copied().collect();
+    if late.is_empty() {
+        return Ok(());
+    }
+    let runs: Vec<Uuid> = late.iter().map(|run| run.0).collect();
+    let rows = group.db.query(SQL, params![runs]).await?;
+    if rows.len() < late.len() {
+        return Err(Fault::Overtaken);
+    }
+    for row in rows {
+        known.rows.insert(run_id(&row, 0)?, read(&row)?);
+    }
+    Ok(())
 }
 
 fn columns<'w>(wanted: &Wanted<'w>) -> (Vec<&'w str>, Vec<&'w str>) {

@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use futures_util::FutureExt;
 use lumina_workflow::RunId;
-use lumina_workflow::store::{Advance, Change, Lease, MemberResult, Next, RunStatus, Store};
+use lumina_workflow::store::{Advance, Change, Lease, Member, MemberResult, Next, RunStatus, Store};
 use lumina_workflow_postgres::{At, Hook, PostgresStore, Verdict};
 use tokio::sync::Notify;
 
@@ -234,51 +234,60 @@ async fn two_that_register_one_key() {
 /// One process sends to keys, the last of them first, while another registers them: each of the two transactions is
 /// begun once, so none was ended because they waited for each other in a circle.
 #[tokio::test]
-async fn events_and_registrations_want_keys_in_one_order() {
-    let (sender, owner) = (Gate::default(), Gate::default());
-    let (database, plain, sending) = two(sender.hook()).await;
-    let registering_store = open(database.options().hook(owner.hook())).await;
+async fn events_held_while_their_keys_are_registered() {
+    play_keys(true).await;
+}
+
+#[tokio::test]
+async fn registrations_held_while_events_for_their_keys_come() {
+    play_keys(false).await;
+}
+
+async fn play_keys(hold_events: bool) {
+    let (gate, free) = (Gate::default(), Gate::default());
+    let (database, plain, held) = two(gate.hook()).await;
+    let other = open(database.options().hook(free.hook())).await;
     for place in 0.. {
         let base = place as u128 * 10 + 1;
         let leases = [running(&plain, base).await, running(&plain, base + 1).await];
         let names = [format!("a-{place}"), format!("b-{place}")];
         let events = [1, 0].map(|nth: usize| Change::Emit(event("e", key(&names[nth]))).into());
         let steps = [0, 1].map(|nth: usize| registering(leases[nth], &names[nth]).into());
-        [&sender, &owner]
-            .iter()
-            .for_each(|gate| gate.begun.store(0, Ordering::SeqCst));
-        sender.arm(place);
-        let held = tokio::spawn({
-            let sending = sending.clone();
-            async move { sending.commit(events.into()).await }
-        });
-        let reached = tokio::time::timeout(Duration::from_secs(2), sender.reached.notified())
+        let (first, second) = if hold_events { (events, steps) } else { (steps, events) };
+        for gate in [&gate, &free] {
+            gate.begun.store(0, Ordering::SeqCst);
+        }
+        gate.arm(place);
+        let first = commit(&held, first);
+        let reached = tokio::time::timeout(Duration::from_secs(2), gate.reached.notified())
             .await
             .is_ok();
-        let other = tokio::spawn({
-            let store = registering_store.clone();
-            async move { store.commit(steps.into()).await }
-        });
+        let second = commit(&other, second);
         let _ = tokio::time::timeout(Duration::from_millis(60), async {
-            while !other.is_finished() {
+            while !second.is_finished() {
                 tokio::task::yield_now().await;
             }
         })
         .await;
-        sender.open.notify_one();
-        for answers in [held.await.unwrap(), other.await.unwrap()] {
-            assert!(answers.unwrap().iter().all(Result::is_ok), "moment {place}");
+        gate.open.notify_one();
+        for answers in [first.await.unwrap(), second.await.unwrap()] {
+            assert!(answers.iter().all(Result::is_ok), "moment {place}: {answers:?}");
         }
-        for gate in [&sender, &owner] {
+        for gate in [&gate, &free] {
             assert_eq!(gate.begun.load(Ordering::SeqCst), 1, "moment {place}");
         }
         for lease in leases {
-            found_once(&plain, lease.run, place).await;
+            assert_eq!(inbox_ids(&plain, Some(lease.run)).await, ["e"], "moment {place}");
         }
         if !reached {
             assert!(place > 8, "only {place} moments");
             return;
         }
-        let _ = sender.open.notified().now_or_never();
+        let _ = gate.open.notified().now_or_never();
     }
+}
+
+fn commit(store: &PostgresStore, members: [Member; 2]) -> tokio::task::JoinHandle<Vec<MemberResult>> {
+    let store = store.clone();
+    tokio::spawn(async move { store.commit(members.into()).await.unwrap() })
 }

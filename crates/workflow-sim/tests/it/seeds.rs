@@ -34,8 +34,34 @@ fn tens_of_seeds_over_sqlite() {
 
 /// Connections break in the middle of calls as well.
 #[test]
-fn tens_of_seeds_over_postgres() {
-    play(0..50, StoreKind::Postgres);
+fn a_hundred_seeds_over_postgres() {
+    play(0..100, StoreKind::Postgres);
+}
+
+/// Answers of all kinds are lost behind their commits, and whoever watches is told what was applied.
+#[test]
+fn answers_are_lost_over_postgres() {
+    let mut lost = String::new();
+    for seed in 0..30 {
+        let play = Play {
+            traced: true,
+            ..Play::new(seed, StoreKind::Postgres)
+        };
+        let trace = play.run().trace;
+        let lines = trace.lines().filter(|line| line.ends_with("nobody hears of it"));
+        lines.for_each(|line| lost.extend([line, "\n"]));
+    }
+    for what in [
+        " claim [",
+        " commit start ",
+        " commit emit ",
+        "Rewind",
+        "effective true",
+        " park ",
+        "refused",
+    ] {
+        assert!(lost.contains(what), "no answer was lost of `{what}`");
+    }
 }
 
 #[test]

@@ -4,7 +4,12 @@ use super::*;
 
 /// A command on the run is effective, and this is in its history at this epoch.
 fn obey(watch: &Watch, run: RunId, what: CommandKind, written: What, epoch: u64) {
-    let (by, outcome) = ("ada".to_owned(), Outcome::Commanded { effective: true });
+    obey_saying(watch, run, what, written, epoch, true);
+}
+
+/// The same, and this is said of its effect.
+fn obey_saying(watch: &Watch, run: RunId, what: CommandKind, written: What, epoch: u64, effective: bool) {
+    let (by, outcome) = ("ada".to_owned(), Outcome::Commanded { effective });
     commit(watch, P0, Change::Command(Command { run, what, by }), outcome);
     let record = Record {
         step: None,
@@ -85,6 +90,26 @@ fn a_run_that_is_sent_back_is_done_again() {
     advance(&watch, P0, 4, 5, &[], finish);
     assert_eq!(watch.violations(), Vec::<String>::new());
     assert_eq!(watch.open_runs(), 0);
+}
+
+/// A rewind that is made again, because its answer was lost, says that it has changed nothing: whoever hears only that
+/// takes the run for ended.
+#[test]
+fn a_rewind_is_told_by_its_first_answer() {
+    for first_is_heard in [true, false] {
+        let watch = running();
+        write(&watch, 0, &[done(1)]);
+        advance(&watch, P0, 1, 1, &[], Next::Finish(Ending::Completed(number(1))));
+        let (by, step, at) = ("ada".to_owned(), 1, Seq(1));
+        let what = CommandKind::Rewind { step, at, seq: Seq(1) };
+        obey_saying(&watch, id(1), what, What::Rewound { by, step, at }, 2, first_is_heard);
+        claim_again(&watch, 2, 3);
+        let claimed_after_its_end = watch
+            .violations()
+            .iter()
+            .any(|what| what.contains("was claimed after its end"));
+        assert_eq!(claimed_after_its_end, !first_is_heard, "{:?}", watch.violations());
+    }
 }
 
 #[test]

@@ -1,0 +1,1 @@
+-- Nothing changes here: the one process that claims remembers which ready runs are for other code, and passes them over.
