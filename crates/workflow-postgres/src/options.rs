@@ -250,6 +250,7 @@ impl OpenError {
         let (advice, problem) = match fault {
             Fault::Sql(error) => (advise(error), tell(error)),
             Fault::Lost(problem) | Fault::Broken(problem) => (LOOK, problem.clone()),
+            Fault::Overtaken => (LOOK, "others were faster".to_owned()),
         };
         Self::Unreachable {
             database,
