@@ -61,7 +61,8 @@ impl<'m> Wanted<'m> {
                 self.runs.insert(step.lease.run);
                 self.keys.extend(&step.keys);
                 self.registered.extend(&step.keys);
-                self.odd |= !step.keys.is_empty() && !(step.starts.is_empty() && step.emits.is_empty());
+                let sends = !step.starts.is_empty() || !step.emits.is_empty();
+                self.odd |= sends && !step.keys.is_empty();
                 step.emits.iter().for_each(|event| self.send(event));
             }
             Change::Emit(event) => self.send(event),
