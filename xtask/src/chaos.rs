@@ -6,7 +6,7 @@ use std::process::Command;
 
 use anyhow::{Context, Result};
 
-use crate::process::{capture, stream};
+use crate::process::{capture, stream, succeeds};
 use crate::server;
 use crate::workspace::Workspace;
 
@@ -15,7 +15,9 @@ const WITHOUT: &str = "--without";
 const WITH: &str = "--with";
 
 /// The options for a fleet, which needs a server.
-const NEED_SERVER: [&str; 2] = ["--fleet", "--hosts"];
+const FLEET: &str = "--fleet";
+const HOSTS: &str = "--hosts";
+const NEED_SERVER: [&str; 2] = [FLEET, HOSTS];
 
 /// Builds Lumina and the runner, and hands the runner `arguments`. Both are debug builds: what they spend their time on
 /// is the disk and each other, and a release build takes longer than the test.
@@ -29,17 +31,34 @@ pub fn run(workspace: &Workspace, arguments: &[String]) -> Result<()> {
     Stage::build(workspace, named(arguments, WITHOUT).is_some())?.play(arguments)
 }
 
-/// A minute of everything on one machine; then each guard's scene without the guard.
+/// A minute of everything on one machine, and one of a fleet; then each guard's scene without the guard.
 ///
 /// # Errors
 /// The first run that did not go as it must: something does not hold, or a guard's absence does not show.
 pub fn pass(workspace: &Workspace) -> Result<()> {
-    Stage::build(workspace, false)?.play(&[])?;
+    server::install_programs()?;
+    let stage = Stage::build(workspace, false)?;
+    stage.play(&[])?;
+    stage.play(&[FLEET.to_owned()])?;
+    match can_make_hosts() {
+        true => stage.play(&[HOSTS.to_owned()])?,
+        false => eprintln!("no network namespaces can be made here: `cargo xtask chaos {HOSTS}` is left out"),
+    }
     let sabotaged = Stage::build(workspace, true)?;
     for guard in sabotaged.guards()? {
         sabotaged.play(&[WITHOUT.to_owned(), guard])?;
     }
     Ok(())
+}
+
+/// Whether this is Linux, with `ip`, and this user may make network namespaces.
+fn can_make_hosts() -> bool {
+    const TRIED: &str = "lumchaos-tried";
+    let made = succeeds(Command::new("ip").args(["netns", "add", TRIED]));
+    if made {
+        succeeds(Command::new("ip").args(["netns", "del", TRIED]));
+    }
+    made
 }
 
 /// What a run needs.

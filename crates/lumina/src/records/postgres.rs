@@ -28,6 +28,10 @@ pub const MIGRATIONS: &[(&str, &str)] = &[
         "0004_shared_calls",
         include_str!("../../migrations/postgres/0004_shared_calls.sql"),
     ),
+    (
+        "0005_leaving",
+        include_str!("../../migrations/postgres/0005_leaving.sql"),
+    ),
 ];
 
 /// A database that is read. Each statement sees what was committed when it began.

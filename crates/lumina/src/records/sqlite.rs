@@ -27,6 +27,7 @@ pub const MIGRATIONS: &[(&str, &str)] = &[
         "0004_shared_calls",
         include_str!("../../migrations/sqlite/0004_shared_calls.sql"),
     ),
+    ("0005_leaving", include_str!("../../migrations/sqlite/0005_leaving.sql")),
 ];
 
 /// Looks at everything at this time. The connection need not be a store's, so that nothing is changed by looking.

@@ -333,7 +333,7 @@ fn what_is_wrong_with_the_database_is_told() {
             },
             "schema",
             "warning",
-            "lumina/0004_shared_calls",
+            "lumina/0005_leaving",
             "lumina migrate",
         ),
         (

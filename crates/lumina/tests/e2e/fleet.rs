@@ -101,7 +101,7 @@ fn serve_and_two_workers_share_the_work() {
     for told in [
         "PostgreSQL",
         "workflow/",
-        "lumina/0004_shared_calls",
+        "lumina/0005_leaving",
         "none is open for long",
     ] {
         assert!(doctor.contains(told), "{doctor}");

@@ -15,7 +15,7 @@ fn assert_migrates(url: &str) {
     let before: serde_json::Value = serde_json::from_str(&before.out).unwrap();
     let missing = before["missing"].as_array().unwrap();
     assert_eq!(missing.first().unwrap(), "workflow/0001_engine");
-    assert_eq!(missing.last().unwrap(), "lumina/0004_shared_calls");
+    assert_eq!(missing.last().unwrap(), "lumina/0005_leaving");
     assert_eq!(run(&["--check"]).code, Some(1), "looking has changed nothing");
     assert_eq!(run(&[]).json()["applied"], before["missing"]);
     assert_eq!(run(&[]).json()["applied"], json!([]));

@@ -18,8 +18,9 @@ pub(super) struct Left {
 }
 
 impl Records {
-    /// Counts a POST that is made now on today, should it have been made ready on another day. The result says why
-    /// it cannot be made, when today's budget does not allow it; the budget may be another one since.
+    /// Counts a POST that is made now on today, should it have been made ready on another day, and notes that it leaves
+    /// now. The result says why it cannot be made, when today's budget does not allow it; the budget may be another one
+    /// since.
     #[must_use]
     pub fn spend_today(run: RunId, attempt: u32, budgets: Budgets) -> Attachment {
         writes!(|tx, run, attempt, budgets| spend_today(tx, *run, *attempt, *budgets))
@@ -46,8 +47,21 @@ async fn spend_today(tx: &impl Tx, run: RunId, attempt: u32, budgets: Budgets) -
     date_post(tx, run, attempt, None).await?;
     let left = left_of(tx, budgets, &today).await?;
     let is_allowed = left.credits >= reserved;
-    date_post(tx, run, attempt, Some(if is_allowed { &today } else { &day })).await?;
+    match is_allowed {
+        true => let_leave(tx, run, attempt, &today).await?,
+        false => date_post(tx, run, attempt, Some(&day)).await?,
+    }
     Ok((!is_allowed).then_some(left.why))
+}
+
+/// Of a POST that was made before and known not to have been accepted, only the last time counts.
+async fn let_leave(tx: &impl Tx, run: RunId, attempt: u32, today: &str) -> Got<()> {
+    tx.execute(
+        sql!("UPDATE enrichment_post SET day = ?, leaving_at = ? WHERE run = ? AND attempt = ?"),
+        &values![today, micros(tx.now()), run, attempt],
+    )
+    .await?;
+    Ok(())
 }
 
 async fn date_post(tx: &impl Tx, run: RunId, attempt: u32, day: Option<&str>) -> Got<()> {

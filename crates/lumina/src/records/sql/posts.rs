@@ -96,8 +96,8 @@ pub(super) async fn close_post(tx: &impl Tx, run: Uuid, from: &str, to: &str) ->
     Ok(())
 }
 
-/// Registers the provider's id for a POST. When its time is not known, as for one that a
-/// callback reveals, it counts from now.
+/// Registers the provider's id for a POST. When its time is not known, as for one that a callback reveals, it counts
+/// from when it was last made ready to leave.
 pub(super) async fn accept(
     tx: &impl Tx,
     post: Post,
@@ -109,8 +109,9 @@ pub(super) async fn accept(
     take_place(tx, post).await?;
     tx.execute(
         sql!(
-            "UPDATE enrichment_post SET state = 'accepted', enrichment_id = ?1, posted_at = coalesce(posted_at, ?2, ?3),
-             out_until = CASE WHEN state = 'open' OR out_until > ?3 THEN coalesce(posted_at, ?2, ?3) + ?4 END
+            "UPDATE enrichment_post SET state = 'accepted', enrichment_id = ?1, posted_at = coalesce(posted_at, ?2, leaving_at, ?3),
+             out_until = CASE WHEN state = 'open' OR out_until > ?3
+                              THEN coalesce(posted_at, ?2, leaving_at, ?3) + ?4 END
              WHERE run = ?5 AND attempt = ?6 AND enrichment_id IS NULL"
         ),
         &values![enrichment, posted_at.map(micros), now, span(deadline), run, attempt],

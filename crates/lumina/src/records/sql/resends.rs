@@ -14,7 +14,7 @@ use super::posts::{Post, open_post};
 use super::sent::{find_accepted, jobs_of};
 use super::{micros, money, pack_jobs, span};
 use crate::guards::Guard;
-use crate::records::db::{Got, Lock, Tx, sql, values};
+use crate::records::db::{Got, Lock, Sql, Tx, sql, values};
 use crate::records::handle::writes;
 use crate::records::{Again, Budgets, Records, Resend};
 
@@ -132,42 +132,42 @@ async fn unanswered(tx: &impl Tx, run: Uuid, attempt: u32) -> Got<Vec<Uuid>> {
 
 /// While one that was sent earlier may still be looked up, sending again could be charged: only a repeat of a
 /// finished lookup is free, and the provider works off what it has in order. Whether its run is over does not matter.
+/// What left no later than it was noted that nobody knows the outcome of this one may have been there before it.
 async fn is_anything_out_before(tx: &impl Tx, run: Uuid, attempt: u32, window: Duration) -> Got<bool> {
-    let posted: Option<i64> = tx
+    let noted: Option<i64> = tx
         .value(
             sql!("SELECT posted_at FROM enrichment_post WHERE run = ? AND attempt = ?"),
             &values![run, attempt],
         )
         .await?;
     let ago = |time| micros(tx.now()).saturating_sub(span(time));
-    let is_any_unknown = tx
-        .value(
-            sql!(
-                "SELECT EXISTS (SELECT 1 FROM enrichment_post INDEXED BY enrichment_post_out
-                 WHERE state = 'unknown' AND state IN ('accepted', 'unknown')
-                   AND (run <> ?1 OR attempt < ?2) AND posted_at <= ?3 AND posted_at > ?4)"
-            ),
-            &values![run, attempt, posted, ago(window)],
-        )
-        .await?;
-    if is_any_unknown {
-        return Ok(true);
-    }
-    // What was accepted and has not ended belongs to a batch that is open, or is asked about later: there are few of
-    // those, and of others many.
-    tx.value(
-        sql!(
-            "SELECT EXISTS (SELECT 1 FROM batch b INDEXED BY batch_open
-                            CROSS JOIN enrichment e ON e.run = b.run
-                            CROSS JOIN enrichment_post p ON p.run = e.run AND p.attempt = e.attempt
-                 WHERE b.closed_at IS NULL AND e.ended_at IS NULL
-                   AND (p.run <> ?1 OR p.attempt < ?2) AND p.posted_at <= ?3 AND p.posted_at > ?4)
-                 OR EXISTS (SELECT 1 FROM enrichment e INDEXED BY enrichment_asked
-                            CROSS JOIN enrichment_post p ON p.run = e.run AND p.attempt = e.attempt
-                 WHERE e.ask_at IS NOT NULL AND e.ended_at IS NULL
-                   AND (p.run <> ?1 OR p.attempt < ?2) AND p.posted_at <= ?3 AND p.posted_at > ?4)"
-        ),
-        &values![run, attempt, posted, ago(RESULTS_KEPT)],
-    )
-    .await
+    let unheard_of = values![run, attempt, noted, ago(window), ago(2 * window)];
+    let accepted = values![run, attempt, noted, ago(RESULTS_KEPT)];
+    Ok(tx.value(&UNHEARD_OF_BEFORE, &unheard_of).await? || tx.value(&ACCEPTED_BEFORE, &accepted).await?)
 }
+
+/// Of unknown outcome, within its window. Or made ready to leave, by a process that nobody has missed yet: a call takes
+/// less than a window, and its sign comes within another.
+static UNHEARD_OF_BEFORE: Sql = Sql::new(
+    "SELECT EXISTS (SELECT 1 FROM enrichment_post INDEXED BY enrichment_post_out
+         WHERE state = 'unknown' AND state IN ('accepted', 'unknown')
+           AND (run <> ?1 OR attempt < ?2) AND coalesce(leaving_at, posted_at) <= ?3 AND posted_at > ?4)
+         OR EXISTS (SELECT 1 FROM batch b INDEXED BY batch_holding
+                    CROSS JOIN enrichment_post p ON p.run = b.run
+         WHERE b.state = 'holding' AND p.state = 'open'
+           AND p.run <> ?1 AND p.leaving_at <= ?3 AND p.leaving_at > ?5)",
+);
+
+/// What was accepted and has not ended belongs to a batch that is open, or is asked about later: there are few of
+/// those, and of others many.
+static ACCEPTED_BEFORE: Sql = Sql::new(
+    "SELECT EXISTS (SELECT 1 FROM batch b INDEXED BY batch_open
+                    CROSS JOIN enrichment e ON e.run = b.run
+                    CROSS JOIN enrichment_post p ON p.run = e.run AND p.attempt = e.attempt
+         WHERE b.closed_at IS NULL AND e.ended_at IS NULL AND (p.run <> ?1 OR p.attempt < ?2)
+           AND coalesce(p.leaving_at, p.posted_at) <= ?3 AND p.posted_at > ?4)
+         OR EXISTS (SELECT 1 FROM enrichment e INDEXED BY enrichment_asked
+                    CROSS JOIN enrichment_post p ON p.run = e.run AND p.attempt = e.attempt
+         WHERE e.ask_at IS NOT NULL AND e.ended_at IS NULL AND (p.run <> ?1 OR p.attempt < ?2)
+           AND coalesce(p.leaving_at, p.posted_at) <= ?3 AND p.posted_at > ?4)",
+);

@@ -2,6 +2,8 @@
 
 use std::time::Duration;
 
+use lumina_workflow::RunId;
+
 use super::provider::{Post, person};
 use super::{Fate, MINUTE, Town};
 
@@ -122,6 +124,62 @@ fn a_sign_from_the_first_post_holds_back_whom_the_second_one_has_freed() {
         town.pass(HOUR);
         assert_eq!(sent(&town, "person2@gmail.com"), 2 + more, "{status}");
     }
+}
+
+/// Two batches leave, one after the other. Whoever sends the first dies before it is answered, and nobody takes its run
+/// up; of the second the outcome is not known.
+fn beside_a_silent_one() -> (Town, RunId, Post) {
+    let mut town = Town::start();
+    town.provider.next([Fate::AcceptedHeld, Fate::AcceptedUnheard]);
+    town.world
+        .import((0..100).map(|number| format!("person{number}@gmail.com")));
+    while town.provider.posts().is_empty() {
+        town.pass(Duration::from_secs(1));
+    }
+    let run = town.open_run();
+    town.tell(async |engine| engine.pause(run, "the test").await);
+    town.world.restart();
+    town.send(100..103);
+    let [silent, _unknown] = town.provider.accepted().try_into().unwrap();
+    (town, run, silent)
+}
+
+/// A callback reveals the first one when the second is in doubt already: it left before it all the same.
+#[test]
+fn what_is_revealed_later_is_waited_for_if_it_left_before() {
+    let (town, run, silent) = beside_a_silent_one();
+    let event = silent.body("IN_PROGRESS", |email| {
+        email.starts_with("person0@").then(|| person(email))
+    });
+    town.world.call_back("/contact", &event);
+    town.tell(async |engine| engine.resume(run, "the test").await);
+    town.pass(3 * WINDOW);
+    assert_eq!(town.provider.posts().len(), 2, "the one before it is being looked up");
+    town.call_back(&silent.finished());
+    town.pass(10 * MINUTE);
+    assert_eq!(town.provider.posts().len(), 3);
+}
+
+/// Whoever takes the first one up knows no more: it is in doubt from then on, and was before the second one.
+#[test]
+fn what_is_in_doubt_later_is_waited_for_if_it_left_before() {
+    let (town, run, _) = beside_a_silent_one();
+    town.pass(WINDOW - 10 * MINUTE);
+    town.tell(async |engine| engine.resume(run, "the test").await);
+    town.pass(WINDOW - 10 * MINUTE);
+    assert_eq!(town.provider.posts().len(), 2, "there may be a sign of the first one");
+    town.pass(20 * MINUTE);
+    assert_eq!(town.provider.posts().len(), 4);
+}
+
+/// Nobody takes it up: it is not waited for longer than its sign would take.
+#[test]
+fn what_stands_still_is_waited_for_until_its_sign_had_come() {
+    let (town, ..) = beside_a_silent_one();
+    town.pass(2 * WINDOW - 10 * MINUTE);
+    assert_eq!(town.provider.posts().len(), 2);
+    town.pass(20 * MINUTE);
+    assert_eq!(town.provider.posts().len(), 3);
 }
 
 /// How often this person was sent.
