@@ -36,7 +36,8 @@ const WAVES: usize = 4;
 
 /// Applies the members, in one transaction.
 pub(crate) async fn apply(group: &Group, members: &[Member]) -> Result<Vec<MemberResult>, Fault> {
-    // One that is alone, or has the transaction for itself, locks in the order of what it does, which is the same.
+    // One that is alone, or has the transaction for itself, locks in the order of what it does, which is the same; one that
+    // sends has locked already.
     if members.len() < 2 {
         return group.members(members).await;
     }

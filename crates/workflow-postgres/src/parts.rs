@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 use std::ops::Range;
 use std::sync::Arc;
 
-use lumina_workflow::store::{GROUP_MEMBERS, Member, MemberResult, StoreError};
+use lumina_workflow::store::{Change, GROUP_MEMBERS, Member, MemberResult, StoreError};
 
 use crate::fault::Fault;
 use crate::group::Group;
@@ -107,6 +107,9 @@ pub(crate) async fn apply(
     whole: bool,
 ) -> Result<(Vec<MemberResult>, bool), Fault> {
     let members = &batch[part];
+    if matches!(members, [alone] if sends(alone)) {
+        many::lock(group, members).await?;
+    }
     let mut answers = many::apply(group, members).await?;
     if whole {
         group.bring_news(members, &mut answers).await?;
@@ -115,9 +118,14 @@ pub(crate) async fn apply(
     Ok((answers, !refused))
 }
 
+/// Whether it is a step that sends: to its own run, and to others and keys in an order of its own.
+fn sends(member: &Member) -> bool {
+    matches!(&member.change, Change::Advance(step) if !step.emits.is_empty())
+}
+
 #[cfg(test)]
 mod tests {
-    use lumina_workflow::store::{Attachment, Change};
+    use lumina_workflow::store::Attachment;
     use uuid::Uuid;
 
     use super::*;

@@ -3,10 +3,12 @@
 #![allow(clippy::unwrap_used, reason = "what a test cannot do without ends it")]
 
 mod attachments;
+mod circles;
 mod conformance;
 mod cuts;
 mod faults;
 mod fleet;
+mod gate;
 mod interleavings;
 mod migrations;
 mod opened;

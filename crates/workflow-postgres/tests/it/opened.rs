@@ -14,6 +14,7 @@ use lumina_workflow::{
 };
 use lumina_workflow_postgres::testing::Database;
 use lumina_workflow_postgres::{Hook, Options, PostgresStore};
+use tokio::task::JoinHandle;
 use uuid::Uuid;
 
 pub const WORKFLOW: &str = "order";
@@ -110,6 +111,13 @@ pub fn step(lease: Lease, seq: u64, payload: Option<Payload>, next: Next) -> Adv
     }
 }
 
+pub fn registering(lease: Lease, text: &str) -> Change {
+    Change::Advance(Advance {
+        keys: vec![key(text)],
+        ..bare(lease, 0, Next::Running)
+    })
+}
+
 pub fn event(id: &str, target: impl Into<Target>) -> NewEvent {
     NewEvent::new(id, target, "paid", Payload::from_stored("{}"))
 }
@@ -122,6 +130,16 @@ pub fn nothing(number: u128) -> Change {
 
 pub async fn apply(store: &PostgresStore, member: impl Into<Member>) -> MemberResult {
     store.commit(Arc::new([member.into()])).await.unwrap().remove(0)
+}
+
+/// Waits until it has ended, or for so long that it waits for somebody's lock.
+pub async fn as_far_as_it_goes<T>(working: &JoinHandle<T>) {
+    let ends = async {
+        while !working.is_finished() {
+            tokio::task::yield_now().await;
+        }
+    };
+    let _ = tokio::time::timeout(Duration::from_millis(60), ends).await;
 }
 
 pub async fn start(store: &PostgresStore, number: u128) -> RunId {
