@@ -7,4 +7,5 @@ mod ledger;
 mod made;
 mod replays;
 mod rows;
+mod standing;
 mod together;

@@ -21,14 +21,14 @@ use super::rows::{id, job};
 use crate::support::TestRuntime;
 
 /// Two processes on one database.
-struct Fleet {
+pub struct Fleet {
     stores: [Arc<PostgresStore>; 2],
-    records: Records,
-    database: Database,
+    pub records: Records,
+    pub database: Database,
 }
 
 impl Fleet {
-    async fn new() -> Self {
+    pub async fn new() -> Self {
         Self::on(Database::empty("records")).await
     }
 
@@ -48,12 +48,12 @@ impl Fleet {
         join_all(commits.map(|(attach, store)| write(store, attach))).await
     }
 
-    async fn write(&self, attach: Attachment) {
+    pub async fn write(&self, attach: Attachment) {
         assert!(write(&self.stores[0], attach).await.is_some());
     }
 
     /// So many batches of a hundred, none of which has its turn yet.
-    async fn start_batches(&self, many: u128) -> Vec<RunId> {
+    pub async fn start_batches(&self, many: u128) -> Vec<RunId> {
         let mut runs = Vec::new();
         for number in 0..many {
             let spare: Vec<NewRun> = (0..4).map(|next| new_run(100_000 + 10 * number + next)).collect();
@@ -88,7 +88,7 @@ async fn write(store: &PostgresStore, attach: Attachment) -> Option<Payload> {
     }
 }
 
-fn unlimited() -> Allowance {
+pub fn unlimited() -> Allowance {
     Allowance {
         budgets: Budgets::default(),
         balance: u64::MAX,
