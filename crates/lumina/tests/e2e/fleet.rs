@@ -1,5 +1,7 @@
 //! Lumina on a PostgreSQL server: the same commands, as many processes as wanted.
 
+mod takeover;
+
 use std::collections::{BTreeMap, BTreeSet};
 
 use lumina_workflow_postgres::testing::Database;

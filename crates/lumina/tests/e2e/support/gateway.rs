@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, VecDeque};
 use std::io::{self, Read, Write};
 use std::net::{Shutdown, SocketAddr, TcpListener, TcpStream};
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Arc, Mutex};
+use std::sync::{Arc, Condvar, Mutex};
 
 use super::http::{find_header, read_message};
 
@@ -26,6 +26,8 @@ pub enum Fault {
     RefuseFor(u16, u32),
     /// The provider never hears of it, and no answer comes.
     Swallow,
+    /// It is passed on when [`Gateway::let_go`] is called.
+    Hold,
     /// The provider answers, and its answer is lost.
     LoseAnswer,
     /// The provider answers, and in place of its answer comes this status.
@@ -43,6 +45,9 @@ struct State {
     is_over: AtomicBool,
     plans: Mutex<BTreeMap<Call, Plan>>,
     calls: Mutex<Vec<Call>>,
+    /// What was held may go on.
+    has_let_go: Mutex<bool>,
+    let_go: Condvar,
 }
 
 #[derive(Default)]
@@ -61,6 +66,8 @@ impl Gateway {
             is_over,
             plans: Mutex::default(),
             calls: Mutex::default(),
+            has_let_go: Mutex::default(),
+            let_go: Condvar::new(),
         });
         let serving = state.clone();
         std::thread::spawn(move || {
@@ -93,6 +100,12 @@ impl Gateway {
     /// All calls of this kind meet this fault, until it is taken away.
     pub fn fail_always(&self, call: Call, fault: Option<Fault>) {
         self.state.plans.lock().unwrap().entry(call).or_default().always = fault;
+    }
+
+    /// What is held goes on, and nothing is held any more.
+    pub fn let_go(&self) {
+        *self.state.has_let_go.lock().unwrap() = true;
+        self.state.let_go.notify_all();
     }
 
     /// How many calls of this kind came.
@@ -132,6 +145,11 @@ impl State {
                 client.write_all(&make_refusal(status, ""))
             }
             Some(Fault::Swallow) => wait_until_gone(&mut client),
+            Some(Fault::Hold) => {
+                let held = self.has_let_go.lock().unwrap();
+                drop(self.let_go.wait_while(held, |has_let_go| !*has_let_go).unwrap());
+                client.write_all(&self.pass_on(&head, &body)?)
+            }
             Some(Fault::LoseAnswer) => {
                 self.pass_on(&head, &body)?;
                 wait_until_gone(&mut client)

@@ -9,6 +9,7 @@ mod port;
 mod process;
 mod sandbox;
 mod serve;
+mod server;
 mod wait;
 mod world;
 
@@ -21,5 +22,6 @@ pub use port::free_address;
 pub use process::{Process, Signal};
 pub use sandbox::{FAST, SANDBOX_KEY};
 pub use serve::{Serve, Workflow, signed, subscription};
+pub use server::ask;
 pub use wait::{time, until, until_true, until_within};
 pub use world::World;
