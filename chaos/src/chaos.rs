@@ -103,6 +103,17 @@ impl<'s> Chaos<'s> {
         self.stage.wait_until_it_serves()?;
         let span = self.dice.millis(0..1_500);
         self.wait(span)?;
+        let held = self.hold_a_post()?;
+        self.stage.kill_server(held.is_some())?;
+        if self.dice.chance(50) {
+            clock::pass(self.dice.millis(0..500));
+        }
+        self.stage.sandbox.release()
+    }
+
+    /// Has the sandbox hold the answer to the next POST that it accepts, until it is told to release it. Answers the
+    /// batch, if one came in time.
+    fn hold_a_post(&mut self) -> Result<Option<String>> {
         self.stage.sandbox.hold_next()?;
         let began = monotonic();
         let mut held = None;
@@ -110,11 +121,7 @@ impl<'s> Chaos<'s> {
             held = self.stage.sandbox.wait_until_held(LOOK)?;
             self.mind()?;
         }
-        self.stage.kill_server(held.is_some())?;
-        if self.dice.chance(50) {
-            clock::pass(self.dice.millis(0..500));
-        }
-        self.stage.sandbox.release()
+        Ok(held)
     }
 
     /// Lets time pass, and minds what there is to be minded.

@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 use anyhow::{Context, Result};
 use jiff::Timestamp;
 
-use super::{AIM, Chaos, LOOK};
+use super::Chaos;
 use crate::clock::{self, monotonic, now, until_within};
 use crate::server::Role;
 use crate::world::{Batch, Database, Kill, Victim};
@@ -95,14 +95,7 @@ impl Chaos<'_> {
         self.wait_until_all_work()?;
         let span = self.dice.millis(0..1_000);
         self.wait(span)?;
-        self.stage.sandbox.hold_next()?;
-        let began = monotonic();
-        let mut held = None;
-        while held.is_none() && began.elapsed() < AIM && monotonic() < self.ends {
-            held = self.stage.sandbox.wait_until_held(LOOK)?;
-            self.mind()?;
-        }
-        if let Some(enrichment) = held {
+        if let Some(enrichment) = self.hold_a_post()? {
             self.kill_sender(&enrichment)?;
             if self.dice.chance(50) {
                 clock::pass(self.dice.millis(0..500));

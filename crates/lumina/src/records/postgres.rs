@@ -34,62 +34,58 @@ pub const MIGRATIONS: &[(&str, &str)] = &[
     ),
 ];
 
+/// Who asks the server, and how.
+trait Ask {
+    async fn ask(&self, sql: &str, values: &[Value<'_>]) -> Got<Vec<PostgresRow>>;
+
+    /// About many at once: the values are columns of theirs.
+    async fn ask_each(&self, sql: &str, columns: Vec<Each>) -> Got<Vec<PostgresRow>>;
+}
+
 /// A database that is read. Each statement sees what was committed when it began.
 pub(super) struct Reading<'s>(pub &'s PostgresStore);
 
 impl Reading<'_> {
-    async fn read(&self, sql: &str, params: &[Parameter]) -> Got<Vec<PostgresRow>> {
-        let read = self.0.read(sql, params).await;
+    async fn read(&self, sql: &str, params: Vec<Parameter>) -> Got<Vec<PostgresRow>> {
+        let read = self.0.read(sql, &params).await;
         read.map_err(|error| Failure::Unavailable(error.to_string()))
     }
 }
 
-impl Db for Reading<'_> {
-    async fn list<T>(&self, sql: &Sql, values: &[Value<'_>], read: impl Fn(&Row<'_>) -> Got<T>) -> Got<Vec<T>> {
-        let params: Vec<Parameter> = values.iter().copied().map(Value::into_parameter).collect();
-        let rows = self.read(sql.postgres(), &params).await?;
-        rows.iter().map(|row| read(&Row::Postgres(row))).collect()
+impl Ask for Reading<'_> {
+    async fn ask(&self, sql: &str, values: &[Value<'_>]) -> Got<Vec<PostgresRow>> {
+        let params = values.iter().copied().map(Value::into_parameter).collect();
+        self.read(sql, params).await
     }
 
-    async fn find<T>(&self, sql: &Sql, values: &[Value<'_>], read: impl Fn(&Row<'_>) -> Got<T>) -> Got<Option<T>> {
-        let params: Vec<Parameter> = values.iter().copied().map(Value::into_parameter).collect();
-        let rows = self.read(sql.postgres(), &params).await?;
-        rows.first().map(|row| read(&Row::Postgres(row))).transpose()
-    }
-
-    async fn find_each<T, const N: usize>(
-        &self,
-        sql: &Sql,
-        each: &[[Value<'_>; N]],
-        read: impl Fn(&Row<'_>) -> Got<T>,
-    ) -> Got<Vec<Option<T>>> {
-        if each.is_empty() {
-            return Ok(Vec::new());
-        }
-        let columns = Each::columns(each)?;
-        let params: Vec<Parameter> = columns.into_iter().map(Each::into_parameter).collect();
-        let rows = self.read(sql.postgres_each(N), &params).await?;
-        place(&rows, each.len(), read)
+    async fn ask_each(&self, sql: &str, columns: Vec<Each>) -> Got<Vec<PostgresRow>> {
+        self.read(sql, columns.into_iter().map(Each::into_parameter).collect())
+            .await
     }
 }
 
 /// An attachment's transaction.
 pub(super) struct Writing<'t>(pub &'t lumina_workflow_postgres::Tx<'t>);
 
-impl Writing<'_> {
-    async fn query(&self, sql: &str, values: &[Value<'_>]) -> Got<Vec<PostgresRow>> {
+impl Ask for Writing<'_> {
+    async fn ask(&self, sql: &str, values: &[Value<'_>]) -> Got<Vec<PostgresRow>> {
         Ok(self.0.query(sql, &typed(values)).await?)
+    }
+
+    async fn ask_each(&self, sql: &str, columns: Vec<Each>) -> Got<Vec<PostgresRow>> {
+        let params: Vec<_> = columns.iter().map(Each::typed).collect();
+        Ok(self.0.query(sql, &params).await?)
     }
 }
 
-impl Db for Writing<'_> {
+impl<A: Ask> Db for A {
     async fn list<T>(&self, sql: &Sql, values: &[Value<'_>], read: impl Fn(&Row<'_>) -> Got<T>) -> Got<Vec<T>> {
-        let rows = self.query(sql.postgres(), values).await?;
+        let rows = self.ask(sql.postgres(), values).await?;
         rows.iter().map(|row| read(&Row::Postgres(row))).collect()
     }
 
     async fn find<T>(&self, sql: &Sql, values: &[Value<'_>], read: impl Fn(&Row<'_>) -> Got<T>) -> Got<Option<T>> {
-        let rows = self.query(sql.postgres(), values).await?;
+        let rows = self.ask(sql.postgres(), values).await?;
         rows.first().map(|row| read(&Row::Postgres(row))).transpose()
     }
 
@@ -102,9 +98,7 @@ impl Db for Writing<'_> {
         if each.is_empty() {
             return Ok(Vec::new());
         }
-        let columns = Each::columns(each)?;
-        let params: Vec<_> = columns.iter().map(Each::typed).collect();
-        let rows = self.0.query(sql.postgres_each(N), &params).await?;
+        let rows = self.ask_each(sql.postgres_each(N), Each::columns(each)?).await?;
         place(&rows, each.len(), read)
     }
 }
@@ -132,11 +126,11 @@ impl Tx for Writing<'_> {
             Lock::Run(run) => {
                 // Its own transactions hold it by this row.
                 let sql = "SELECT 1 FROM lumina.workflow_run WHERE id = $1 FOR UPDATE";
-                self.query(sql, &values![run]).await?;
+                self.ask(sql, &values![run]).await?;
             }
             Lock::Address(subscriber) => {
                 let sql = "SELECT 1 FROM lumina.subscriber WHERE id = $1 FOR UPDATE";
-                self.query(sql, &values![subscriber]).await?;
+                self.ask(sql, &values![subscriber]).await?;
             }
             Lock::OpenBatch(slot) => self.take_turn(&format!("open_batch.{slot}")).await?,
             Lock::Money => self.take_turn("money").await?,
@@ -176,10 +170,10 @@ impl Writing<'_> {
     /// Whoever is the first to take turns in something makes its row, which nobody else can make meanwhile.
     async fn take_turn(&self, name: &str) -> Got<()> {
         let take = "SELECT 1 FROM lumina.turn WHERE name = $1 FOR UPDATE";
-        if self.query(take, &values![name]).await?.is_empty() {
+        if self.ask(take, &values![name]).await?.is_empty() {
             let make = "INSERT INTO lumina.turn (name) VALUES ($1) ON CONFLICT DO NOTHING";
-            self.query(make, &values![name]).await?;
-            self.query(take, &values![name]).await?;
+            self.ask(make, &values![name]).await?;
+            self.ask(take, &values![name]).await?;
         }
         Ok(())
     }
