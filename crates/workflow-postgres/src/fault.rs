@@ -20,6 +20,8 @@ pub(crate) enum Fault {
     Broken(String),
 }
 
+const ONLY_READS: &str = "it only reads; name the server that writes";
+
 impl From<Error> for Fault {
     fn from(error: Error) -> Self {
         Self::Sql(error)
@@ -33,6 +35,16 @@ impl From<HistoryError> for Fault {
 }
 
 impl Fault {
+    /// For a transaction that could not begin. A standby calls it something that it does not support.
+    pub(crate) fn of_begin(self) -> Self {
+        match self {
+            Self::Sql(error) if error.code() == Some(&SqlState::FEATURE_NOT_SUPPORTED) => {
+                Self::Lost(format!("{ONLY_READS} ({})", tell(&error)))
+            }
+            other => other,
+        }
+    }
+
     /// Says where it was, when a row cannot be read.
     pub(crate) fn within(self, place: impl FnOnce() -> String) -> Self {
         match self {
@@ -151,7 +163,7 @@ pub(crate) fn of_server(error: &Error, database: &str) -> StoreError {
     let advice = match error.code().map(SqlState::code) {
         Some("53100") => "there is no room left on the server's disk; free some space, the work then goes on by itself",
         Some("53300") => "it takes no more connections; let it take more, or the pools have fewer",
-        Some("25006") => "it only reads; name the server that writes",
+        Some("25006") => ONLY_READS,
         Some("57P01" | "57P02" | "57P03") => "it is being stopped or started",
         Some(code) if code.starts_with("40") => "other transactions were in the way again and again",
         _ => "it does not answer",

@@ -133,7 +133,7 @@ impl Session {
     /// Begins a transaction.
     pub(crate) async fn begin(&self, how: &str) -> Result<(), Fault> {
         self.open.store(true, Ordering::Release);
-        self.batch(how).await
+        self.batch(how).await.map_err(Fault::of_begin)
     }
 
     /// Ends a transaction that has only asked.

@@ -1,5 +1,6 @@
 //! Lumina on a PostgreSQL server: the same commands, as many processes as wanted.
 
+mod failover;
 mod takeover;
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -18,16 +19,23 @@ lookup_max = "2s"
 callback_retry_every = "200ms"
 "#;
 
-/// A place with a sandbox, whose database is on the tests' server.
-struct Fleet {
+/// A place with a sandbox, whose database is on a server; on that of the tests, unless it is another.
+struct Fleet<D = Database> {
     world: World,
-    database: Database,
+    database: D,
 }
 
 impl Fleet {
     fn start(sandbox: &str) -> Self {
-        let (mut world, database) = (World::start(sandbox), Database::fresh());
-        world.place.set_variable("DATABASE_URL", &database.url());
+        let database = Database::fresh();
+        Self::on(&database.url(), database, sandbox)
+    }
+}
+
+impl<D> Fleet<D> {
+    fn on(url: &str, database: D, sandbox: &str) -> Self {
+        let mut world = World::start(sandbox);
+        world.place.set_variable("DATABASE_URL", url);
         Self { world, database }
     }
 

@@ -91,6 +91,23 @@ impl Cluster {
         self.ctl("start", &[])
     }
 
+    /// Starts it again as a standby, which only reads until it is [promoted](Self::promote).
+    ///
+    /// # Errors
+    /// When it does not start.
+    pub fn resume_as_standby(&self) -> io::Result<()> {
+        std::fs::write(self.data().join("standby.signal"), [])?;
+        self.resume()
+    }
+
+    /// Makes a standby the server that writes.
+    ///
+    /// # Errors
+    /// When it does not become that.
+    pub fn promote(&self) -> io::Result<()> {
+        self.ctl("promote", &[])
+    }
+
     /// Stops it and starts it again.
     ///
     /// # Errors

@@ -50,3 +50,30 @@ async fn what_was_acknowledged_outlives_the_server() {
     }
     assert_eq!(runs(&store).await.len() as u128, started);
 }
+
+/// A failover, as long as the one that takes over is still a standby: it answers who only asks, and the others are told
+/// that it is not here that is written. When it is promoted they go on.
+#[tokio::test]
+async fn a_standby_is_unavailable_until_it_is_promoted() {
+    let binaries = Binaries::find().expect("a server is installed that a test may stop");
+    let folder = tempfile::tempdir().unwrap();
+    let cluster = Cluster::start(&binaries, folder.path(), &[]).unwrap();
+    let store = open(options(&cluster, folder.path())).await;
+    let lease = running(&store, 1).await;
+    cluster.stop("fast").unwrap();
+    cluster.resume_as_standby().unwrap();
+    assert_eq!(runs(&store).await, [lease.run]);
+    let start = || [Change::Start(new_run(2)).into()].into();
+    let refused = [
+        store.commit(start()).await.unwrap_err(),
+        store.claim(claim()).await.unwrap_err(),
+        store.renew(vec![lease], PATIENCE).await.unwrap_err(),
+    ];
+    for error in refused {
+        let told = matches!(&error, StoreError::Unavailable(said) if said.contains("it only reads"));
+        assert!(told, "{error:?}");
+    }
+    cluster.promote().unwrap();
+    assert!(store.renew(vec![lease], PATIENCE).await.unwrap().is_empty());
+    assert_eq!(store.commit(start()).await.unwrap(), [Ok(Outcome::Started)]);
+}
