@@ -30,6 +30,9 @@ const OLDEST_OF: &str = "SELECT id FROM lumina.workflow_run \
      WHERE finished_at IS NOT NULL AND workflow = $3 AND finished_at < $1 ORDER BY finished_at, id LIMIT $2";
 
 /// Deletes at most so many of each kind. A run counts as one, with all that belongs to it.
+///
+/// What is to go is found once, by an array or a `MATERIALIZED`. What stands behind an `IN` may be asked anew for each
+/// row, and then finds others than those which are gone already.
 pub(crate) async fn purge(group: &Group, purge: &Purge) -> Result<usize, Fault> {
     let (before, count) = (purge.before.as_microsecond(), purge.limit);
     let deleted = match &purge.workflow {
@@ -117,8 +120,8 @@ async fn delete(group: &Group, runs: Vec<Uuid>) -> Result<u64, Fault> {
 }
 
 async fn events(group: &Group, count: usize) -> Result<u64, Fault> {
-    const SQL: &str = "WITH gone AS (DELETE FROM lumina.workflow_unrouted WHERE seq IN (SELECT seq \
-         FROM lumina.workflow_unrouted WHERE expires_at <= $1 ORDER BY expires_at LIMIT $2 FOR UPDATE SKIP LOCKED) \
+    const SQL: &str = "WITH gone AS (DELETE FROM lumina.workflow_unrouted WHERE seq = ANY (ARRAY (SELECT seq \
+         FROM lumina.workflow_unrouted WHERE expires_at <= $1 ORDER BY expires_at LIMIT $2 FOR UPDATE SKIP LOCKED)) \
          RETURNING scope, scope_key, id), \
          ids AS (DELETE FROM lumina.workflow_event_id AS e USING gone AS g WHERE e.scope = g.scope \
          AND e.scope_key = g.scope_key AND e.id = g.id) SELECT count(*) FROM gone";
@@ -127,8 +130,8 @@ async fn events(group: &Group, count: usize) -> Result<u64, Fault> {
 }
 
 async fn answers(group: &Group, count: usize) -> Result<u64, Fault> {
-    const SQL: &str = "DELETE FROM lumina.workflow_applied WHERE id IN (SELECT id FROM lumina.workflow_applied \
-         WHERE at <= $1 ORDER BY at LIMIT $2 FOR UPDATE SKIP LOCKED)";
+    const SQL: &str = "DELETE FROM lumina.workflow_applied WHERE id = ANY (ARRAY (SELECT id FROM lumina.workflow_applied \
+         WHERE at <= $1 ORDER BY at LIMIT $2 FOR UPDATE SKIP LOCKED))";
     let kept = i64::try_from(ANSWER_KEPT.as_micros()).expect("a day fits");
     group
         .execute(SQL, params![group.now.saturating_sub(kept), limit(count)])
@@ -137,7 +140,7 @@ async fn answers(group: &Group, count: usize) -> Result<u64, Fault> {
 
 /// Schedules that nobody has declared for so long.
 async fn schedules(group: &Group, before: i64, count: usize) -> Result<u64, Fault> {
-    const SQL: &str = "DELETE FROM lumina.workflow_schedule WHERE name IN (SELECT name FROM lumina.workflow_schedule \
-         WHERE removed_at < $1 ORDER BY name LIMIT $2 FOR UPDATE SKIP LOCKED)";
+    const SQL: &str = "DELETE FROM lumina.workflow_schedule WHERE name = ANY (ARRAY (SELECT name FROM lumina.workflow_schedule \
+         WHERE removed_at < $1 ORDER BY name LIMIT $2 FOR UPDATE SKIP LOCKED))";
     group.execute(SQL, params![before, limit(count)]).await
 }

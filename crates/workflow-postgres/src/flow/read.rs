@@ -56,9 +56,10 @@ fn stamp(row: &Row, index: usize) -> Result<Option<Stamp>, Fault> {
 
 /// Forgets counters of keys that count nothing.
 pub(crate) async fn purge(group: &Group, before: i64, count: usize) -> Result<u64, Fault> {
-    const SQL: &str = "DELETE FROM lumina.workflow_flow WHERE (workflow, key) IN (SELECT workflow, key \
+    const SQL: &str = "WITH old AS MATERIALIZED (SELECT workflow, key \
          FROM lumina.workflow_flow WHERE in_flight = 0 AND promised = 0 AND held = 0 AND key <> '' \
          AND last_rank < $1 AND coalesce(window_ends, $2) <= $2 ORDER BY last_rank, workflow, key LIMIT $3 \
-         FOR UPDATE SKIP LOCKED)";
+         FOR UPDATE SKIP LOCKED) \
+         DELETE FROM lumina.workflow_flow AS f USING old WHERE f.workflow = old.workflow AND f.key = old.key";
     group.execute(SQL, params![before, group.now, limit(count)]).await
 }

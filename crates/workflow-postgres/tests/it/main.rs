@@ -15,6 +15,7 @@ mod opened;
 mod plans;
 mod poison;
 mod pooler;
+mod purges;
 mod restarts;
 mod scissors;
 mod texts;
