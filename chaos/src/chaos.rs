@@ -4,13 +4,16 @@ use std::time::{Duration, Instant};
 
 use anyhow::Result;
 use jiff::tz::TimeZone;
+use serde_json::json;
 
 use crate::clock::{self, monotonic, now};
 use crate::dice::Dice;
 use crate::feed::Feeders;
+use crate::judge;
 use crate::moods::{self, INVALID_ADDRESSES, RATE_LIMITED, RATE_LIMITED_PERCENT, RATE_LIMITED_SECONDS};
 use crate::scene::Kills;
 use crate::stage::Stage;
+use crate::world::Demands;
 
 mod fleet;
 
@@ -19,6 +22,8 @@ use fleet::Still;
 /// How long it is waited for a POST that can be held. Between two looks at it the moods are minded.
 const AIM: Duration = Duration::from_secs(4);
 const LOOK: Duration = Duration::from_millis(250);
+
+const MINUTE: Duration = Duration::from_secs(60);
 
 /// No more people come while so many lookups are open: on a slow machine, too, all of them are to come to rest in time.
 const ENOUGH_OPEN: u64 = 250;
@@ -36,9 +41,11 @@ pub struct Chaos<'s> {
     length: Duration,
     ends: Instant,
     calls_from: Instant,
-    /// Whether all moods are in play.
-    minds_moods: bool,
+    /// What is to happen in it.
+    demands: Demands,
     is_rate_limited: bool,
+    /// Whether it lasts a minute longer than it was to.
+    is_longer: bool,
     called_at: Instant,
     /// Who stands still, since when, and until when.
     still: Option<Still>,
@@ -46,7 +53,7 @@ pub struct Chaos<'s> {
 
 impl<'s> Chaos<'s> {
     /// That lasts so long.
-    pub fn new(stage: &'s mut Stage, feeders: &'s Feeders, dice: Dice, length: Duration, minds_moods: bool) -> Self {
+    pub fn new(stage: &'s mut Stage, feeders: &'s Feeders, dice: Dice, length: Duration, demands: Demands) -> Self {
         let begins = monotonic();
         Self {
             kills: stage.scene.kills.clone(),
@@ -56,8 +63,9 @@ impl<'s> Chaos<'s> {
             length,
             ends: begins + length,
             calls_from: begins + length * CALL_FROM / 100,
-            minds_moods,
+            demands,
             is_rate_limited: false,
+            is_longer: false,
             called_at: begins,
             still: None,
         }
@@ -68,7 +76,7 @@ impl<'s> Chaos<'s> {
     /// # Errors
     /// When a process cannot be started, or the sandbox does not do what it is told.
     pub fn run(mut self) -> Result<()> {
-        while monotonic() < self.ends {
+        while self.goes_on()? {
             self.stage.begin_life()?;
             match self.stage.cluster() {
                 None => self.live()?,
@@ -78,6 +86,22 @@ impl<'s> Chaos<'s> {
         }
         self.wake()?;
         self.limit_rate(false)
+    }
+
+    /// A run in which what it is for has not happened, because the machine is slow or somebody had to be waited for, has
+    /// another minute.
+    fn goes_on(&mut self) -> Result<bool> {
+        let is_over = monotonic() >= self.ends;
+        if is_over && !self.is_longer && self.misses_something()? {
+            self.is_longer = true;
+            self.ends += MINUTE;
+        }
+        Ok(monotonic() < self.ends)
+    }
+
+    fn misses_something(&mut self) -> Result<bool> {
+        self.stage.play.moods = self.stage.sandbox.occurred()?;
+        Ok(!judge::missing(&self.demands, &self.stage.play).is_empty())
     }
 
     fn live(&mut self) -> Result<()> {
@@ -142,7 +166,7 @@ impl<'s> Chaos<'s> {
 
     /// Limits are hit late in a minute; and what has not come late in the run is called for.
     fn mind_moods(&mut self) -> Result<()> {
-        if !self.minds_moods {
+        if !self.demands.moods {
             return Ok(());
         }
         let is_late = RATE_LIMITED_SECONDS.contains(&now().to_zoned(TimeZone::UTC).second());
@@ -154,21 +178,21 @@ impl<'s> Chaos<'s> {
         Ok(())
     }
 
-    /// What is left of a burst would be met in the next minute, and close that too.
+    /// What is left of a burst, or was called for in vain, would be met in the next minute, and close that too.
     fn limit_rate(&mut self, is_limited: bool) -> Result<()> {
         if is_limited == self.is_rate_limited {
             return Ok(());
         }
         self.is_rate_limited = is_limited;
         let (sandbox, percent) = (&self.stage.sandbox, if is_limited { RATE_LIMITED_PERCENT } else { 0 });
-        sandbox.set_moods(&moods::share(RATE_LIMITED, percent))?;
+        sandbox.set_moods(&json!({ RATE_LIMITED: percent, "next": { RATE_LIMITED: 0 } }))?;
         if is_limited { Ok(()) } else { sandbox.end_burst() }
     }
 
     /// What has not come takes its next chance.
     fn call_for_missing(&self) -> Result<()> {
         let mut missing = moods::missing(&self.stage.sandbox.occurred()?);
-        missing.retain(|name| ![RATE_LIMITED, INVALID_ADDRESSES].contains(name));
+        missing.retain(|name| *name != INVALID_ADDRESSES && (*name != RATE_LIMITED || self.is_rate_limited));
         self.stage.sandbox.set_moods(&moods::call_for(&missing))
     }
 }

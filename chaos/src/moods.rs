@@ -94,12 +94,6 @@ impl Moods {
     }
 }
 
-/// A change of a mood's share, as `PUT /sandbox/moods` takes it.
-#[must_use]
-pub fn share(name: &str, percent: u32) -> Value {
-    json!({ name: percent })
-}
-
 /// Has each of these come at its next chance, as `PUT /sandbox/moods` takes it.
 #[must_use]
 pub fn call_for(names: &[&str]) -> Value {

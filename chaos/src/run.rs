@@ -52,8 +52,8 @@ pub fn play(arguments: &Arguments) -> Result<(World, Fed)> {
     let mut stage = Stage::set(&place, &scene, cluster, hosts, &diary)?;
     let mut feeders = Feeders::prepare(&place, &scene.feeding, &dice, &diary)?;
     feeders.begin(&dice);
-    let minds_moods = !matches!(arguments.play, Play::Guard { .. });
-    Chaos::new(&mut stage, &feeders, dice.of("chaos"), length, minds_moods).run()?;
+    let demands = demands_of(arguments);
+    Chaos::new(&mut stage, &feeders, dice.of("chaos"), length, demands).run()?;
     let fed = settle(&mut stage, &scene, feeders, &diary)?;
     let world = World {
         rules: rules_of(&scene, &stage)?,

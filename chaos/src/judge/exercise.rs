@@ -1,73 +1,82 @@
 //! A run in which nothing happened proves nothing.
 
+use jiff::SignedDuration;
+
 use super::{Invariant, Verdict};
 use crate::moods;
-use crate::world::{Kill, Victim, World};
+use crate::world::{Demands, Kill, Play, Victim, World};
 
 /// Kills, moods, and budgets that were used up.
 pub(super) fn check(world: &World, verdict: &mut Verdict) {
-    let (demands, play) = (&world.demands, &world.play);
-    let count = |counted: fn(&&Kill) -> bool| play.kills.iter().filter(counted).count();
-    let aimed = count(|kill| kill.aimed);
-    verdict.count("kills aimed at a POST", aimed);
-    let is_at_random =
-        |kill: &&Kill| !kill.aimed && kill.until.is_none() && matches!(kill.victim, Victim::Serve | Victim::Worker);
-    verdict.count("kills at random", count(is_at_random));
-    check_fleet(world, verdict);
-    verdict.count("kills of the sandbox", count(|kill| kill.victim == Victim::Sandbox));
+    let play = &world.play;
+    verdict.count("kills aimed at a POST", count(play, |kill| kill.aimed));
+    verdict.count("kills at random", count(play, is_at_random));
+    if let Some(lease) = world.demands.fleet {
+        for (what, times) in faults_of_a_fleet(play, lease) {
+            verdict.count(what, times);
+        }
+    }
+    verdict.count(
+        "kills of the sandbox",
+        count(play, |kill| kill.victim == Victim::Sandbox),
+    );
     verdict.count(
         "budgets used up",
         usize::try_from(play.budgets_hit).unwrap_or(usize::MAX),
     );
-    if (aimed as u64) < demands.aimed_kills {
-        let what = format!("{aimed} kills were aimed, and {} are demanded", demands.aimed_kills);
+    for what in missing(&world.demands, play) {
         verdict.violate(Invariant::Exercised, what);
     }
-    if play.budgets_hit < demands.budgets_hit {
-        let what = format!(
-            "{} budgets were used up, and {} are demanded",
-            play.budgets_hit, demands.budgets_hit
-        );
-        verdict.violate(Invariant::Exercised, what);
-    }
-    check_moods(world, verdict);
 }
 
-/// What only a fleet has.
-fn check_fleet(world: &World, verdict: &mut Verdict) {
-    let Some(lease) = world.demands.fleet else { return };
-    let stood_still = |kill: &&Kill| kill.until.is_some_and(|until| until.duration_since(kill.at) > lease);
-    let kills = &world.play.kills;
-    let faults = [
+/// What a run is for, and has not happened in it.
+#[must_use]
+pub fn missing(demands: &Demands, play: &Play) -> Vec<String> {
+    let mut missing = Vec::new();
+    let aimed = count(play, |kill| kill.aimed);
+    if (aimed as u64) < demands.aimed_kills {
+        missing.push(format!(
+            "{aimed} kills were aimed, and {} are demanded",
+            demands.aimed_kills
+        ));
+    }
+    let (hit, wanted) = (play.budgets_hit, demands.budgets_hit);
+    if hit < wanted {
+        missing.push(format!("{hit} budgets were used up, and {wanted} are demanded"));
+    }
+    let faults = demands.fleet.map(|lease| faults_of_a_fleet(play, lease));
+    let absent = faults.into_iter().flatten().filter(|(_, times)| *times == 0);
+    missing.extend(absent.map(|(what, _)| format!("there were no {what}")));
+    if demands.moods {
+        let moods = moods::missing(&play.moods).into_iter();
+        missing.extend(moods.map(|mood| format!("the mood {mood} has not occurred")));
+    }
+    missing
+}
+
+fn count(play: &Play, counted: impl Fn(&Kill) -> bool) -> usize {
+    play.kills.iter().filter(|kill| counted(kill)).count()
+}
+
+fn is_at_random(kill: &Kill) -> bool {
+    !kill.aimed && kill.until.is_none() && matches!(kill.victim, Victim::Serve | Victim::Worker)
+}
+
+/// What only a fleet has, and how often it was.
+fn faults_of_a_fleet(play: &Play, lease: SignedDuration) -> [(&'static str, usize); 3] {
+    let stood_still = |kill: &Kill| kill.until.is_some_and(|until| until.duration_since(kill.at) > lease);
+    [
         (
             "processes that stood still for longer than a lease",
-            kills.iter().filter(stood_still).count(),
+            count(play, stood_still),
         ),
         (
             "crashes of the database",
-            kills.iter().filter(|kill| kill.victim == Victim::Database).count(),
+            count(play, |kill| kill.victim == Victim::Database),
         ),
         (
             "times that connections were cut",
-            kills.iter().filter(|kill| kill.victim == Victim::Lines).count(),
+            count(play, |kill| kill.victim == Victim::Lines),
         ),
-    ];
-    for (what, count) in faults {
-        verdict.count(what, count);
-        if count == 0 {
-            verdict.violate(Invariant::Exercised, format!("there were no {what}"));
-        }
-    }
-}
-
-fn check_moods(world: &World, verdict: &mut Verdict) {
-    let (demands, play) = (&world.demands, &world.play);
-    let missing = if demands.moods {
-        moods::missing(&play.moods)
-    } else {
-        Vec::new()
-    };
-    for mood in missing {
-        verdict.violate(Invariant::Exercised, format!("the mood {mood} has not occurred"));
-    }
+    ]
 }

@@ -15,6 +15,7 @@ mod rest;
 mod stored;
 mod verdict;
 
+pub use exercise::missing;
 pub use verdict::{Invariant, Verdict, Violation};
 
 use crate::world::World;
