@@ -106,23 +106,27 @@ pub(super) async fn route(tx: &impl Tx, answer: &NewAnswer, hash: &str, run: Opt
 /// What is told before the end is only kept, for its run may still hear the end. When the run has given somebody up,
 /// it may be all that is ever told of them.
 async fn keep(tx: &impl Tx, run: Uuid, answer: &NewAnswer) -> Got<AnswerFate> {
-    let is_given_up: bool = tx
-        .value(
-            sql!(
-                "SELECT EXISTS (SELECT 1 FROM batch WHERE run = ?1 AND closed_at IS NOT NULL)
-                 AND EXISTS (SELECT 1 FROM enrichment_job INDEXED BY enrichment_job_stale
-                             WHERE run = ?1 AND status = 'stale')"
-            ),
-            &values![run],
-        )
-        .await?;
-    let is_given_up = is_given_up || (is_closed(tx, run).await? && is_anybody_let_go(tx, run).await?);
+    if !is_closed(tx, run).await? {
+        return Ok(AnswerFate::Kept);
+    }
+    let is_given_up = is_anybody_stale(tx, run).await? || is_anybody_let_go(tx, run).await?;
     if !is_given_up || Guard::LateAnswers.is_removed() {
         return Ok(AnswerFate::Kept);
     }
     tx.start(&answer.late_run).await?;
     look_after(tx, &answer.enrichment).await?;
     Ok(AnswerFate::Late)
+}
+
+async fn is_anybody_stale(tx: &impl Tx, run: Uuid) -> Got<bool> {
+    tx.value(
+        sql!(
+            "SELECT EXISTS (SELECT 1 FROM enrichment_job INDEXED BY enrichment_job_stale
+                            WHERE run = ? AND status = 'stale')"
+        ),
+        &values![run],
+    )
+    .await
 }
 
 fn make_event(id: String, target: impl Into<Target>, answer: &NewAnswer) -> Got<NewEvent> {
