@@ -6,6 +6,7 @@
 //! is out of the ordinary is applied by itself in its wave.
 
 mod advances;
+mod aside;
 mod emits;
 mod reserve;
 mod rows;
