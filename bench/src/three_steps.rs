@@ -2,6 +2,7 @@
 //! engine that runs it on a file.
 
 use std::collections::BTreeMap;
+use std::num::NonZeroUsize;
 use std::path::Path;
 use std::sync::{Arc, Mutex};
 
@@ -11,7 +12,7 @@ use lumina_workflow::{
     CorrelationKey, Engine, Failure, NewEvent, Payload, Retry, Run, StartOptions, Step, StepError, TokioRuntime,
     Worker, WorkerOptions, Workflow,
 };
-use lumina_workflow_postgres::PostgresStore;
+use lumina_workflow_postgres::{COMMITS_AT_ONCE, PostgresStore};
 use lumina_workflow_sqlite::{Options, SqliteStore};
 use serde::{Deserialize, Serialize};
 use tokio::sync::oneshot;
@@ -126,6 +127,13 @@ enum Opened {
 }
 
 impl Opened {
+    fn commits_at_once(&self) -> NonZeroUsize {
+        match self {
+            Self::Sqlite(_) => NonZeroUsize::MIN,
+            Self::Postgres(_) => COMMITS_AT_ONCE,
+        }
+    }
+
     fn shared(&self) -> Arc<dyn Store> {
         match self {
             Self::Sqlite(store) => Arc::new(store.clone()),
@@ -177,6 +185,7 @@ impl Bench {
         let workflow = ThreeSteps { bells: bells.clone() };
         let engine = Engine::builder(store.shared(), Arc::new(TokioRuntime::current()))
             .register(workflow)?
+            .commits_at_once(store.commits_at_once())
             .build()
             .await?;
         Ok(Self {

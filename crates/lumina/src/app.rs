@@ -95,7 +95,8 @@ impl App {
             parts.profile,
         );
         let context = Arc::new(context);
-        let builder = workflows::register(Engine::builder(database.store(), runtime), &context)?;
+        let builder = Engine::builder(database.store(), runtime).commits_at_once(database.commits_at_once());
+        let builder = workflows::register(builder, &context)?;
         let engine = add(builder).build().await?;
         context.attach_engine(&engine);
         let app = Self {

@@ -1,5 +1,6 @@
 //! The database that an application works on: a file, or a server's.
 
+use std::num::NonZeroUsize;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
@@ -82,6 +83,15 @@ impl Database {
         match self {
             Self::File(store) => store.clone(),
             Self::Server(store) => store.clone(),
+        }
+    }
+
+    /// How many groups of changes a process commits to it at once.
+    #[must_use]
+    pub fn commits_at_once(&self) -> NonZeroUsize {
+        match self {
+            Self::File(_) => NonZeroUsize::MIN,
+            Self::Server(_) => lumina_workflow_postgres::COMMITS_AT_ONCE,
         }
     }
 

@@ -76,7 +76,7 @@ pub use attachment::{AttachError, Tx, attach};
 pub use hook::{At, Hook, Verdict};
 pub use look::{OpenTransaction, Server};
 pub use migrate::{MigrateError, Script};
-pub use options::{Mode, OpenError, Options, Statements};
+pub use options::{COMMITS_AT_ONCE, Mode, OpenError, Options, Statements};
 pub use store::{Parameter, PostgresStore};
 pub use text::write as stored_text;
 pub use tokio_postgres;

@@ -1,21 +1,18 @@
 //! The front door: register workflows, start runs, send events, look.
 
-use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 
 use futures_util::FutureExt;
 use uuid::Uuid;
 
-use crate::ends::Ends;
 use crate::error::Failure;
 use crate::event::NewEvent;
 use crate::flow::FlowLimits;
 use crate::id::{DefinitionHash, RunId, Seq};
 use crate::payload::{Payload, PayloadError};
-use crate::pipeline::Pipeline;
 use crate::runtime::Runtime;
-use crate::schedule::{Declared, START_KEY_PREFIX, Schedule};
+use crate::schedule::START_KEY_PREFIX;
 use crate::shell::Shell;
 use crate::step::Step;
 use crate::store::{
@@ -23,7 +20,11 @@ use crate::store::{
     Outcome, Page, Refusal, RunQuery, RunRow, RunStatus, Store, StoreError, StoredRecord,
 };
 use crate::worker::{Worker, WorkerOptions};
-use crate::workflow::{Definition, DefinitionError, Overrides, Workflow};
+use crate::workflow::{Definition, Workflow};
+
+mod builder;
+
+pub use builder::EngineBuilder;
 
 /// No start key and no flow key is longer: they hold outside ids.
 pub const START_KEY_LIMIT: usize = 200;
@@ -169,107 +170,6 @@ pub struct DefinitionInfo {
     pub flow: FlowLimits,
 }
 
-/// Collects workflows for an [`Engine`].
-///
-#[doc = include_str!("engine/builder_example.md")]
-pub struct EngineBuilder {
-    store: Arc<dyn Store>,
-    runtime: Arc<dyn Runtime>,
-    definitions: BTreeMap<&'static str, Arc<Definition>>,
-    schedules: BTreeMap<String, Declared>,
-    #[cfg(feature = "testing")]
-    interceptor: Option<Arc<dyn crate::intercept::Interceptor>>,
-}
-
-impl EngineBuilder {
-    /// Registers a workflow.
-    ///
-    /// # Errors
-    /// When its declaration cannot work; the error names the step.
-    pub fn register<W: Workflow>(self, workflow: W) -> Result<Self, DefinitionError> {
-        self.register_with(workflow, &Overrides::default())
-    }
-
-    /// Registers a workflow with durations and limits from configuration.
-    ///
-    /// # Errors
-    /// As [`register`](Self::register).
-    pub fn register_with<W: Workflow>(mut self, workflow: W, overrides: &Overrides) -> Result<Self, DefinitionError> {
-        let definition = Definition::read(workflow, overrides)?;
-        if self.definitions.insert(W::NAME, Arc::new(definition)).is_some() {
-            return Err(DefinitionError::DuplicateWorkflow {
-                workflow: W::NAME.to_owned(),
-            });
-        }
-        Ok(self)
-    }
-
-    /// The same workflows as an engine before had.
-    #[cfg(feature = "testing")]
-    pub(crate) fn with_definitions(mut self, definitions: BTreeMap<&'static str, Arc<Definition>>) -> Self {
-        self.definitions = definitions;
-        self
-    }
-
-    /// Puts a test's hand between the engine and the code of its steps. The last one given counts.
-    #[cfg(feature = "testing")]
-    #[must_use]
-    pub fn intercept(mut self, interceptor: Arc<dyn crate::intercept::Interceptor>) -> Self {
-        self.interceptor = Some(interceptor);
-        self
-    }
-
-    /// Declares a schedule that starts runs of a workflow with this input. The workflow has to
-    /// be registered before.
-    ///
-    /// # Errors
-    /// When it cannot work; the error names the schedule.
-    pub fn schedule<W: Workflow>(mut self, schedule: Schedule, input: &W::Input) -> Result<Self, DefinitionError> {
-        let (name, spec, at_start) = schedule.finish()?;
-        let wrong = |problem: String| DefinitionError::Schedule {
-            schedule: name.clone(),
-            problem,
-        };
-        if !self.definitions.contains_key(W::NAME) {
-            return Err(wrong(format!("the workflow {} is not registered", W::NAME)));
-        }
-        let input = Payload::encode(input).map_err(|e| wrong(format!("its input {e}")))?;
-        let workflow = W::NAME;
-        let declared = Declared {
-            workflow,
-            spec,
-            input,
-            at_start,
-        };
-        match self.schedules.insert(name.clone(), declared) {
-            None => Ok(self),
-            Some(_) => Err(wrong("is declared twice".to_owned())),
-        }
-    }
-
-    /// The engine. It executes nothing until a worker is started.
-    ///
-    /// # Errors
-    /// When the store does not answer.
-    pub async fn build(self) -> Result<Engine, StoreError> {
-        let known_since = self.store.now().await?;
-        let pipeline = Pipeline::start(self.store.clone(), &self.runtime);
-        Ok(Engine {
-            shell: Arc::new(Shell {
-                store: self.store,
-                runtime: self.runtime,
-                definitions: self.definitions,
-                schedules: self.schedules,
-                pipeline,
-                ends: Ends::default(),
-                known_since,
-                #[cfg(feature = "testing")]
-                interceptor: self.interceptor,
-            }),
-        })
-    }
-}
-
 /// The engine. Clones are the same one.
 ///
 #[doc = include_str!("engine/example.md")]
@@ -308,14 +208,7 @@ impl Engine {
     /// Begins an engine on a store.
     #[must_use]
     pub fn builder(store: Arc<dyn Store>, runtime: Arc<dyn Runtime>) -> EngineBuilder {
-        EngineBuilder {
-            store,
-            runtime,
-            definitions: BTreeMap::new(),
-            schedules: BTreeMap::new(),
-            #[cfg(feature = "testing")]
-            interceptor: None,
-        }
+        EngineBuilder::new(store, runtime)
     }
 
     /// Starts a worker that executes runs of the registered workflows.

@@ -1,20 +1,46 @@
 //! The commit pipeline: all changes of all runs of a process, in groups.
 //!
 //! A lone change is committed at once. What queues up while a group is being flushed forms the
-//! next one, so that one flush of the disk serves many runs when there are many.
+//! next one, so that one flush of the disk serves many runs when there are many. Where the store is a server, further
+//! groups may be on their way meanwhile, when many changes wait.
 
 use std::collections::BTreeSet;
+use std::mem;
+use std::num::NonZeroUsize;
+use std::pin::pin;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
+use futures_util::StreamExt;
+use futures_util::future::{Either, pending, select};
+use futures_util::stream::FuturesUnordered;
 use tokio::sync::{mpsc, oneshot};
 
+use crate::RunId;
 use crate::runtime::Runtime;
 use crate::store::{GROUP_BYTES, GROUP_MEMBERS, Member, MemberResult, Store, StoreError};
 
 /// How many changes may wait; then whoever has another one waits with it.
 const QUEUE: usize = 4 * GROUP_MEMBERS;
+
+/// How many groups are on their way at once.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Pace {
+    /// So many at most.
+    pub at_once: NonZeroUsize,
+    /// A further one when so many changes wait for it: one flush serves them all.
+    pub crowd: usize,
+}
+
+impl Default for Pace {
+    fn default() -> Self {
+        Self {
+            at_once: NonZeroUsize::MIN,
+            crowd: 64,
+        }
+    }
+}
 
 /// Between two tries to learn what became of a commit.
 const ASK_AGAIN: Duration = Duration::from_millis(200);
@@ -34,15 +60,21 @@ pub(crate) struct Pipeline {
 
 impl Pipeline {
     /// Starts it as a task. It ends when the last handle is gone and the queue is empty.
-    pub fn start(store: Arc<dyn Store>, runtime: &Arc<dyn Runtime>) -> Self {
+    pub fn start(store: Arc<dyn Store>, runtime: &Arc<dyn Runtime>, pace: Pace) -> Self {
         let (queue, receive) = mpsc::channel(QUEUE);
         let healthy = Arc::new(AtomicBool::new(true));
-        let pump = Pump {
+        let committer = Committer {
             store,
             runtime: runtime.clone(),
-            receive,
-            left_over: None,
             healthy: healthy.clone(),
+        };
+        let pump = Pump {
+            committer,
+            receive,
+            pace,
+            forming: Group::default(),
+            left_over: None,
+            busy: BTreeSet::new(),
         };
         runtime.spawn_ahead(Box::pin(pump.run()));
         Self { queue, healthy }
@@ -65,27 +97,115 @@ impl Pipeline {
     }
 }
 
+/// What the pump waits for.
+enum Event {
+    /// A group was committed, or could not be; it was about these runs.
+    Ended(BTreeSet<RunId>),
+    Came(Submission),
+    /// Nobody hands in anything any more.
+    Closed,
+}
+
+/// Puts groups together, and has so many of them committed at once.
 struct Pump {
-    store: Arc<dyn Store>,
-    runtime: Arc<dyn Runtime>,
+    committer: Committer,
     receive: mpsc::Receiver<Submission>,
-    /// What did not fit into the last group.
+    pace: Pace,
+    /// The next group.
+    forming: Group,
+    /// What does not fit into it.
     left_over: Option<Submission>,
-    healthy: Arc<AtomicBool>,
+    /// The subjects of the groups that are being committed: no two groups at once are about one run.
+    busy: BTreeSet<RunId>,
 }
 
 impl Pump {
     async fn run(mut self) {
-        while let Some(first) = self.next().await {
-            let (members, replies) = self.gather(first);
-            self.commit_apart(members, replies).await;
+        let (mut under_way, mut is_closed) = (FuturesUnordered::new(), false);
+        while !(is_closed && self.forming.is_empty() && under_way.is_empty()) {
+            if self.is_due(under_way.len()) {
+                let group = mem::take(&mut self.forming);
+                self.busy.extend(&group.subjects);
+                under_way.push(self.committer.clone().commit_apart(group));
+                self.take_left_over();
+                continue;
+            }
+            match self.next(&mut under_way, is_closed).await {
+                Event::Ended(subjects) => {
+                    self.busy.retain(|run| !subjects.contains(run));
+                    self.take_left_over();
+                }
+                Event::Came(submission) => self.take(submission),
+                Event::Closed => is_closed = true,
+            }
         }
     }
 
+    /// What happens next. Nothing more is taken in while something does not fit.
+    async fn next<C>(&mut self, under_way: &mut FuturesUnordered<C>, is_closed: bool) -> Event
+    where
+        C: Future<Output = BTreeSet<RunId>>,
+    {
+        let takes_in = self.left_over.is_none() && !is_closed;
+        let ended = pin!(async {
+            match under_way.next().await {
+                Some(subjects) => subjects,
+                None => pending().await,
+            }
+        });
+        let came = pin!(async {
+            match takes_in {
+                true => self.receive.recv().await,
+                false => pending().await,
+            }
+        });
+        match select(ended, came).await {
+            Either::Left((subjects, _)) => Event::Ended(subjects),
+            Either::Right((submission, _)) => submission.map_or(Event::Closed, Event::Came),
+        }
+    }
+
+    /// Whether the group is committed now.
+    fn is_due(&self, under_way: usize) -> bool {
+        let is_crowd = self.forming.members.len() >= self.pace.crowd || self.left_over.is_some();
+        !self.forming.is_empty() && (under_way == 0 || (under_way < self.pace.at_once.get() && is_crowd))
+    }
+
+    /// Takes it and what else is there, up to the limits of a group and never the same run twice.
+    fn take(&mut self, first: Submission) {
+        let mut next = Some(first);
+        while let Some(submission) = next.take() {
+            let is_busy = submission.member.subject().is_some_and(|run| self.busy.contains(&run));
+            match is_busy {
+                true => self.left_over = Some(submission),
+                false => self.left_over = self.forming.take(submission).err(),
+            }
+            if self.left_over.is_none() {
+                next = self.receive.try_recv().ok();
+            }
+        }
+    }
+
+    fn take_left_over(&mut self) {
+        if let Some(submission) = self.left_over.take() {
+            self.take(submission);
+        }
+    }
+}
+
+/// Commits groups.
+#[derive(Clone)]
+struct Committer {
+    store: Arc<dyn Store>,
+    runtime: Arc<dyn Runtime>,
+    healthy: Arc<AtomicBool>,
+}
+
+impl Committer {
     /// Commits them together. When the database can never take that, because of one of them, the halves are tried:
-    /// whoever cannot be taken fails alone.
-    async fn commit_apart(&self, members: Vec<Member>, replies: Vec<Reply>) {
-        let mut groups: Vec<(Arc<[Member]>, Vec<Reply>)> = vec![(members.into(), replies)];
+    /// whoever cannot be taken fails alone. Answers the runs that it was about.
+    async fn commit_apart(self, group: Group) -> BTreeSet<RunId> {
+        let mut groups: Vec<(Arc<[Member]>, Vec<Reply>)> = vec![(group.members.into(), group.replies)];
         while let Some((members, mut replies)) = groups.pop() {
             let answer = self.commit(members.clone()).await;
             self.healthy.store(answer.is_ok(), Ordering::Release);
@@ -97,27 +217,7 @@ impl Pump {
                 answer_all(replies, answer);
             }
         }
-    }
-
-    async fn next(&mut self) -> Option<Submission> {
-        match self.left_over.take() {
-            Some(submission) => Some(submission),
-            None => self.receive.recv().await,
-        }
-    }
-
-    /// Takes what is there, up to the limits of a group and never the same run twice.
-    fn gather(&mut self, first: Submission) -> (Vec<Member>, Vec<Reply>) {
-        let mut group = Group::default();
-        let mut next = Some(first);
-        while let Some(submission) = next.take() {
-            if let Err(too_much) = group.take(submission) {
-                self.left_over = Some(too_much);
-                break;
-            }
-            next = self.receive.try_recv().ok();
-        }
-        (group.members, group.replies)
+        group.subjects
     }
 
     /// Commits. While the outcome is unknown the same group is applied again, which is safe.
@@ -139,11 +239,15 @@ impl Pump {
 struct Group {
     members: Vec<Member>,
     replies: Vec<Reply>,
-    subjects: BTreeSet<crate::RunId>,
+    subjects: BTreeSet<RunId>,
     bytes: usize,
 }
 
 impl Group {
+    fn is_empty(&self) -> bool {
+        self.members.is_empty()
+    }
+
     fn take(&mut self, submission: Submission) -> Result<(), Submission> {
         let size = submission.member.size();
         let subject = submission.member.subject();

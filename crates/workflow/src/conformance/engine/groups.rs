@@ -1,14 +1,17 @@
 //! Groups: what the commit pipeline hands to the store at once.
 
 use std::collections::BTreeSet;
+use std::num::NonZeroUsize;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::time::Duration;
 
 use futures_util::future::join_all;
 
 use super::Make;
 use super::script::{A, Script, script};
 use super::wire::{Method, Verdict};
-use super::world::{SECOND, World, event, options};
+use super::world::{Process, SECOND, World, event, options};
 use crate::engine::StartOptions;
 use crate::error::StepError;
 use crate::history::What;
@@ -16,7 +19,7 @@ use crate::runtime::Runtime;
 use crate::store::{Change, GROUP_BYTES, GROUP_MEMBERS, Member, RunStatus};
 use crate::worker::WorkerOptions;
 use crate::workflow::Workflow;
-use crate::{Failure, Run, Step};
+use crate::{Engine, Failure, Run, RunId, Step};
 
 pub(super) fn starts_effect(member: &Member) -> bool {
     let started = |what: &What| matches!(what, What::AttemptStarted { .. });
@@ -157,4 +160,49 @@ pub fn one_run_is_in_a_group_once(make: Make<'_>) {
     world.end(run).expect_err("it was cancelled");
     assert_eq!(world.status(run), RunStatus::Cancelled);
     check(&world.wire.groups());
+}
+
+/// Where several groups may be under way at once, they are when many changes wait; no two of them are about one run.
+pub fn groups_under_way_at_once_are_about_different_runs(make: Make<'_>) {
+    let world = World::new(make);
+    let (runtime, most) = (world.runtime.clone(), Arc::new(AtomicUsize::new(0)));
+    let (seen, mut under_way) = (most.clone(), Vec::new());
+    world.wire.rule(move |call| {
+        if call.method != Method::Commit {
+            return Verdict::Pass;
+        }
+        let (now, takes) = (runtime.monotonic(), SECOND / 100);
+        under_way.retain(|(until, _)| *until > now);
+        let subjects: BTreeSet<RunId> = call.members.iter().filter_map(Member::subject).collect();
+        let is_apart = |(_, others): &(Duration, BTreeSet<RunId>)| others.is_disjoint(&subjects);
+        assert!(under_way.iter().all(is_apart), "two groups about one run at once");
+        under_way.push((now + takes, subjects));
+        seen.fetch_max(under_way.len(), Ordering::SeqCst);
+        Verdict::After(runtime.sleep(takes))
+    });
+    let process = boot_with_several(&world, script!([] | run, _ | { run.wait(super::script::PING).await }));
+    let engine = &process.engine;
+    let starts = (0..1_300).map(|input| async move { engine.start::<Script>(&input, StartOptions::default()).await });
+    let started = world.run(join_all(starts));
+    let runs: Vec<RunId> = started
+        .into_iter()
+        .map(|started| started.expect("it starts").run())
+        .collect();
+    world.run(join_all(runs.iter().map(|run| process.engine.cancel(*run, "ada"))));
+    for run in &runs {
+        let end = world.run(engine.wait_for_end(*run)).expect("it is there");
+        end.expect_err("it was cancelled");
+    }
+    check(&world.wire.groups());
+    assert_eq!(most.load(Ordering::SeqCst), 3);
+}
+
+fn boot_with_several(world: &World, script: Script) -> Process {
+    let builder = Engine::builder(world.wire.clone(), world.shared_runtime())
+        .commits_at_once(NonZeroUsize::new(3).expect("it is not 0"))
+        .register(script)
+        .expect("the steps are sound");
+    let engine = world.run(builder.build()).expect("the store answers");
+    let worker = engine.start_worker(options());
+    Process { engine, worker }
 }

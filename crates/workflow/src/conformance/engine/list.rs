@@ -123,6 +123,7 @@ macro_rules! engine_suite {
             groups::a_lone_change_is_committed_at_once,
             groups::large_payloads_make_small_groups,
             groups::one_run_is_in_a_group_once,
+            groups::groups_under_way_at_once_are_about_different_runs,
             handlers::an_error_handler_is_durable,
             handlers::a_handlers_error_is_kept_beside_the_first,
             handlers::a_handler_has_an_hour,
