@@ -34,7 +34,7 @@ struct Arguments {
     /// Leaves out all faults but those with these numbers.
     #[arg(long, value_delimiter = ',', num_args = 0..)]
     only: Option<Vec<u32>>,
-    /// How many seeds are played at once.
+    /// How many seeds are played at once; over PostgreSQL one, for they share its database.
     #[arg(long, default_value_t = 1)]
     jobs: usize,
 }
@@ -117,7 +117,11 @@ fn play_many(arguments: &Arguments, seeds: Range<u64>) -> bool {
     let failed = Mutex::new(Vec::new());
     let next = AtomicU64::new(seeds.start);
     thread::scope(|scope| {
-        for _ in 0..arguments.jobs.max(1) {
+        let jobs = match arguments.store {
+            Store::Postgres => 1,
+            Store::Memory | Store::Sqlite => arguments.jobs.max(1),
+        };
+        for _ in 0..jobs {
             scope.spawn(|| {
                 loop {
                     let seed = next.fetch_add(1, Ordering::Relaxed);
