@@ -111,6 +111,14 @@ pub(crate) fn is_conflict(error: &Error) -> bool {
     )
 }
 
+/// Whether the server does not know a statement by its name, or knows another one by it.
+pub(crate) fn is_of_names(error: &Error) -> bool {
+    matches!(
+        error.code(),
+        Some(&SqlState::INVALID_SQL_STATEMENT_NAME | &SqlState::DUPLICATE_PSTATEMENT)
+    )
+}
+
 /// Whether another connection, now or later, may have more luck.
 pub(crate) fn is_lost(error: &Error) -> bool {
     match error.code() {
@@ -142,8 +150,9 @@ enum Kind {
 
 fn kind(code: &SqlState) -> Kind {
     match (&code.code()[..2], code.code()) {
-        // Idle for too long inside a transaction, and a server that only reads: a standby, after a failover.
-        ("08", _) | (_, "25P03" | "25006" | "57P01" | "57P02" | "57P03" | "57P05") => Kind::Lost,
+        // Idle for too long inside a transaction; a server that only reads: a standby, after a failover; one that was not
+        // told a statement's name, or another one, because a pooler is in between.
+        ("08", _) | (_, "25P03" | "25006" | "26000" | "42P05" | "57P01" | "57P02" | "57P03" | "57P05") => Kind::Lost,
         ("40" | "53" | "58", _) | (_, "55P03" | "57014") => Kind::Busy,
         _ => Kind::Wrong,
     }

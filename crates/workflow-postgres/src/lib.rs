@@ -23,10 +23,13 @@
 //! Serialization failures, deadlocks and connections that are lost before a COMMIT was sent are repeated here. A
 //! COMMIT whose answer is lost is told as unknown, never guessed.
 //!
+//! An engine that is told [`COMMITS_AT_ONCE`] has several groups on their way at once, which is half as fast again.
+//!
 //! # Poolers
 //!
 //! Nothing that a transaction needs outlives it on its connection, but statements that are prepared by name, which
-//! [`Statements::Unnamed`] does without. Hints need a connection of their own: [`Options::listen`].
+//! [`Statements::Unnamed`] does without. Hints need a connection of their own: [`Options::listen`]. A store that nobody has
+//! told of a pooler finds out when a name is not known, and does without names from then on.
 //!
 //! # Encrypted connections
 //!

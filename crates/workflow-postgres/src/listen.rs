@@ -7,7 +7,6 @@ use futures_util::StreamExt;
 use lumina_workflow::store::Hint;
 use tokio::sync::mpsc;
 use tokio::time::{Instant, sleep, sleep_until, timeout};
-use tokio_postgres::types::ToSql;
 use tokio_postgres::{AsyncMessage, Client, Config, Notification};
 
 use crate::claim;
@@ -51,10 +50,7 @@ pub(crate) async fn serve(config: Config, shared: Arc<Shared>, post: Post) {
 
 async fn listen(config: &Config, shared: &Shared, post: &Post) -> Result<(), Fault> {
     let (client, mut letters) = connect(config).await?;
-    // The connection is this task's own, so that it may have a setting: what it sends need not survive a crash.
-    client
-        .batch_execute(&format!("SET synchronous_commit = off; LISTEN {CHANNEL}"))
-        .await?;
+    client.batch_execute(&format!("LISTEN {CHANNEL}")).await?;
     let own: i32 = client.query_one("SELECT pg_backend_pid()", &[]).await?.try_get(0)?;
     let mut look = Instant::now();
     loop {
@@ -92,10 +88,13 @@ async fn connect(config: &Config) -> Result<(Client, mpsc::UnboundedReceiver<Not
     Ok((client, letters))
 }
 
+/// What it sends need not survive a crash. That is set for its transactions alone: a pooler that nobody has told of would
+/// hand the connection, with its settings, to somebody whose commits have to. Letters have letters, digits and blanks.
 async fn send(client: &Client, news: &News) -> Result<(), Fault> {
     for letter in news.write() {
-        let params: [&(dyn ToSql + Sync); 2] = [&CHANNEL, &letter];
-        timeout(PATIENCE, client.execute("SELECT pg_notify($1, $2)", &params))
+        let sql =
+            format!("BEGIN; SET LOCAL synchronous_commit = off; SELECT pg_notify('{CHANNEL}', '{letter}'); COMMIT");
+        timeout(PATIENCE, client.batch_execute(&sql))
             .await
             .map_err(|_| Fault::Lost("it does not answer".to_owned()))??;
     }

@@ -12,7 +12,6 @@ use crate::fault::Fault;
 use crate::migrate::{self, MigrateError, Script};
 use crate::options::{OpenError, Options};
 use crate::param::params;
-use crate::pool::Lane;
 use crate::session::Session;
 use crate::store::PostgresStore;
 
@@ -104,7 +103,7 @@ impl PostgresStore {
         let (owner, scripts) = (owner.to_owned(), scripts.to_vec());
         let (core, name) = (self.core().clone(), self.core().shared.name.clone());
         let looked = self.run(async move {
-            let taken = core.pool.take(Lane::Queue).await;
+            let taken = core.pool.take_plain().await;
             let name = &core.shared.name;
             let db = taken.map_err(|fault| MigrateError::failed(name, "connecting", fault))?;
             migrate::missing(&db, name, &owner, &scripts).await

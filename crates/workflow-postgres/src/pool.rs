@@ -1,6 +1,7 @@
 //! Connections: a few for the work that queues, and one more for what must not wait behind it.
 
 use std::ops::Deref;
+use std::sync::atomic::AtomicBool;
 use std::sync::{Arc, Mutex};
 
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
@@ -23,7 +24,8 @@ pub(crate) enum Lane {
 /// Connections are made when they are needed and kept until they break.
 pub(crate) struct Pool {
     config: Config,
-    prepared: bool,
+    /// Whether statements are known by name; not any more once it has turned out that they cannot be.
+    names: Arc<AtomicBool>,
     hook: Option<Hook>,
     /// From where connections come first, and where they go in the end.
     kept: Option<Arc<Kept>>,
@@ -49,7 +51,7 @@ impl Pool {
     ) -> Self {
         Self {
             config,
-            prepared,
+            names: Arc::new(AtomicBool::new(prepared)),
             hook,
             kept,
             idle: Arc::default(),
@@ -77,9 +79,17 @@ impl Pool {
         })
     }
 
+    /// The same for what is asked once and cannot be begun anew, such as changes of tables: no statement has a name, for
+    /// which a pooler that nobody has told of would fail it.
+    pub(crate) async fn take_plain(&self) -> Result<Lent, Fault> {
+        let lent = self.take(Lane::Queue).await?;
+        lent.set_plain(true);
+        Ok(lent)
+    }
+
     /// A connection that is nobody's.
     pub(crate) async fn connect(&self) -> Result<Session, Fault> {
-        Session::connect(&self.config, self.prepared, self.hook.clone()).await
+        Session::connect(&self.config, self.names.clone(), self.hook.clone()).await
     }
 
     fn idle(&self) -> Option<Session> {
@@ -122,6 +132,7 @@ impl Deref for Lent {
 impl Drop for Lent {
     fn drop(&mut self) {
         if let Some(session) = self.session.take().filter(Session::is_clean) {
+            session.set_plain(false);
             lock(&self.idle).push(session);
         }
     }

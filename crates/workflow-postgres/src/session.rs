@@ -2,15 +2,15 @@
 
 use std::any::Any;
 use std::collections::BTreeMap;
-use std::sync::Mutex;
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex};
 
 use futures_util::StreamExt;
 use tokio::task::AbortHandle;
 use tokio_postgres::types::{ToSql, Type};
-use tokio_postgres::{Client, Config, Row, Statement};
+use tokio_postgres::{Client, Config, Error, Row, Statement};
 
-use crate::fault::Fault;
+use crate::fault::{self, Fault};
 use crate::hook::{At, Hook, Verdict};
 use crate::line;
 use crate::param::Param;
@@ -26,9 +26,14 @@ pub(crate) struct Session {
     client: Client,
     /// What carries its bytes.
     line: AbortHandle,
-    /// Statements that were used, which the server may know by name; none when a pooler may hand each transaction to another server
-    /// process.
-    statements: Option<Mutex<BTreeMap<String, Known>>>,
+    /// Statements that were used, which the server may know by name.
+    statements: Mutex<BTreeMap<String, Known>>,
+    /// Whether they are named: not when a pooler may hand each transaction to another server process.
+    names: Arc<AtomicBool>,
+    /// Whoever has it asks everything once.
+    is_plain: AtomicBool,
+    /// The server did not know a name.
+    is_mistaken: AtomicBool,
     hook: Option<Hook>,
     broken: AtomicBool,
     /// A transaction has begun, and nobody has heard of its end.
@@ -44,7 +49,7 @@ struct Known {
 
 impl Session {
     /// Connects. To be called inside a tokio runtime.
-    pub(crate) async fn connect(config: &Config, prepared: bool, hook: Option<Hook>) -> Result<Self, Fault> {
+    pub(crate) async fn connect(config: &Config, names: Arc<AtomicBool>, hook: Option<Hook>) -> Result<Self, Fault> {
         let (client, mut line) = line::open(config).await?;
         let line = tokio::spawn(async move {
             // What comes by itself is for nobody here; with an error it is over.
@@ -58,7 +63,10 @@ impl Session {
         Ok(Self {
             client,
             line: line.abort_handle(),
-            statements: prepared.then(Mutex::default),
+            statements: Mutex::default(),
+            names,
+            is_plain: AtomicBool::new(false),
+            is_mistaken: AtomicBool::new(false),
             hook,
             broken: AtomicBool::new(false),
             open: AtomicBool::new(false),
@@ -74,6 +82,11 @@ impl Session {
     pub(crate) fn give_up(&self) {
         self.broken.store(true, Ordering::Release);
         self.line.abort();
+    }
+
+    /// Whether statements go without names, whatever else may be.
+    pub(crate) fn set_plain(&self, is_plain: bool) {
+        self.is_plain.store(is_plain, Ordering::Release);
     }
 
     /// The connection itself, for what the application does in a transaction.
@@ -96,7 +109,8 @@ impl Session {
         let Some(statement) = self.statement(sql, params).await? else {
             return Ok(self.client.query_typed(sql, params).await?);
         };
-        Ok(self.client.query(&statement, &untyped(params)).await?)
+        let rows = self.client.query(&statement, &untyped(params)).await;
+        rows.map_err(|error| self.note(error))
     }
 
     /// The one row that there is, if there is one.
@@ -121,7 +135,8 @@ impl Session {
         let Some(statement) = self.statement(sql, params).await? else {
             return Ok(self.client.execute_typed(sql, params).await?);
         };
-        Ok(self.client.execute(&statement, &untyped(params)).await?)
+        let count = self.client.execute(&statement, &untyped(params)).await;
+        count.map_err(|error| self.note(error))
     }
 
     /// Statements without parameters, as they are written.
@@ -181,11 +196,11 @@ impl Session {
     }
 
     async fn statement(&self, sql: &str, params: &[(&(dyn ToSql + Sync), Type)]) -> Result<Option<Statement>, Fault> {
-        let Some(statements) = &self.statements else {
+        if !self.names.load(Ordering::Acquire) || self.is_plain.load(Ordering::Acquire) {
             return Ok(None);
-        };
+        }
         {
-            let mut statements = statements.lock().expect("nobody panics while holding it");
+            let mut statements = self.statements.lock().expect("nobody panics while holding it");
             if statements.len() >= STATEMENTS && !statements.contains_key(sql) {
                 statements.clear();
             }
@@ -199,10 +214,36 @@ impl Session {
             }
         }
         let types: Vec<Type> = params.iter().map(|(_, kind)| kind.clone()).collect();
-        let made = self.client.prepare_typed(sql, &types).await?;
-        let mut statements = statements.lock().expect("nobody panics while holding it");
+        let made = self.client.prepare_typed(sql, &types).await;
+        let made = made.map_err(|error| self.note(error))?;
+        let mut statements = self.statements.lock().expect("nobody panics while holding it");
         statements.entry(sql.to_owned()).or_default().named = Some(made.clone());
         Ok(Some(made))
+    }
+
+    /// Whoever does not know a name, or knows it for something else, is another server process than the one that was
+    /// told it: then nothing has a name from now on, on no connection.
+    fn note(&self, error: Error) -> Fault {
+        if fault::is_of_names(&error) {
+            self.give_up();
+            self.is_mistaken.store(true, Ordering::Release);
+            if self.names.swap(false, Ordering::AcqRel) {
+                tracing::warn!(
+                    %error,
+                    "there is a pooler in between that hands each transaction to another server process: statements go \
+                     without names from now on; say how the server itself is reached, so that hints can be heard"
+                );
+            }
+        }
+        error.into()
+    }
+
+    /// What a fault on this connection comes of, if it is not what it seems.
+    pub(crate) fn explain(&self, fault: Fault) -> Fault {
+        match self.is_mistaken.load(Ordering::Acquire) {
+            true => Fault::Lost("a pooler has no statements that have a name".to_owned()),
+            false => fault,
+        }
     }
 
     /// A test may wait here, or cut the line.

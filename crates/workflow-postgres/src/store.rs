@@ -74,7 +74,7 @@ impl PostgresStore {
         let core = inner.core.clone();
         let name = core.shared.name.clone();
         let prepared = inner.run(async move {
-            let taken = core.pool.take(Lane::Queue).await;
+            let taken = core.pool.take_plain().await;
             let db = taken.map_err(|fault| MigrateError::failed(&core.shared.name, "connecting", fault))?;
             migrate::engine(&db, &core.shared.name).await
         });
@@ -148,7 +148,7 @@ impl PostgresStore {
         let core = self.inner.core.clone();
         let migrating = async move {
             let name = core.shared.name.clone();
-            let db = match core.pool.take(Lane::Queue).await {
+            let db = match core.pool.take_plain().await {
                 Ok(db) => db,
                 Err(_) if core.pool.is_closed() => return Err(MigrateError::Closed { database: name }),
                 Err(fault) => return Err(MigrateError::failed(&name, "connecting", fault)),

@@ -134,6 +134,7 @@ impl Core {
             match body(&group).await {
                 Ok((answer, keep)) => Ok((group, answer, keep)),
                 Err(fault) => {
+                    let fault = group.db.explain(fault);
                     if fault.is_lost() {
                         // A server that only reads, or is going down, is not asked again.
                         group.db.give_up();
@@ -181,7 +182,7 @@ impl Core {
         loop {
             let asking = async {
                 let db = self.pool.take(Lane::Queue).await?;
-                body(&db).await
+                body(&db).await.map_err(|fault| db.explain(fault))
             };
             let fault = match timeout(PATIENCE, asking).await.unwrap_or_else(|_| Err(hung())) {
                 Ok(answer) => return Ok(answer),

@@ -47,9 +47,14 @@ impl Behind {
 
     /// As the documents say: no names, and hints past the pooler.
     fn options(&self) -> Options {
+        let pooled = self.untold().statements(Statements::Unnamed);
+        pooled.listen(&self.direct).unwrap()
+    }
+
+    /// As if it were a server.
+    fn untold(&self) -> Options {
         let port = self.proxy.port();
-        let pooled = Options::new(&format!("host=127.0.0.1 port={port} user=lumina dbname=postgres")).unwrap();
-        pooled.statements(Statements::Unnamed).listen(&self.direct).unwrap()
+        Options::new(&format!("host=127.0.0.1 port={port} user=lumina dbname=postgres")).unwrap()
     }
 }
 
@@ -65,9 +70,9 @@ async fn forgets(store: &PostgresStore) {
 }
 
 /// Many processes start at once, and one of them makes the tables.
-async fn open_many(behind: &Behind) -> Vec<PostgresStore> {
+async fn open_many(options: Options) -> Vec<PostgresStore> {
     let opening = (0..5).map(|_| async {
-        let store = open(behind.options()).await;
+        let store = open(options.clone()).await;
         let made = store.migrate("app", &[TALLY]).await.unwrap().len();
         (store, made)
     });
@@ -158,13 +163,26 @@ async fn work(stores: &[PostgresStore]) {
 #[tokio::test(flavor = "multi_thread")]
 async fn all_works_though_each_transaction_has_another_connection() {
     let behind = Behind::start().await;
-    let stores = open_many(&behind).await;
+    let stores = open_many(behind.options()).await;
     forgets(&stores[0]).await;
     tick(&stores).await;
     let mut heard = stores[1].hints();
     work(&stores).await;
     let hint = tokio::time::timeout(PATIENCE, heard.next()).await.unwrap();
     assert_eq!(hint, Some(Hint::Ready), "hints go past the pooler");
+    let lease = running(&stores[2], 900).await;
+    let lost = stores[3].renew(vec![lease], Duration::from_secs(60)).await.unwrap();
+    assert!(lost.is_empty());
+    assert!(behind.proxy.changes() > 100, "{}", behind.proxy.changes());
+}
+
+/// Nobody has said that there is one: a store finds out when a name is not known, and does without names.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_pooler_that_nobody_told_of_is_found_out() {
+    let behind = Behind::start().await;
+    let stores = open_many(behind.untold()).await;
+    tick(&stores).await;
+    work(&stores).await;
     let lease = running(&stores[2], 900).await;
     let lost = stores[3].renew(vec![lease], Duration::from_secs(60)).await.unwrap();
     assert!(lost.is_empty());
