@@ -123,8 +123,9 @@ const TRACK: &str = "CREATE SCHEMA IF NOT EXISTS lumina; CREATE TABLE lumina.wor
 )";
 
 /// One process changes a database's tables at a time; the others wait, and find it done. The settings end with the
-/// transaction. Whoever waits for a table that is in use keeps everybody else from it, so nobody waits for long.
-const BEGIN: &str = "BEGIN ISOLATION LEVEL READ COMMITTED READ WRITE; \
+/// transaction. Whoever waits for a table that is in use keeps everybody else from it, so nobody waits for long; and
+/// whoever is stopped in the middle of it does not keep all others from starting.
+const BEGIN: &str = "BEGIN ISOLATION LEVEL READ COMMITTED READ WRITE; SET LOCAL idle_in_transaction_session_timeout = '3s'; \
      SELECT pg_advisory_xact_lock(7453010365873215); SET LOCAL search_path TO lumina; SET LOCAL lock_timeout = '5s'";
 
 /// Brings the engine's own tables up to date, in a new database or in one of ours.
