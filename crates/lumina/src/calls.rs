@@ -6,7 +6,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use jiff::Timestamp;
-use lumina_fullenrich::{BoxFuture, CallKind, Clock, Limiter, Permit, Transport, TransportError, read_retry_after};
+use lumina_fullenrich::{BoxFuture, CallKind, Limiter, Permit, Transport, TransportError, read_retry_after};
 use lumina_workflow::Runtime;
 use lumina_workflow::store::{Attachment, Change, Member, Outcome, Store, StoreError};
 
@@ -85,16 +85,6 @@ impl Calls {
         }
         let permit = self.limiter.try_acquire_for(kind, now);
         permit.map_err(|at| NoPermit::used_up(at.delay(now)))
-    }
-
-    /// Waits until there is one.
-    pub async fn wait_for_permit(&self, kind: CallKind, clock: &dyn Clock) -> Permit {
-        loop {
-            match self.permit(kind, clock.now()).await {
-                Ok(permit) => return permit,
-                Err(none) => clock.sleep(none.after.max(Duration::from_millis(1))).await,
-            }
-        }
     }
 }
 

@@ -14,6 +14,7 @@ use tokio::task::JoinHandle;
 use super::output::{moment, thousands};
 use super::{composition, shutdown, worker};
 use crate::app::App;
+use crate::calls::NoPermit;
 use crate::config::{BudgetConfig, CallbackMode, Config, Severity};
 use crate::http::{self, HttpSettings, HttpState};
 use crate::presence::Presence;
@@ -140,7 +141,14 @@ pub(super) async fn greet(config: &Config, app: &App, mode: &CallbackMode) {
         ),
     }
     eprintln!("Budget: {}.", describe(config.enrichment.budget));
-    match check_provider(app).await {
+    let checked = match check_provider(app).await {
+        Ok(checked) => checked,
+        Err(none) => {
+            eprintln!("FullEnrich is not asked for its balance now: {none}. Subscribers are taken in all the same.");
+            return tell_pauses(app).await;
+        }
+    };
+    match checked {
         Ok(credits) => {
             eprintln!("FullEnrich: the key is valid, {} credits are left.", thousands(credits));
             if let Err(error) = lift_pauses(app, credits).await {
@@ -212,11 +220,16 @@ async fn lift_pauses(app: &App, credits: u64) -> anyhow::Result<()> {
     Ok(())
 }
 
-async fn check_provider(app: &App) -> Result<u64, CallError> {
+/// Nobody waits for a permit: the limit of calls a minute may be used up by others, and those who are to be taken in
+/// come all the same.
+async fn check_provider(app: &App) -> Result<Result<u64, CallError>, NoPermit> {
     let (client, calls) = (&app.context.provider.client, &app.context.provider.calls);
-    let clock = crate::workflows::RuntimeClock(app.context.runtime.clone());
-    let permit = || calls.wait_for_permit(CallKind::Account, &clock);
-    client.verify_key(permit().await).await?;
-    let balance = client.credits(permit().await).await?;
-    Ok(balance.credits.max(0.0).floor() as u64)
+    let now = || app.context.runtime.now();
+    let permit = calls.permit(CallKind::Account, now()).await?;
+    if let Err(error) = client.verify_key(permit).await {
+        return Ok(Err(error));
+    }
+    let permit = calls.permit(CallKind::Account, now()).await?;
+    let balance = client.credits(permit).await;
+    Ok(balance.map(|balance| balance.credits.max(0.0).floor() as u64))
 }

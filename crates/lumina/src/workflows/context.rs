@@ -262,16 +262,3 @@ fn read_name(name: &str) -> Option<(RunId, u32)> {
 pub fn answer_of(body: Bytes) -> Result<Answer, lumina_fullenrich::result::UnreadableResult> {
     Answer::parse(body)
 }
-
-/// The runtime's clock, as the provider's client takes it.
-pub struct RuntimeClock(pub Arc<dyn Runtime>);
-
-impl lumina_fullenrich::Clock for RuntimeClock {
-    fn now(&self) -> jiff::Timestamp {
-        self.0.now()
-    }
-
-    fn sleep(&self, duration: Duration) -> lumina_fullenrich::BoxFuture<'_, ()> {
-        self.0.sleep(duration)
-    }
-}

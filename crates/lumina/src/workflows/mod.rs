@@ -16,7 +16,7 @@ mod subscriber_enrichment;
 mod sweep;
 mod waiting;
 
-pub use context::{Context, PipelineSettings, Provider, RuntimeClock, answer_of};
+pub use context::{Context, PipelineSettings, Provider, answer_of};
 pub use housekeeping::{HOUSEKEEPING, LATE_RESULTS, PROBE, RETENTION, SCHEDULED_BATCH, SWEEP};
 pub use late_answer::LateAnswer;
 pub use late_results::{LateReport, LateResults};

@@ -85,6 +85,23 @@ impl<D> Fleet<D> {
     }
 }
 
+/// Others have used up the calls that the provider allows, for an hour: whoever starts does not wait for that.
+#[test]
+fn whoever_starts_does_not_wait_until_the_provider_may_be_called() {
+    let fleet = Fleet::start(FAST);
+    let place = &fleet.world.place;
+    place.run(&["migrate"]);
+    fleet.database.execute(
+        "INSERT INTO lumina.provider_calls (name, minute, used, held_until) \
+         VALUES ('calls', 0, 0, lumina.now_micros() + 3600000000 - 60000000)",
+    );
+    let _server = place.serve();
+    let worker = place.spawn(&["worker"]);
+    worker.wait_for_line("FullEnrich is not asked for its balance now: this minute's calls are used up.");
+    fleet.world.import(0..3);
+    assert_eq!(fleet.json(&["metrics"])["pendingCount"], 3);
+}
+
 /// One of two workers is killed in the middle of its work. What it held is taken over when its lease is over.
 #[test]
 fn serve_and_two_workers_share_the_work() {
