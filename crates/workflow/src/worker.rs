@@ -58,8 +58,13 @@ const LULL: Duration = Duration::from_millis(2);
 /// After the grace of a shutdown, the database has this time to take the leases back.
 const RELEASE_TIME: Duration = Duration::from_secs(2);
 
-/// After a failed claim.
+/// After a failed claim, and after a failed renewal.
 const CLAIM_PAUSE: Duration = Duration::from_millis(500);
+
+/// After an outage in which others' leases may have run out, nothing is claimed for so long: whoever lives asks for its
+/// own leases every [`CLAIM_PAUSE`], and has what it did meanwhile in hand. Taken over, that would be done again, or be
+/// unknown.
+const OWNERS_FIRST: Duration = Duration::from_secs(2);
 
 /// No claim takes more at once, so that one transaction stays short.
 const CLAIM_LIMIT: usize = 250;
@@ -201,6 +206,7 @@ impl Inner {
     async fn claim_runs(self: Arc<Self>) {
         let mut takeover = self.options.takeover;
         let mut vain = VAIN_LOOK;
+        let mut answered = self.shell.runtime.monotonic();
         while !self.is_stopping() {
             let limit = self
                 .options
@@ -211,7 +217,11 @@ impl Inner {
                 self.look.notified().await;
                 continue;
             }
-            match self.claim(limit, takeover).await {
+            let claimed = self.claim(limit, takeover).await;
+            if claimed.is_ok() {
+                answered = self.shell.runtime.monotonic();
+            }
+            match claimed {
                 Ok(claimed) if claimed == limit => vain = VAIN_LOOK,
                 Ok(claimed) => {
                     takeover = false;
@@ -225,6 +235,9 @@ impl Inner {
                 Err(error) => {
                     tracing::warn!(%error, "no runs could be claimed; tried again");
                     self.shell.runtime.sleep(CLAIM_PAUSE).await;
+                    if !self.options.takeover {
+                        self.let_owners_return(answered).await;
+                    }
                 }
             }
         }
@@ -254,6 +267,23 @@ impl Inner {
             self.seat(run, sent, hinted);
         }
         Ok(count)
+    }
+
+    /// Waits until the store takes changes again, which a claim of nothing tells, and then for a moment if it has not
+    /// done so since `answered` for so long that leases may have run out.
+    async fn let_owners_return(self: &Arc<Self>, answered: Duration) {
+        let runtime = &self.shell.runtime;
+        while !self.is_stopping() && self.claim(0, false).await.is_err() {
+            runtime.sleep(CLAIM_PAUSE).await;
+        }
+        // The last renewal before the outage has left two thirds of a lease, or more.
+        if runtime.monotonic().saturating_sub(answered) < self.options.lease / 2 {
+            return;
+        }
+        let end = runtime.monotonic() + OWNERS_FIRST;
+        while !self.is_stopping() && runtime.monotonic() < end {
+            self.is_called_within(end.saturating_sub(runtime.monotonic())).await;
+        }
     }
 
     fn early(&self) -> MutexGuard<'_, Option<BTreeSet<RunId>>> {
@@ -328,10 +358,14 @@ impl Inner {
     }
 
     async fn renew_leases(self: Arc<Self>) {
+        let each = self.options.lease / 3;
+        let mut pause = each;
         while !(self.is_stopping() && self.seats().is_empty()) {
-            self.shell.runtime.sleep(self.options.lease / 3).await;
+            self.shell.runtime.sleep(pause).await;
+            pause = each;
             if let Err(error) = self.renew_held().await {
                 tracing::warn!(%error, "leases could not be renewed; tried again");
+                pause = each.min(CLAIM_PAUSE);
             }
         }
     }

@@ -179,6 +179,48 @@ pub fn a_takeover_takes_nothing_from_itself(make: Make<'_>) {
     assert_eq!(ledger.count("a"), 4);
 }
 
+/// After an outage for longer than a lease, whoever lives keeps its runs, although another worker is back before it.
+pub fn whoever_lives_keeps_its_runs_after_an_outage(make: Make<'_>) {
+    let world = World::new(make);
+    let script = two_steps(&world, 40 * SECOND);
+    let first = world.boot(script.clone());
+    let run = world.start(1);
+    world.settle();
+    let (_second, wire) = world.boot_beside(script);
+    world.wire.rule(cut_off_until(&world, 31 * SECOND));
+    wire.rule(cut_off_until(&world, 30 * SECOND));
+    world.pass(MINUTE);
+    assert_eq!(world.end(run), Ok(2));
+    assert_eq!(world.ledger.count("a"), 1, "it was not begun by another");
+    assert_eq!(world.row(run).epoch, Epoch(1));
+    assert_eq!(world.row(run).worker, Some(first.worker.id()));
+}
+
+/// Whoever does not live loses them all the same, a moment after it.
+pub fn after_an_outage_a_dead_workers_run_is_taken_over(make: Make<'_>) {
+    let world = World::new(make);
+    let script = two_steps(&world, 40 * SECOND);
+    world.boot(script.clone());
+    let run = world.start(1);
+    world.settle();
+    world.kill();
+    let (second, wire) = world.boot_beside(script);
+    wire.rule(cut_off_until(&world, 30 * SECOND));
+    world.pass(2 * MINUTE);
+    assert_eq!(world.status(run), RunStatus::Completed);
+    assert_eq!(second.worker.in_flight(), 0);
+    let again = world.ledger.times("a")[1];
+    assert!(again <= 33 * SECOND, "it was begun again after {again:?}");
+}
+
+fn cut_off_until(world: &World, end: Duration) -> impl FnMut(&Call<'_>) -> Verdict + Send + 'static {
+    let runtime = world.runtime.clone();
+    move |_| match runtime.elapsed() < end {
+        true => Verdict::Refuse(unavailable()),
+        false => Verdict::Pass,
+    }
+}
+
 /// Two steps in a row, the first of which takes so long.
 fn two_steps(world: &World, first: Duration) -> Script {
     let ledger = world.ledger.clone();

@@ -138,6 +138,8 @@ macro_rules! engine_suite {
             leases::a_takeover_takes_nothing_from_itself,
             leases::no_attempt_starts_on_a_doubtful_lease,
             leases::a_step_starts_as_soon_as_the_lease_is_renewed,
+            leases::whoever_lives_keeps_its_runs_after_an_outage,
+            leases::after_an_outage_a_dead_workers_run_is_taken_over,
             leases::an_effect_is_confirmed_before_it_is_sent_late,
             leases::nothing_begins_after_an_answer_that_came_too_late,
             limits::a_payload_that_is_too_large_is_refused_at_the_door,
