@@ -2,6 +2,7 @@
 
 use std::error::Error as _;
 
+use futures_util::future::join;
 use lumina_workflow::HistoryError;
 use lumina_workflow::store::StoreError;
 use tokio_postgres::Error;
@@ -71,6 +72,11 @@ impl Fault {
         }
     }
 
+    /// Whether the server says no more than that the transaction has failed already.
+    fn is_aftermath(&self) -> bool {
+        matches!(self, Self::Sql(error) if error.code() == Some(&SqlState::IN_FAILED_SQL_TRANSACTION))
+    }
+
     /// For the caller, when nothing was applied.
     pub(crate) fn to_store(&self, database: &str) -> StoreError {
         match self {
@@ -92,6 +98,19 @@ impl Fault {
                 StoreError::OutcomeUnknown(format!("{database}: the commit failed ({problem})"))
             }
         }
+    }
+}
+
+/// Both, of which neither goes by the other: their statements are on their way together. The fault is the one that the
+/// other may have come of.
+pub(crate) async fn together<A, B>(
+    one: impl Future<Output = Result<A, Fault>>,
+    other: impl Future<Output = Result<B, Fault>>,
+) -> Result<(A, B), Fault> {
+    match join(one, other).await {
+        (Ok(one), Ok(other)) => Ok((one, other)),
+        (Err(fault), Err(first)) if fault.is_aftermath() => Err(first),
+        (Err(fault), _) | (_, Err(fault)) => Err(fault),
     }
 }
 

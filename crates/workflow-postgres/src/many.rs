@@ -26,6 +26,7 @@ use reserve::Order;
 use rows::Row;
 
 /// What is known of a group before any of it is applied, and cannot change meanwhile: runs are locked.
+#[derive(Default)]
 struct Known<'m> {
     rows: BTreeMap<RunId, Row>,
     /// Who holds a key; one who is not locked may give it away.

@@ -6,6 +6,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex};
 
 use futures_util::StreamExt;
+use futures_util::future::join;
 use tokio::task::AbortHandle;
 use tokio_postgres::types::{ToSql, Type};
 use tokio_postgres::{Client, Config, Error, Row, Statement};
@@ -106,11 +107,41 @@ impl Session {
         params: &[(&(dyn ToSql + Sync), Type)],
     ) -> Result<Vec<Row>, Fault> {
         self.pass(At::Statement(sql)).await?;
-        let Some(statement) = self.statement(sql, params).await? else {
-            return Ok(self.client.query_typed(sql, params).await?);
+        let statement = self.statement(sql, params).await?;
+        self.send(sql, statement, params).await
+    }
+
+    async fn send(
+        &self,
+        sql: &str,
+        named: Option<Statement>,
+        params: &[(&(dyn ToSql + Sync), Type)],
+    ) -> Result<Vec<Row>, Fault> {
+        let rows = match named {
+            Some(statement) => self.client.query(&statement, &untyped(params)).await,
+            None => self.client.query_typed(sql, params).await,
         };
-        let rows = self.client.query(&statement, &untyped(params)).await;
         rows.map_err(|error| self.note(error))
+    }
+
+    /// Two statements' rows. The second is on its way before the first is answered, and the server does them in this
+    /// order.
+    pub(crate) async fn query_both(
+        &self,
+        (first, params): (&str, &[Param<'_>]),
+        (second, more): (&str, &[Param<'_>]),
+    ) -> Result<(Vec<Row>, Vec<Row>), Fault> {
+        if self.hook.is_some() {
+            // A test may stand between them.
+            return Ok((self.query(first, params).await?, self.query(second, more).await?));
+        }
+        let (params, more) = (typed(params), typed(more));
+        // A name is asked for before either is sent: while it is waited for, the other would come first.
+        let named = self.statement(first, &params).await?;
+        let also = self.statement(second, &more).await?;
+        let sent = join(self.send(first, named, &params), self.send(second, also, &more));
+        let (rows, others) = sent.await;
+        Ok((rows?, others?))
     }
 
     /// The one row that there is, if there is one.

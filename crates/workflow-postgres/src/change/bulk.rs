@@ -10,7 +10,7 @@ use uuid::Uuid;
 use super::next::{self, Goal};
 use super::{event, key, record, turn};
 use crate::column::{run_id, scope, string, to_int};
-use crate::fault::Fault;
+use crate::fault::{self, Fault};
 use crate::group::Group;
 use crate::param::{Param, params};
 use crate::text as stored;
@@ -40,11 +40,10 @@ pub(crate) async fn take(group: &Group, strides: Vec<Stride<'_>>) -> Result<Vec<
     if strides.is_empty() {
         return Ok(Vec::new());
     }
-    let consumed = consume(group, &strides).await?;
-    let moved = move_unrouted(group, &strides).await?;
-    write_records(group, &strides).await?;
+    // None of the three goes by another, nor do the two below.
+    let taken = fault::together(consume(group, &strides), move_unrouted(group, &strides));
+    let ((consumed, moved), ()) = fault::together(taken, write_records(group, &strides)).await?;
     let columns: Vec<Option<Cow<'_, str>>> = strides.iter().map(keys_after).collect::<Result<_, _>>()?;
-    leave(group, &strides, (&consumed, &moved)).await?;
     let (mut turns, mut done) = (Vec::new(), Vec::new());
     for (stride, column) in strides.iter().zip(&columns) {
         let count = |counts: &BTreeMap<RunId, i64>| counts.get(&stride.run()).copied().unwrap_or(0);
@@ -62,7 +61,7 @@ pub(crate) async fn take(group: &Group, strides: Vec<Stride<'_>>) -> Result<Vec<
         done.push((stride.place, goal.inbox));
         turns.push(next::turn(group, stride.step, &goal, rank(group, stride.step, &goal))?);
     }
-    turn::write(group, turns).await?;
+    fault::together(leave(group, &strides, (&consumed, &moved)), turn::write(group, turns)).await?;
     Ok(done)
 }
 

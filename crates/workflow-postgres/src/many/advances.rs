@@ -1,6 +1,6 @@
 //! Steps forward that are as their worker believes, and ask for nothing out of the ordinary.
 
-use lumina_workflow::store::{Advance, Change, Member, MemberResult, Next, Outcome, RunStatus};
+use lumina_workflow::store::{Advance, Change, Member, MemberResult, Next, Outcome, Refusal, RunStatus};
 
 use super::Known;
 use super::rows::Row;
@@ -9,7 +9,8 @@ use crate::column::{from_int, to_int};
 use crate::fault::Fault;
 use crate::group::Group;
 
-/// Takes those steps. The others, which may be repetitions or refused, are left to be looked at one by one.
+/// Takes those steps, and refuses those that something has come in for. The others, which may be repetitions or refused
+/// for another reason, are left to be looked at one by one.
 pub(super) async fn apply<'m>(
     group: &Group,
     members: &'m [Member],
@@ -21,6 +22,13 @@ pub(super) async fn apply<'m>(
         Change::Advance(step) => plain(*place, step, known),
         _ => None,
     };
+    for place in alone {
+        if let Change::Advance(step) = &members[*place].change
+            && let Some(refusal) = overtaken(step, known)
+        {
+            answers[*place] = Some(Err(refusal));
+        }
+    }
     let strides: Vec<Stride<'_>> = alone.iter().filter_map(stride).collect();
     if strides.is_empty() {
         return Ok(());
@@ -51,10 +59,21 @@ fn plain<'m>(place: usize, step: &'m Advance, known: &'m Known<'m>) -> Option<St
 
 /// Whether all its guards hold.
 fn holds(step: &Advance, row: &Row) -> bool {
-    row.epoch == to_int(step.lease.epoch.0)
-        && row.seq == to_int(step.seq.0)
-        && row.status == RunStatus::Running
-        && step.guard.is_none_or(|seen| to_int(seen) == row.inbox)
+    is_next(step, row) && step.guard.is_none_or(|seen| to_int(seen) == row.inbox)
+}
+
+/// Whether it is the step that the run's worker has to take now, and was not taken before.
+fn is_next(step: &Advance, row: &Row) -> bool {
+    row.epoch == to_int(step.lease.epoch.0) && row.seq == to_int(step.seq.0) && row.status == RunStatus::Running
+}
+
+/// The refusal of a step whose worker has not seen all that came in.
+fn overtaken(step: &Advance, known: &Known<'_>) -> Option<Refusal> {
+    let row = known.rows.get(&step.lease.run).filter(|row| is_next(step, row))?;
+    let inbox = from_int(row.inbox);
+    step.guard
+        .filter(|seen| *seen != inbox)
+        .map(|_| Refusal::InboxChanged { inbox })
 }
 
 /// Whether it changes more than the run and what belongs to it: turns of a flow key, counters, hashes that were tried.

@@ -9,7 +9,7 @@ use uuid::Uuid;
 use super::rows::Row;
 use super::{Known, aside};
 use crate::column::{from_int, later, scope, string};
-use crate::fault::Fault;
+use crate::fault::{self, Fault};
 use crate::group::Group;
 use crate::param::Param;
 use crate::text as stored;
@@ -55,9 +55,9 @@ pub(super) async fn apply<'m>(
         answers[letter.place] = Some(Ok(Outcome::Emitted(delivery)));
     }
     let (there, nobody): (Vec<_>, Vec<_>) = letters.into_iter().partition(|letter| letter.to.is_some());
-    put_in(group, &there).await?;
-    arrive(group, &there).await?;
-    aside::set_aside(group, &nobody).await
+    let arriving = fault::together(put_in(group, &there), arrive(group, &there));
+    fault::together(arriving, aside::set_aside(group, &nobody)).await?;
+    Ok(())
 }
 
 fn sends(member: &Member) -> bool {

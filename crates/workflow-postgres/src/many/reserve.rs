@@ -52,8 +52,7 @@ async fn reserve(group: &Group, keys: Vec<&CorrelationKey>) -> Result<bool, Faul
         .map(|key| (key.namespace.as_str(), key.key.as_str()))
         .unzip();
     let rows = params![namespaces, names, Uuid::nil()];
-    let put = group.db.query(PUT, rows).await?;
-    group.execute(TAKE, rows).await?;
+    let (put, _) = group.db.query_both((PUT, rows), (TAKE, rows)).await?;
     let all = put.len() == keys.len();
     let put = put.iter().map(|row| {
         let (namespace, key) = (crate::column::string(row, 0)?, crate::column::string(row, 1)?);

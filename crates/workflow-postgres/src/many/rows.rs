@@ -88,10 +88,7 @@ pub(super) async fn load<'m>(
 ) -> Result<Known<'m>, Fault> {
     let mut wanted = Wanted::default();
     members.for_each(|member| wanted.add(member));
-    let mut known = Known {
-        rows: lock(group, &wanted).await?,
-        holders: holders(group, &wanted).await?,
-    };
+    let mut known = lock(group, &wanted).await?;
     if !reserve::free_keys(group, &wanted, &known, order).await? {
         known.holders = holders(group, &wanted).await?;
     }
@@ -110,18 +107,25 @@ macro_rules! rows_where {
     };
 }
 
-async fn lock(group: &Group, wanted: &Wanted<'_>) -> Result<BTreeMap<RunId, Row>, Fault> {
+/// Locks the runs, and then asks who holds the keys: a holder that is locked holds them until the end.
+async fn lock<'m>(group: &Group, wanted: &Wanted<'m>) -> Result<Known<'m>, Fault> {
     const SQL: &str = rows_where!(
         "id IN (SELECT unnest($1::uuid[]) UNION SELECT k.run FROM unnest($2::text[], $3::text[]) AS w(namespace, key) \
          JOIN lumina.workflow_key AS k ON k.namespace = w.namespace AND k.key = w.key) ORDER BY id FOR UPDATE"
     );
-    if wanted.runs.is_empty() && wanted.keys.is_empty() {
-        return Ok(BTreeMap::new());
-    }
     let runs: Vec<Uuid> = wanted.runs.iter().map(|run| run.0).collect();
     let (namespaces, keys) = columns(wanted);
-    let rows = group.db.query(SQL, params![runs, namespaces, keys]).await?;
-    rows.iter().map(|row| Ok((run_id(row, 0)?, read(row)?))).collect()
+    let params = params![runs, namespaces, keys];
+    let (rows, holders) = match (wanted.runs.is_empty(), wanted.keys.is_empty()) {
+        (true, true) => return Ok(Known::default()),
+        (false, true) => (group.db.query(SQL, params).await?, Vec::new()),
+        (_, false) => group.db.query_both((SQL, params), (HOLDERS, &params[1..])).await?,
+    };
+    let rows = rows.iter().map(|row| Ok((run_id(row, 0)?, read(row)?)));
+    Ok(Known {
+        rows: rows.collect::<Result<_, Fault>>()?,
+        holders: held(wanted, &holders)?,
+    })
 }
 
 /// Those who have registered a key while this transaction waited, and are sent something by it. They come out of the
@@ -168,17 +172,19 @@ fn read(row: &tokio_postgres::Row) -> Result<Row, Fault> {
 
 /// Who holds the keys now that the runs are locked.
 async fn holders<'m>(group: &Group, wanted: &Wanted<'m>) -> Result<BTreeMap<&'m CorrelationKey, RunId>, Fault> {
-    const SQL: &str = "SELECT k.namespace, k.key, k.run FROM unnest($1::text[], $2::text[]) AS w(namespace, key) \
-         JOIN lumina.workflow_key AS k ON k.namespace = w.namespace AND k.key = w.key";
-    if wanted.keys.is_empty() {
-        return Ok(BTreeMap::new());
-    }
     let (namespaces, keys) = columns(wanted);
+    held(wanted, &group.db.query(HOLDERS, params![namespaces, keys]).await?)
+}
+
+const HOLDERS: &str = "SELECT k.namespace, k.key, k.run FROM unnest($1::text[], $2::text[]) AS w(namespace, key) \
+     JOIN lumina.workflow_key AS k ON k.namespace = w.namespace AND k.key = w.key";
+
+fn held<'m>(wanted: &Wanted<'m>, rows: &[tokio_postgres::Row]) -> Result<BTreeMap<&'m CorrelationKey, RunId>, Fault> {
     let mut found = BTreeMap::new();
-    for row in group.db.query(SQL, params![namespaces, keys]).await? {
-        let key = CorrelationKey::new(string(&row, 0)?, string(&row, 1)?);
+    for row in rows {
+        let key = CorrelationKey::new(string(row, 0)?, string(row, 1)?);
         if let Some(key) = wanted.keys.get(&key) {
-            found.insert(*key, run_id(&row, 2)?);
+            found.insert(*key, run_id(row, 2)?);
         }
     }
     Ok(found)

@@ -21,6 +21,10 @@ const SQL: &str = "INSERT INTO lumina.workflow_run (id, epoch, seq, inbox, statu
      AS t(id, priority, ready_rank, wake_at, hash, known_since, workflow, start_key, input, parent) \
      ORDER BY t.id ON CONFLICT DO NOTHING RETURNING id";
 
+/// The runs for which events wait. Whoever has just stored one has kept the run from being started until then.
+const EXPECTED: &str =
+    "SELECT DISTINCT scope_key FROM lumina.workflow_unrouted WHERE scope = $1 AND scope_key = ANY($2)";
+
 /// Makes those that are not there yet. The others are left to be looked at one by one.
 pub(super) async fn apply(
     group: &Group,
@@ -37,8 +41,10 @@ pub(super) async fn apply(
     if news.is_empty() {
         return Ok(());
     }
-    let made = insert(group, news.iter().map(|(_, new)| *new).collect()).await?;
-    deliver(group, &made).await?;
+    let (made, expected) = insert(group, news.iter().map(|(_, new)| *new).collect()).await?;
+    for run in made.intersection(&expected) {
+        change::deliver_unrouted(group, *run, &[Target::Run(*run)]).await?;
+    }
     for (place, new) in news {
         if made.contains(&new.id) {
             answers[place] = Some(Ok(Outcome::Started));
@@ -47,7 +53,8 @@ pub(super) async fn apply(
     Ok(())
 }
 
-async fn insert(group: &Group, news: Vec<&NewRun>) -> Result<BTreeSet<RunId>, Fault> {
+/// Answers which were made, and for which of all something had come in before they were there.
+async fn insert(group: &Group, news: Vec<&NewRun>) -> Result<(BTreeSet<RunId>, BTreeSet<RunId>), Fault> {
     let wakes: Vec<Option<i64>> = news
         .iter()
         .map(|new| (!new.delay.is_zero()).then(|| later(group.now, new.delay)))
@@ -81,23 +88,23 @@ async fn insert(group: &Group, news: Vec<&NewRun>) -> Result<BTreeSet<RunId>, Fa
         Param::Texts(inputs?),
         Param::Uuids(news.iter().map(|new| new.parent.map(|parent| parent.0)).collect()),
     ];
-    let made = group.db.query(SQL, &params).await?;
+    let names: Vec<String> = news.iter().map(|new| new.id.0.to_string()).collect();
+    let names: Vec<&str> = names.iter().map(String::as_str).collect();
+    let (made, expected) = group
+        .db
+        .query_both((SQL, &params), (EXPECTED, params![RUN_SCOPE, names]))
+        .await?;
     wakes.iter().for_each(|wake_at| match wake_at {
         Some(at) => group.note_timer(*at),
         None => group.note_ready(),
     });
-    made.iter().map(|row| run_id(row, 0)).collect()
+    let made = made.iter().map(|row| run_id(row, 0)).collect::<Result<_, _>>()?;
+    let expected = expected.iter().map(named).collect::<Result<_, _>>()?;
+    Ok((made, expected))
 }
 
-/// What had come in for them before they were there.
-async fn deliver(group: &Group, made: &BTreeSet<RunId>) -> Result<(), Fault> {
-    const SQL: &str =
-        "SELECT DISTINCT scope_key FROM lumina.workflow_unrouted WHERE scope = $1 AND scope_key = ANY($2)";
-    let names: Vec<String> = made.iter().map(|run| run.0.to_string()).collect();
-    let names: Vec<&str> = names.iter().map(String::as_str).collect();
-    for row in group.db.query(SQL, params![RUN_SCOPE, names]).await? {
-        let id = Uuid::parse_str(&text(&row, 0)?).map_err(|_| Fault::Broken("an event's run has no id".to_owned()))?;
-        change::deliver_unrouted(group, RunId(id), &[Target::Run(RunId(id))]).await?;
-    }
-    Ok(())
+fn named(row: &tokio_postgres::Row) -> Result<RunId, Fault> {
+    let id = Uuid::parse_str(&text(row, 0)?);
+    id.map(RunId)
+        .map_err(|_| Fault::Broken("an event's run has no id".to_owned()))
 }
