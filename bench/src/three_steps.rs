@@ -9,10 +9,10 @@ use std::sync::{Arc, Mutex};
 use anyhow::Result;
 use lumina_workflow::store::Store;
 use lumina_workflow::{
-    CorrelationKey, Engine, Failure, NewEvent, Payload, Retry, Run, StartOptions, Step, StepError, TokioRuntime,
-    Worker, WorkerOptions, Workflow,
+    CommitsAtOnce, CorrelationKey, Engine, Failure, NewEvent, Payload, Retry, Run, StartOptions, Step, StepError,
+    TokioRuntime, Worker, WorkerOptions, Workflow,
 };
-use lumina_workflow_postgres::{COMMITS_AT_ONCE, PostgresStore};
+use lumina_workflow_postgres::PostgresStore;
 use lumina_workflow_sqlite::{Options, SqliteStore};
 use serde::{Deserialize, Serialize};
 use tokio::sync::oneshot;
@@ -127,10 +127,10 @@ enum Opened {
 }
 
 impl Opened {
-    fn commits_at_once(&self) -> NonZeroUsize {
+    fn commits_at_once(&self) -> CommitsAtOnce {
         match self {
-            Self::Sqlite(_) => NonZeroUsize::MIN,
-            Self::Postgres(_) => COMMITS_AT_ONCE,
+            Self::Sqlite(_) => NonZeroUsize::MIN.into(),
+            Self::Postgres(store) => store.commits_at_once(),
         }
     }
 

@@ -5,9 +5,9 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use anyhow::bail;
-use lumina_workflow::StoreClock;
 use lumina_workflow::codec::Codec;
 use lumina_workflow::store::{Store, StoreError};
+use lumina_workflow::{CommitsAtOnce, StoreClock};
 use lumina_workflow_postgres::PostgresStore;
 use lumina_workflow_sqlite::{Mode, Role, SqliteStore};
 
@@ -88,10 +88,10 @@ impl Database {
 
     /// How many groups of changes a process commits to it at once.
     #[must_use]
-    pub fn commits_at_once(&self) -> NonZeroUsize {
+    pub fn commits_at_once(&self) -> CommitsAtOnce {
         match self {
-            Self::File(_) => NonZeroUsize::MIN,
-            Self::Server(_) => lumina_workflow_postgres::COMMITS_AT_ONCE,
+            Self::File(_) => NonZeroUsize::MIN.into(),
+            Self::Server(store) => store.commits_at_once(),
         }
     }
 

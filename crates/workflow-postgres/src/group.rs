@@ -16,6 +16,7 @@ use crate::param::{Param, params};
 use crate::payloads::Payloads;
 use crate::pool::Lent;
 use crate::read;
+use crate::read::inbox::Wanted;
 use crate::shared::Shared;
 
 /// What a transaction has set in motion, told once it is durable.
@@ -157,9 +158,15 @@ impl Group {
         if asking.is_empty() {
             return Ok(());
         }
-        let runs = asking.keys().map(|run| run.0).collect();
-        let found = read::inbox::read_many(&self.db, self.payloads(), runs, CLAIMED_EVENTS).await?;
-        for (run, inbox) in found {
+        let wanted = asking.keys().map(|run| Wanted {
+            run: *run,
+            after: 0,
+            limit: CLAIMED_EVENTS,
+        });
+        let wanted: Vec<Wanted> = wanted.collect();
+        let found = read::inbox::read(&self.db, self.payloads(), &wanted).await?;
+        for (Wanted { run, .. }, inbox) in wanted.into_iter().zip(found) {
+            let inbox = inbox?;
             if let Some(news) = asking.remove(&run).filter(|_| inbox.events.len() < CLAIMED_EVENTS) {
                 self.wake().inbox.remove(&run);
                 *news = Some(Box::new(inbox));

@@ -23,7 +23,8 @@
 //! Serialization failures, deadlocks and connections that are lost before a COMMIT was sent are repeated here. A
 //! COMMIT whose answer is lost is told as unknown, never guessed.
 //!
-//! An engine that is told [`COMMITS_AT_ONCE`] has several groups on their way at once, which is half as fast again.
+//! An engine that is told [`PostgresStore::commits_at_once`] has several groups on their way at once while its process
+//! is alone, which is half as fast again, and one when others work beside it.
 //!
 //! # Poolers
 //!
@@ -47,9 +48,11 @@ mod claim;
 mod column;
 mod commit;
 mod fault;
+mod fleet;
 mod flow;
 mod group;
 mod hook;
+mod inboxes;
 mod inline;
 mod line;
 mod listen;
@@ -79,7 +82,7 @@ pub use attachment::{AttachError, Tx, attach};
 pub use hook::{At, Hook, Verdict};
 pub use look::{OpenTransaction, Server};
 pub use migrate::{MigrateError, Script};
-pub use options::{COMMITS_AT_ONCE, Mode, OpenError, Options, Statements};
+pub use options::{Mode, OpenError, Options, Statements};
 pub use store::{Parameter, PostgresStore};
 pub use text::write as stored_text;
 pub use tokio_postgres;

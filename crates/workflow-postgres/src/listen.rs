@@ -4,6 +4,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use futures_util::StreamExt;
+use futures_util::future::try_join;
 use lumina_workflow::store::Hint;
 use tokio::sync::mpsc;
 use tokio::time::{Instant, sleep, sleep_until, timeout};
@@ -11,6 +12,7 @@ use tokio_postgres::{AsyncMessage, Client, Config, Notification};
 
 use crate::claim;
 use crate::fault::Fault;
+use crate::fleet;
 use crate::line;
 use crate::post::{News, Post};
 use crate::shared::Shared;
@@ -52,13 +54,22 @@ async fn listen(config: &Config, shared: &Shared, post: &Post) -> Result<(), Fau
     let (client, mut letters) = connect(config).await?;
     client.batch_execute(&format!("LISTEN {CHANNEL}")).await?;
     let own: i32 = client.query_one("SELECT pg_backend_pid()", &[]).await?.try_get(0)?;
+    let arrival = News {
+        arrival: true,
+        ..News::default()
+    };
+    send(&client, &arrival).await?;
     let mut look = Instant::now();
     loop {
         tokio::select! {
             letter = letters.recv() => {
                 let letter = letter.ok_or_else(|| Fault::Lost("the server has closed it".to_owned()))?;
                 if letter.process_id() != own {
-                    pass_on(shared, News::read(letter.payload()));
+                    let news = News::read(letter.payload());
+                    if news.arrival {
+                        look = Instant::now();
+                    }
+                    pass_on(shared, news);
                 }
             }
             () = post.wait() => {
@@ -116,10 +127,11 @@ fn pass_on(shared: &Shared, news: News) {
 
 /// Also tells whether the connection still is one.
 async fn look_around(client: &Client, shared: &Shared) -> Result<(), Fault> {
-    let looking = claim::running_with_news(client, NEWS_LIMIT);
-    let runs = timeout(PATIENCE, looking)
+    let looking = try_join(claim::running_with_news(client, NEWS_LIMIT), fleet::processes(client));
+    let (runs, processes) = timeout(PATIENCE, looking)
         .await
         .map_err(|_| Fault::Lost("it does not answer".to_owned()))??;
+    shared.at_once.set(fleet::share_of(processes));
     shared.hints.send(Hint::Schedule);
     shared.hints.send(Hint::Ready);
     for run in runs {

@@ -1,7 +1,6 @@
 //! How a store is opened, and why that can fail.
 
 use std::fmt;
-use std::num::NonZeroUsize;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -19,10 +18,6 @@ use crate::migrate::MigrateError;
 /// How many connections a process has for its work. A group uses one, attachments one each: more of them than the
 /// server has processors do not make it faster.
 const CONNECTIONS: usize = 8;
-
-/// What an engine on this store is best told by `EngineBuilder::commits_at_once`: with one, a process and its server
-/// wait for each other, and both for the disk. On two processors three made 5,400 runs/s of 3,800, and four no more.
-pub const COMMITS_AT_ONCE: NonZeroUsize = NonZeroUsize::new(3).unwrap();
 
 /// The first version of the server that this works with: the oldest that is still mended.
 pub(crate) const OLDEST_SERVER: i64 = 14;

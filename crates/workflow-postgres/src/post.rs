@@ -27,6 +27,8 @@ struct Inner {
 pub(crate) struct News {
     pub ready: bool,
     pub schedule: bool,
+    /// A process has come.
+    pub arrival: bool,
     pub timer: Option<i64>,
     pub inbox: BTreeSet<RunId>,
 }
@@ -62,6 +64,7 @@ impl News {
         let mut words = Vec::new();
         words.extend(self.ready.then(|| "r".to_owned()));
         words.extend(self.schedule.then(|| "s".to_owned()));
+        words.extend(self.arrival.then(|| "a".to_owned()));
         words.extend(self.timer.map(|at| format!("t{at}")));
         words.extend(self.inbox.iter().map(|run| format!("i{}", run.0.simple())));
         let mut letters: Vec<String> = Vec::new();
@@ -84,6 +87,7 @@ impl News {
             match (word.get(..1), word.get(1..)) {
                 (Some("r"), _) => news.ready = true,
                 (Some("s"), _) => news.schedule = true,
+                (Some("a"), _) => news.arrival = true,
                 (Some("t"), Some(at)) => news.timer = at.parse().ok(),
                 (Some("i"), Some(run)) => news.inbox.extend(Uuid::parse_str(run).ok().map(RunId)),
                 _ => {}
@@ -109,6 +113,7 @@ mod tests {
             let news = News {
                 ready,
                 schedule,
+                arrival: schedule,
                 timer,
                 inbox: runs(count),
             };
@@ -118,6 +123,7 @@ mod tests {
             for part in letters.iter().map(|letter| News::read(letter)) {
                 read.ready |= part.ready;
                 read.schedule |= part.schedule;
+                read.arrival |= part.arrival;
                 read.timer = read.timer.or(part.timer);
                 read.inbox.extend(part.inbox);
             }

@@ -2,9 +2,10 @@
 
 use std::sync::atomic::{AtomicBool, AtomicI64, Ordering};
 
-use lumina_workflow::StoreClock;
 use lumina_workflow::store::Hints;
+use lumina_workflow::{CommitsAtOnce, StoreClock};
 
+use crate::fleet;
 use crate::payloads::Payloads;
 
 pub(crate) struct Shared {
@@ -14,6 +15,8 @@ pub(crate) struct Shared {
     pub clock: Option<StoreClock>,
     pub payloads: Payloads,
     pub hints: Hints,
+    /// How many groups the process best has on their way at once.
+    pub at_once: CommitsAtOnce,
     rank: AtomicI64,
     /// The earliest timer or lease that those who asked were told of. Only an earlier one is a
     /// hint.
@@ -31,6 +34,7 @@ impl Shared {
             clock,
             payloads,
             hints: Hints::new(),
+            at_once: fleet::share_of(1).into(),
             rank: AtomicI64::new(i64::MIN),
             told: AtomicI64::new(i64::MAX),
             unasked: AtomicBool::new(false),

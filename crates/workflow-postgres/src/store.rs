@@ -12,12 +12,13 @@ use lumina_workflow::store::{
     Claim, Claimed, FlowQuery, FlowRow, Hint, Inbox, InboxQuery, Lease, Member, MemberResult, Page, Purge, RunQuery,
     RunRow, ScheduleQuery, ScheduleRow, Store, StoreError, StoredRecord,
 };
-use lumina_workflow::{RunId, Seq};
+use lumina_workflow::{CommitsAtOnce, RunId, Seq};
 use tokio::runtime::Handle;
 use tokio::task::AbortHandle;
 
 use crate::column::int;
 use crate::fault::Fault;
+use crate::inboxes::{self, Inboxes};
 use crate::inline::Inline;
 use crate::look::HEARS;
 use crate::migrate::{MigrateError, Script};
@@ -25,6 +26,7 @@ use crate::options::{Mode, OLDEST_SERVER, OpenError, Options, Statements};
 use crate::payloads::Payloads;
 use crate::pool::{Lane, Pool};
 use crate::post::Post;
+use crate::read::inbox::Wanted;
 use crate::session::Session;
 use crate::shared::Shared;
 use crate::transaction::Core;
@@ -60,7 +62,7 @@ pub(crate) struct Inner {
 }
 
 enum Place {
-    Tasks(Handle),
+    Tasks(Handle, Inboxes),
     Inline(Arc<Inline>),
 }
 
@@ -87,10 +89,10 @@ impl PostgresStore {
     pub(crate) async fn connected(options: Options) -> Result<(Inner, tokio_postgres::Config), OpenError> {
         let name = options.name();
         let kept = options.kept();
-        let place = match (options.mode, &kept) {
-            (Mode::Inline, Some(kept)) => Place::Inline(kept.inline()),
-            (Mode::Inline, None) => Place::Inline(Arc::new(Inline::new().map_err(OpenError::Runtime)?)),
-            (Mode::Tasks, _) => Place::Tasks(Handle::try_current().map_err(|_| OpenError::NoRuntime(name.clone()))?),
+        let inline = match (options.mode, &kept) {
+            (Mode::Inline, Some(kept)) => Some(kept.inline()),
+            (Mode::Inline, None) => Some(Arc::new(Inline::new().map_err(OpenError::Runtime)?)),
+            (Mode::Tasks, _) => None,
         };
         let shared = Arc::new(Shared::new(name.clone(), options.clock, Payloads::new(options.codec)));
         let mut listening = options.listen.unwrap_or_else(|| options.config.clone());
@@ -102,6 +104,13 @@ impl PostgresStore {
             post: (options.mode == Mode::Tasks).then(Post::default),
             shared,
         });
+        let place = match inline {
+            Some(inline) => Place::Inline(inline),
+            None => {
+                let handle = Handle::try_current().map_err(|_| OpenError::NoRuntime(name.clone()))?;
+                Place::Tasks(handle, Inboxes::start(core.clone()))
+            }
+        };
         let inner = Inner {
             core,
             place,
@@ -178,6 +187,15 @@ impl PostgresStore {
             .await
     }
 
+    /// How many groups an engine's process best has on their way at once, for
+    /// [`EngineBuilder::commits_at_once`](lumina_workflow::EngineBuilder::commits_at_once): three between all processes
+    /// on this database, and one at least. It follows how many there are: one that comes is heard of at once, one that has
+    /// gone within five seconds.
+    #[must_use]
+    pub fn commits_at_once(&self) -> CommitsAtOnce {
+        self.inner.core.shared.at_once.clone()
+    }
+
     /// Takes no more calls. What is under way is finished.
     pub async fn close(&self) {
         self.inner.stop_listening();
@@ -235,7 +253,7 @@ impl Inner {
     async fn run<T: Send + 'static>(&self, work: impl Future<Output = T> + Send + 'static) -> Result<T, StoreError> {
         match &self.place {
             Place::Inline(inline) => Ok(inline.block_on(work)),
-            Place::Tasks(handle) => handle.spawn(work).await.map_err(|_| {
+            Place::Tasks(handle, _) => handle.spawn(work).await.map_err(|_| {
                 let database = &self.core.shared.name;
                 StoreError::OutcomeUnknown(format!(
                     "{database}: the code that was working on it ended in the middle"
@@ -252,8 +270,18 @@ impl Inner {
         self.run(async move { core.ask(body).await }).await?
     }
 
+    async fn read_inbox(&self, wanted: Wanted) -> Result<Inbox, StoreError> {
+        match &self.place {
+            Place::Tasks(_, inboxes) => inboxes.read(wanted).await,
+            Place::Inline(inline) => {
+                let mut found = inline.block_on(inboxes::read(&self.core, [wanted].into()))?;
+                found.pop().expect("one is answered for one")
+            }
+        }
+    }
+
     fn start_to_listen(&self, config: tokio_postgres::Config) {
-        let (Place::Tasks(handle), Some(post)) = (&self.place, &self.core.post) else {
+        let (Place::Tasks(handle, _), Some(post)) = (&self.place, &self.core.post) else {
             return;
         };
         let task = handle.spawn(listen::serve(config, self.core.shared.clone(), post.clone()));
@@ -354,10 +382,14 @@ impl Store for PostgresStore {
     }
 
     fn inbox(&self, query: InboxQuery) -> BoxFuture<'_, Result<Inbox, StoreError>> {
-        let (payloads, query) = (self.inner.core.shared.payloads.clone(), Arc::new(query));
+        let InboxQuery { run, after, limit } = query;
+        if let Some(run) = run {
+            return Box::pin(self.inner.read_inbox(Wanted { run, after, limit }));
+        }
+        let payloads = self.inner.core.shared.payloads.clone();
         Box::pin(self.inner.ask(move |db| {
-            let (payloads, query) = (payloads.clone(), query.clone());
-            async move { read::inbox::read(db, &payloads, &query).await }.boxed()
+            let payloads = payloads.clone();
+            async move { read::inbox::unrouted(db, &payloads, after, limit).await }.boxed()
         }))
     }
 

@@ -103,6 +103,7 @@ pub use flow::{Flow, FlowLimits, Rate};
 pub use history::{HistoryError, Phase, Record, StepRef, TakenEvent, What, WhatRow};
 pub use id::{DefinitionHash, Epoch, RunId, Seq, WorkerId};
 pub use payload::{PAYLOAD_HARD_LIMIT, PAYLOAD_SOFT_LIMIT, Payload, PayloadError};
+pub use pipeline::CommitsAtOnce;
 pub use replay::{Previous, superseded};
 pub use retry::{Backoff, RETRY_AFTER_CAP, Retry};
 pub use run::{ChildOptions, Run, StepFuture, Wait};

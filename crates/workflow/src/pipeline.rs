@@ -9,7 +9,7 @@ use std::mem;
 use std::num::NonZeroUsize;
 use std::pin::pin;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::time::Duration;
 
 use futures_util::StreamExt;
@@ -24,11 +24,52 @@ use crate::store::{GROUP_BYTES, GROUP_MEMBERS, Member, MemberResult, Store, Stor
 /// How many changes may wait; then whoever has another one waits with it.
 const QUEUE: usize = 4 * GROUP_MEMBERS;
 
+/// How many groups of changes a process commits at once: a number that may be changed while an engine works, as a store
+/// does that knows how many other processes there are.
+///
+/// ```
+/// use lumina_workflow::CommitsAtOnce;
+/// use std::num::NonZeroUsize;
+///
+/// let at_once = CommitsAtOnce::new(NonZeroUsize::MIN);
+/// // A builder that is given a clone goes by what is said of it later.
+/// let given = at_once.clone();
+/// at_once.set(NonZeroUsize::new(3).unwrap());
+/// assert_eq!(given.get().get(), 3);
+/// ```
+#[derive(Debug, Clone)]
+pub struct CommitsAtOnce(Arc<AtomicUsize>);
+
+impl CommitsAtOnce {
+    /// So many, until another number is set.
+    #[must_use]
+    pub fn new(count: NonZeroUsize) -> Self {
+        Self(Arc::new(AtomicUsize::new(count.get())))
+    }
+
+    /// From now on so many. Groups that are on their way are not called back.
+    pub fn set(&self, count: NonZeroUsize) {
+        self.0.store(count.get(), Ordering::Relaxed);
+    }
+
+    /// How many now.
+    #[must_use]
+    pub fn get(&self) -> NonZeroUsize {
+        NonZeroUsize::new(self.0.load(Ordering::Relaxed)).expect("nobody can set it to none")
+    }
+}
+
+impl From<NonZeroUsize> for CommitsAtOnce {
+    fn from(count: NonZeroUsize) -> Self {
+        Self::new(count)
+    }
+}
+
 /// How many groups are on their way at once.
-#[derive(Debug, Clone, Copy)]
+#[derive(Debug, Clone)]
 pub(crate) struct Pace {
     /// So many at most.
-    pub at_once: NonZeroUsize,
+    pub at_once: CommitsAtOnce,
     /// A further one when so many changes wait for it: one flush serves them all.
     pub crowd: usize,
 }
@@ -36,7 +77,7 @@ pub(crate) struct Pace {
 impl Default for Pace {
     fn default() -> Self {
         Self {
-            at_once: NonZeroUsize::MIN,
+            at_once: NonZeroUsize::MIN.into(),
             crowd: 64,
         }
     }
@@ -168,7 +209,7 @@ impl Pump {
     /// Whether the group is committed now.
     fn is_due(&self, under_way: usize) -> bool {
         let is_crowd = self.forming.members.len() >= self.pace.crowd || self.left_over.is_some();
-        !self.forming.is_empty() && (under_way == 0 || (under_way < self.pace.at_once.get() && is_crowd))
+        !self.forming.is_empty() && (under_way == 0 || (under_way < self.pace.at_once.get().get() && is_crowd))
     }
 
     /// Takes it and what else is there, up to the limits of a group and never the same run twice.

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use lumina_workflow::store::{Inbox, InboxQuery};
+use lumina_workflow::store::Inbox;
 use lumina_workflow::{RunId, StoredEvent};
 use tokio_postgres::Row;
 use uuid::Uuid;
@@ -13,61 +13,46 @@ use crate::param::params;
 use crate::payloads::Payloads;
 use crate::session::Session;
 
-/// An inbox's columns; the counter and the run behind them.
-macro_rules! inbox_of {
-    ($runs:literal, $after:literal, $count:literal) => {
-        concat!(
-            "SELECT e.seq, e.id, e.scope, e.scope_key, e.name, e.key, e.payload, e.received_at, e.sent_by, \
-             r.inbox, CASE WHEN r.status = 'cancelled' OR (r.phase = 'main' AND r.finished_at IS NULL) \
-             THEN r.cancel_by END, r.pause_by, r.id FROM ",
-            $runs,
-            " LEFT JOIN LATERAL (SELECT * FROM lumina.workflow_inbox AS one WHERE one.run = r.id",
-            $after,
-            " ORDER BY one.seq LIMIT ",
-            $count,
-            ") AS e ON true"
-        )
-    };
+/// Which part of a run's inbox is wanted.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Wanted {
+    pub run: RunId,
+    /// Only events behind this place.
+    pub after: u64,
+    /// At most this many.
+    pub limit: usize,
 }
 
-/// A run's inbox with its counter, in one statement, so that both are of one moment; or what is unrouted.
-pub(crate) async fn read(db: &Session, payloads: &Payloads, query: &InboxQuery) -> Result<Inbox, Fault> {
-    const SQL: &str = concat!(
-        inbox_of!("lumina.workflow_run AS r", " AND one.seq > $2", "$3"),
-        " WHERE r.id = $1 ORDER BY e.seq"
-    );
-    let mut inbox = EMPTY;
-    let Some(run) = query.run else {
-        inbox.events = unrouted(db, payloads, query).await?;
-        return Ok(inbox);
-    };
-    let params = params![run, to_int(query.after), limit(query.limit)];
-    for row in db.query(SQL, params).await? {
-        add(&mut inbox, &row, payloads)?;
-    }
-    Ok(inbox)
-}
-
-/// The inboxes of many runs, each with its first events.
-pub(crate) async fn read_many(
+/// Inboxes with their counters, in one statement, so that both are of one moment. One that cannot be read costs the
+/// others nothing.
+pub(crate) async fn read(
     db: &Session,
     payloads: &Payloads,
-    runs: Vec<Uuid>,
-    count: usize,
-) -> Result<BTreeMap<RunId, Inbox>, Fault> {
-    const SQL: &str = concat!(
-        inbox_of!(
-            "unnest($1::uuid[]) AS w(wanted) JOIN lumina.workflow_run AS r ON r.id = w.wanted",
-            "",
-            "$2"
-        ),
-        " ORDER BY r.id, e.seq"
-    );
-    const RUN: usize = 12;
-    let mut found = BTreeMap::new();
-    for row in db.query(SQL, params![runs, limit(count)]).await? {
-        let inbox = found.entry(run_id(&row, RUN)?).or_insert(EMPTY);
-        add(inbox, &row, payloads)?;
+    wanted: &[Wanted],
+) -> Result<Vec<Result<Inbox, Fault>>, Fault> {
+    const SQL: &str = "SELECT e.seq, e.id, e.scope, e.scope_key, e.name, e.key, e.payload, e.received_at, e.sent_by, \
+         r.inbox, CASE WHEN r.status = 'cancelled' OR (r.phase = 'main' AND r.finished_at IS NULL) \
+         THEN r.cancel_by END, r.pause_by, w.place \
+         FROM unnest($1::uuid[], $2::bigint[], $3::bigint[]) WITH ORDINALITY AS w(run, after, count, place) \
+         JOIN lumina.workflow_run AS r ON r.id = w.run \
+         LEFT JOIN LATERAL (SELECT * FROM lumina.workflow_inbox AS one WHERE one.run = r.id AND one.seq > w.after \
+         ORDER BY one.seq LIMIT w.count) AS e ON true ORDER BY w.place, e.seq";
+    const PLACE: usize = 12;
+    let runs: Vec<Uuid> = wanted.iter().map(|wanted| wanted.run.0).collect();
+    let afters: Vec<i64> = wanted.iter().map(|wanted| to_int(wanted.after)).collect();
+    let counts: Vec<i64> = wanted.iter().map(|wanted| limit(wanted.limit)).collect();
+    let mut found: Vec<_> = wanted.iter().map(|_| Ok(EMPTY)).collect();
+    for row in db.query(SQL, params![runs, afters, counts]).await? {
+        let place = number(&row, PLACE)?;
+        let inbox = usize::try_from(place)
+            .ok()
+            .and_then(|place| found.get_mut(place.checked_sub(1)?));
+        let inbox = inbox.ok_or_else(|| Fault::Broken(format!("nobody has asked for inbox {place}")))?;
+        if let Ok(begun) = inbox
+            && let Err(fault) = add(begun, &row, payloads)
+        {
+            *inbox = Err(fault);
+        }
     }
     Ok(found)
 }
@@ -112,12 +97,17 @@ pub(crate) async fn of_runs(
     Ok(found)
 }
 
-async fn unrouted(db: &Session, payloads: &Payloads, query: &InboxQuery) -> Result<Vec<StoredEvent>, Fault> {
+/// Events that nobody has taken, behind a place.
+pub(crate) async fn unrouted(db: &Session, payloads: &Payloads, after: u64, count: usize) -> Result<Inbox, Fault> {
     const SQL: &str = concat!(
         "SELECT ",
         event_columns!(),
         " FROM lumina.workflow_unrouted WHERE seq > $1 ORDER BY seq LIMIT $2"
     );
-    let rows = db.query(SQL, params![to_int(query.after), limit(query.limit)]).await?;
-    rows.iter().map(|row| stored_event(row, payloads)).collect()
+    let rows = db.query(SQL, params![to_int(after), limit(count)]).await?;
+    let events = rows
+        .iter()
+        .map(|row| stored_event(row, payloads))
+        .collect::<Result<_, _>>()?;
+    Ok(Inbox { events, ..EMPTY })
 }

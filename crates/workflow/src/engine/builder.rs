@@ -1,13 +1,12 @@
 //! What an engine is made of: its store, its workflows, its schedules.
 
 use std::collections::BTreeMap;
-use std::num::NonZeroUsize;
 use std::sync::Arc;
 
 use super::Engine;
 use crate::ends::Ends;
 use crate::payload::Payload;
-use crate::pipeline::{Pace, Pipeline};
+use crate::pipeline::{CommitsAtOnce, Pace, Pipeline};
 use crate::runtime::Runtime;
 use crate::schedule::{Declared, Schedule};
 use crate::shell::Shell;
@@ -71,10 +70,10 @@ impl EngineBuilder {
 
     /// How many groups of changes this process commits at once, no two of which are about one run; one by default. A
     /// store that has one writer gains nothing from more. One that is a server does under load: while it makes one group
-    /// durable, it works on another.
+    /// durable, it works on another; how many are best it may know itself, and say by a [`CommitsAtOnce`].
     #[must_use]
-    pub fn commits_at_once(mut self, count: NonZeroUsize) -> Self {
-        self.pace.at_once = count;
+    pub fn commits_at_once(mut self, count: impl Into<CommitsAtOnce>) -> Self {
+        self.pace.at_once = count.into();
         self
     }
 
