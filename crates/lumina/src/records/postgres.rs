@@ -1,5 +1,7 @@
 //! The records on PostgreSQL.
 
+use std::collections::BTreeSet;
+
 use futures_util::future::join_all;
 use jiff::Timestamp;
 use lumina_workflow::store::{Delivery, NewRun, Outcome, RunStatus};
@@ -7,6 +9,7 @@ use lumina_workflow::{NewEvent, RunId};
 use lumina_workflow_postgres::tokio_postgres::Row as PostgresRow;
 use lumina_workflow_postgres::tokio_postgres::types::{ToSql, Type};
 use lumina_workflow_postgres::{Parameter, PostgresStore};
+use uuid::Uuid;
 
 use super::db::{Db, Each, Failure, Got, Lock, Row, Sql, Tx, Value, values};
 
@@ -119,6 +122,34 @@ impl Tx for Writing<'_> {
             sent.push(self.execute(sql, values));
         }
         join_all(sent).await.into_iter().collect()
+    }
+
+    async fn update_each<const N: usize>(&self, sql: &Sql, each: &[[Value<'_>; N]]) -> Got<()> {
+        if !each.is_empty() {
+            self.ask_each(sql.postgres_many(N), Each::columns(each)?).await?;
+        }
+        Ok(())
+    }
+
+    /// The statement returns the ids of the rows that it has inserted.
+    async fn insert_each<const N: usize>(&self, sql: &Sql, each: &[[Value<'_>; N]]) -> Got<Vec<bool>> {
+        if each.is_empty() {
+            return Ok(Vec::new());
+        }
+        let rows = self.ask_each(sql.postgres_many(N), Each::columns(each)?).await?;
+        let inserted = rows.iter().map(|row| Row::Postgres(row).get(0));
+        let inserted: BTreeSet<Uuid> = inserted.collect::<Got<_>>()?;
+        let is_there = |row: &[Value<'_>; N]| matches!(row[0], Value::Id(Some(id)) if inserted.contains(&id));
+        Ok(each.iter().map(is_there).collect())
+    }
+
+    async fn lock_runs(&self, runs: &BTreeSet<Uuid>) -> Got<()> {
+        if !runs.is_empty() {
+            let ids = Each::Ids(runs.iter().copied().map(Some).collect());
+            let sql = "SELECT 1 FROM lumina.workflow_run WHERE id = ANY($1) ORDER BY id FOR UPDATE";
+            self.ask_each(sql, vec![ids]).await?;
+        }
+        Ok(())
     }
 
     async fn lock(&self, lock: Lock) -> Got<()> {

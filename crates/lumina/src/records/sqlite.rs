@@ -1,5 +1,6 @@
 //! The records on SQLite.
 
+use std::collections::BTreeSet;
 use std::time::Duration;
 
 use futures_util::FutureExt;
@@ -8,6 +9,7 @@ use lumina_workflow::store::{Delivery, NewRun, Outcome, RunStatus};
 use lumina_workflow::{NewEvent, RunId};
 use lumina_workflow_sqlite::AttachError;
 use rusqlite::{Connection, params_from_iter};
+use uuid::Uuid;
 
 use super::db::{Db, Failure, Got, Lock, Row, Sql, Tx, Value};
 use super::{Checkup, View, sql};
@@ -135,7 +137,20 @@ impl Tx for Writing<'_, '_> {
         Ok(changed)
     }
 
+    async fn update_each<const N: usize>(&self, sql: &Sql, each: &[[Value<'_>; N]]) -> Got<()> {
+        self.execute_each(sql, each).await.map(drop)
+    }
+
+    async fn insert_each<const N: usize>(&self, sql: &Sql, each: &[[Value<'_>; N]]) -> Got<Vec<bool>> {
+        let inserted = self.execute_each(sql, each).await?;
+        Ok(inserted.into_iter().map(|rows| rows > 0).collect())
+    }
+
     async fn lock(&self, _: Lock) -> Got<()> {
+        Ok(())
+    }
+
+    async fn lock_runs(&self, _: &BTreeSet<Uuid>) -> Got<()> {
         Ok(())
     }
 

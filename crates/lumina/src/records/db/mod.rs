@@ -3,6 +3,8 @@
 //! The rules about money exist once, as functions over [`Db`] and [`Tx`]. A statement is written once as well, as
 //! [`Sql`]. Every method is async, because PostgreSQL is on the other end of a line; SQLite answers before it returns.
 
+use std::collections::BTreeSet;
+
 use jiff::Timestamp;
 use lumina_workflow::store::{Delivery, NewRun, Outcome, RunStatus};
 use lumina_workflow::{NewEvent, RunId};
@@ -57,8 +59,19 @@ pub(super) trait Tx: Db {
     /// them at once.
     async fn execute_each<const N: usize>(&self, sql: &Sql, each: &[[Value<'_>; N]]) -> Got<Vec<u64>>;
 
+    /// Runs an `UPDATE` for each of these, which are about different rows. PostgreSQL is told all of them in one
+    /// statement.
+    async fn update_each<const N: usize>(&self, sql: &Sql, each: &[[Value<'_>; N]]) -> Got<()>;
+
+    /// Inserts each of these rows, unless the statement's conflict is in the way; answers which of them are there now
+    /// by it. The first value of a row is its id. PostgreSQL is told all of them in one statement.
+    async fn insert_each<const N: usize>(&self, sql: &Sql, each: &[[Value<'_>; N]]) -> Got<Vec<bool>>;
+
     /// Waits for its turn to check something and then write what depends on it, and has it until the transaction ends.
     async fn lock(&self, lock: Lock) -> Got<()>;
+
+    /// [`Lock::Run`] for each of these, in the order of their ids. PostgreSQL is asked for all of them at once.
+    async fn lock_runs(&self, runs: &BTreeSet<Uuid>) -> Got<()>;
 
     /// Starts a run.
     async fn start(&self, new: &NewRun) -> Got<Outcome>;

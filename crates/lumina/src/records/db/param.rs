@@ -63,8 +63,11 @@ impl ToSql for Value<'_> {
 
 /// One value of each of many, as an array.
 pub(in crate::records) enum Each {
+    Bools(Vec<Option<bool>>),
+    Ints(Vec<Option<i64>>),
     Ids(Vec<Option<Uuid>>),
     Texts(Vec<Option<String>>),
+    Bytes(Vec<Option<Vec<u8>>>),
 }
 
 impl Each {
@@ -76,26 +79,56 @@ impl Each {
     fn column<const N: usize>(each: &[[Value<'_>; N]], column: usize) -> Got<Self> {
         let values = each.iter().map(|values| values[column]);
         match each.first().map(|first| first[column]) {
+            Some(Value::Bool(_)) => Ok(Self::Bools(values.map(bool_of).collect())),
+            Some(Value::Int(_)) => Ok(Self::Ints(values.map(int_of).collect())),
             Some(Value::Id(_)) => Ok(Self::Ids(values.map(id_of).collect())),
             Some(Value::Text(_)) => Ok(Self::Texts(values.map(text_of).collect())),
-            other => Err(Failure::Unreadable(format!("nothing is looked for by {other:?}"))),
+            Some(Value::Bytes(_)) => Ok(Self::Bytes(values.map(bytes_of).collect())),
+            None => Err(Failure::Unreadable("nothing has no columns".to_owned())),
         }
     }
 
     /// With its type, lent.
     pub fn typed(&self) -> (&(dyn ToSql + Sync), Type) {
         match self {
+            Self::Bools(bools) => (bools, Type::BOOL_ARRAY),
+            Self::Ints(ints) => (ints, Type::INT8_ARRAY),
             Self::Ids(ids) => (ids, Type::UUID_ARRAY),
             Self::Texts(texts) => (texts, Type::TEXT_ARRAY),
+            Self::Bytes(bytes) => (bytes, Type::BYTEA_ARRAY),
         }
     }
 
     /// With its type, kept.
     pub fn into_parameter(self) -> Parameter {
         match self {
+            Self::Bools(bools) => Parameter::new(bools, Type::BOOL_ARRAY),
+            Self::Ints(ints) => Parameter::new(ints, Type::INT8_ARRAY),
             Self::Ids(ids) => Parameter::new(ids, Type::UUID_ARRAY),
             Self::Texts(texts) => Parameter::new(texts, Type::TEXT_ARRAY),
+            Self::Bytes(bytes) => Parameter::new(bytes, Type::BYTEA_ARRAY),
         }
+    }
+}
+
+fn bool_of(value: Value<'_>) -> Option<bool> {
+    match value {
+        Value::Bool(value) => Some(value),
+        _ => None,
+    }
+}
+
+fn int_of(value: Value<'_>) -> Option<i64> {
+    match value {
+        Value::Int(value) => value,
+        _ => None,
+    }
+}
+
+fn bytes_of(value: Value<'_>) -> Option<Vec<u8>> {
+    match value {
+        Value::Bytes(bytes) => Some(bytes.to_vec()),
+        _ => None,
     }
 }
 

@@ -13,6 +13,7 @@ pub(in crate::records) struct Sql {
     text: &'static str,
     postgres: OnceLock<String>,
     postgres_each: OnceLock<String>,
+    postgres_many: OnceLock<String>,
 }
 
 /// A [`Sql`] of this text, where it is used.
@@ -30,6 +31,7 @@ impl Sql {
             text,
             postgres: OnceLock::new(),
             postgres_each: OnceLock::new(),
+            postgres_many: OnceLock::new(),
         }
     }
 
@@ -47,11 +49,7 @@ impl Sql {
     /// row which it is for, the first being 1.
     pub fn postgres_each(&self, values: usize) -> &str {
         self.postgres_each.get_or_init(|| {
-            let number = |prefix: &str| {
-                let numbered = (1..=values).map(|number| format!("{prefix}{number}"));
-                numbered.collect::<Vec<_>>().join(", ")
-            };
-            let (arrays, columns) = (number("$"), number("v"));
+            let (arrays, columns) = (numbered("$", values), numbered("v", values));
             let found = translate(self.text, "each.v");
             format!(
                 "SELECT found.*, each.n FROM unnest({arrays}) WITH ORDINALITY AS each ({columns}, n)
@@ -59,6 +57,32 @@ impl Sql {
             )
         })
     }
+
+    /// An `INSERT` of `VALUES`, or an `UPDATE` with a `WHERE`, as PostgreSQL has it for many rows at once: it is given
+    /// an array for each of its values.
+    pub fn postgres_many(&self, values: usize) -> &str {
+        self.postgres_many.get_or_init(|| {
+            let (arrays, columns) = (numbered("$", values), numbered("v", values));
+            let each = format!("FROM unnest({arrays}) AS each ({columns})");
+            let many = match self.text.split_once("VALUES (") {
+                Some((before, row)) => {
+                    let (row, after) = row.split_once(')').expect("a row ends");
+                    format!("{before}SELECT {row} {each}{after}")
+                }
+                None => {
+                    let (before, which) = self.text.split_once("WHERE").expect("it says which rows");
+                    format!("{before}{each} WHERE{which}")
+                }
+            };
+            translate(&many, "each.v")
+        })
+    }
+}
+
+/// As many as that, each behind its prefix.
+fn numbered(prefix: &str, many: usize) -> String {
+    let numbered = (1..=many).map(|number| format!("{prefix}{number}"));
+    numbered.collect::<Vec<_>>().join(", ")
 }
 
 /// The application's tables. Each is named in PostgreSQL with its schema, because a pooled connection has no path to
@@ -174,6 +198,22 @@ mod tests {
             ),
         ] {
             assert_eq!(Sql::new(text).postgres(), expected);
+        }
+    }
+
+    #[test]
+    fn many_are_written_at_once() {
+        for (text, expected) in [
+            (
+                "INSERT INTO lead (id, kind, name) VALUES (?, 'new', ?) ON CONFLICT DO NOTHING /*+ RETURNING id */",
+                "INSERT INTO lumina.lead (id, kind, name) SELECT each.v1, 'new', each.v2 FROM unnest($1, $2) AS each (v1, v2) ON CONFLICT DO NOTHING  RETURNING id ",
+            ),
+            (
+                "UPDATE lead SET name = ?2 WHERE id = ?1 AND name <> ?2",
+                "UPDATE lumina.lead SET name = each.v2 FROM unnest($1, $2) AS each (v1, v2) WHERE id = each.v1 AND name <> each.v2",
+            ),
+        ] {
+            assert_eq!(Sql::new(text).postgres_many(2), expected);
         }
     }
 

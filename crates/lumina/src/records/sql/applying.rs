@@ -277,7 +277,7 @@ async fn end_jobs(tx: &impl Tx, ended: &[(Uuid, JobStatus)]) -> Got<()> {
         .iter()
         .map(|(job, status)| values![status.as_str(), now, *job])
         .collect();
-    tx.execute_each(
+    tx.update_each(
         sql!("UPDATE enrichment_job SET status = ?, finished_at = ?, reason = NULL WHERE id = ?"),
         &each,
     )

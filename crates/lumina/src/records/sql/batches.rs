@@ -53,7 +53,7 @@ pub(super) async fn start_batch_run(tx: &impl Tx, new: &NewRun) -> Got<()> {
 /// Gives jobs to a run.
 pub(super) async fn own(tx: &impl Tx, jobs: &[Uuid], run: RunId) -> Got<()> {
     let each: Vec<_> = jobs.iter().map(|job| values![run, *job]).collect();
-    tx.execute_each(
+    tx.update_each(
         sql!("UPDATE enrichment_job SET run = ?, reason = NULL WHERE id = ?"),
         &each,
     )
@@ -95,7 +95,7 @@ async fn leave_open_batch(tx: &impl Tx, run: RunId) -> Got<()> {
 /// What budget or balance do not allow is free for a later run, and nothing starts one until then.
 async fn leave(tx: &impl Tx, jobs: &[Uuid], allowed: &money::Left) -> Got<()> {
     let each: Vec<_> = jobs.iter().map(|job| values![allowed.why, *job]).collect();
-    tx.execute_each(
+    tx.update_each(
         sql!("UPDATE enrichment_job SET run = NULL, reason = ? WHERE id = ? AND status = 'pending'"),
         &each,
     )

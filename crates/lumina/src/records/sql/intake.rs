@@ -65,24 +65,24 @@ async fn create_jobs(tx: &impl Tx, intake: &Intake, stored: &[Stored]) -> Got<Ve
     while jobs.len() < most && !left.is_empty() {
         let (some, rest) = left.split_at(left.len().min(most - jobs.len()));
         let created = insert_jobs(tx, intake, some).await?;
-        let created = some.iter().zip(created).filter(|(_, created)| *created == 1);
+        let created = some.iter().zip(created).filter(|(_, is_new)| *is_new);
         jobs.extend(created.map(|((row, _), _)| row.job.0));
         left = rest;
     }
     Ok(jobs)
 }
 
-async fn insert_jobs(tx: &impl Tx, intake: &Intake, wanted: &[(&IntakeRow, &Stored)]) -> Got<Vec<u64>> {
+async fn insert_jobs(tx: &impl Tx, intake: &Intake, wanted: &[(&IntakeRow, &Stored)]) -> Got<Vec<bool>> {
     let (priority, now) = (intake.channel.priority(), micros(tx.now()));
     let mut each = Vec::with_capacity(wanted.len());
     for (row, stored) in wanted {
         let dedupe_key = row.subscriber.dedupe_key.as_str();
         each.push(values![row.job.0, stored.subscriber, dedupe_key, priority, now]);
     }
-    tx.execute_each(
+    tx.insert_each(
         sql!(
             "INSERT INTO enrichment_job (id, subscriber, dedupe_key, status, priority, created_at)
-             VALUES (?, ?, ?, 'pending', ?, ?) ON CONFLICT DO NOTHING"
+             VALUES (?, ?, ?, 'pending', ?, ?) ON CONFLICT DO NOTHING /*+ RETURNING id */"
         ),
         &each,
     )

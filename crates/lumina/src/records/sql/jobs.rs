@@ -102,14 +102,14 @@ async fn create_jobs(tx: &impl Tx, ids: &[JobId]) -> Got<u64> {
     for ((subscriber, dedupe_key), job) in found.iter().zip(ids) {
         each.push(values![job.0, *subscriber, dedupe_key, priority, now]);
     }
-    let created = tx.execute_each(
+    let created = tx.insert_each(
         sql!(
             "INSERT INTO enrichment_job (id, subscriber, dedupe_key, status, priority, created_at)
-             VALUES (?, ?, ?, 'pending', ?, ?) ON CONFLICT DO NOTHING"
+             VALUES (?, ?, ?, 'pending', ?, ?) ON CONFLICT DO NOTHING /*+ RETURNING id */"
         ),
         &each,
     );
-    Ok(created.await?.iter().sum())
+    Ok(created.await?.into_iter().filter(|is_new| *is_new).count() as u64)
 }
 
 /// An open lookup of an address beside this one, if there is one. Nobody else opens one until the transaction ends.

@@ -156,7 +156,7 @@ async fn submit_jobs(tx: &impl Tx, post: Post) -> Got<()> {
         .iter()
         .map(|job| values![submitted.as_str(), now, *job, post.run, pending])
         .collect();
-    tx.execute_each(
+    tx.update_each(
         sql!(
             "UPDATE enrichment_job SET status = ?, submitted_at = coalesce(submitted_at, ?)
              WHERE id = ? AND run = ? AND status = ?"

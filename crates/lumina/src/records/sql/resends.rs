@@ -90,7 +90,7 @@ pub(super) async fn take_back(tx: &impl Tx, post: Post) -> Got<()> {
     for job in jobs_of(tx, post.run, post.attempt).await? {
         each.push(values![post.run, status.as_str(), finished, reason, job]);
     }
-    tx.execute_each(
+    tx.update_each(
         sql!(
             "UPDATE enrichment_job SET run = ?1, status = ?2, finished_at = ?3, reason = ?4
              WHERE id = ?5 AND status = 'pending' AND run IS DISTINCT FROM ?1"

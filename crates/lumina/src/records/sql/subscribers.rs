@@ -22,7 +22,7 @@ pub(super) async fn store_subscribers(tx: &impl Tx, intake: &Intake) -> Got<Vec<
     for (row, created) in intake.rows.iter().zip(&inserted) {
         all.push(Stored {
             subscriber: row.id.0,
-            created: *created == 1,
+            created: *created,
             wants_lookup: row.subscriber.class.is_looked_up(),
         });
     }
@@ -37,7 +37,7 @@ pub(super) async fn store_subscribers(tx: &impl Tx, intake: &Intake) -> Got<Vec<
     Ok(all)
 }
 
-async fn insert_subscribers(tx: &impl Tx, rows: &[IntakeRow]) -> Got<Vec<u64>> {
+async fn insert_subscribers(tx: &impl Tx, rows: &[IntakeRow]) -> Got<Vec<bool>> {
     let now = micros(tx.now());
     let mut each = Vec::with_capacity(rows.len());
     for row in rows {
@@ -55,10 +55,11 @@ async fn insert_subscribers(tx: &impl Tx, rows: &[IntakeRow]) -> Got<Vec<u64>> {
             now,
         ]);
     }
-    tx.execute_each(
+    tx.insert_each(
         sql!(
             "INSERT INTO subscriber (id, email, dedupe_key, class, is_role, source, name, metadata, created_at,
-             updated_at) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?) ON CONFLICT (dedupe_key) DO NOTHING"
+             updated_at) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?) ON CONFLICT (dedupe_key) DO NOTHING
+             /*+ RETURNING id */"
         ),
         &each,
     )
