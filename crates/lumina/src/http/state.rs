@@ -10,6 +10,7 @@ use super::readiness::Readiness;
 use super::rejections::Rejections;
 use super::settings::HttpSettings;
 use super::upload::{UPLOADS_AT_ONCE, UploadFolder};
+use super::webhooks::Gathering;
 use crate::app::App;
 
 /// What all endpoints share. Clones are the same one, so that two routers can serve it.
@@ -19,6 +20,7 @@ pub struct HttpState {
     pub(super) settings: Arc<HttpSettings>,
     pub(super) receiving: Receiving,
     pub(super) rejections: Rejections,
+    pub(super) signs: Gathering,
     pub(super) readiness: Arc<Readiness>,
     pub(super) uploads: Arc<Semaphore>,
     pub(super) upload_folder: Arc<UploadFolder>,
@@ -31,6 +33,7 @@ impl HttpState {
         Self {
             receiving: Receiving::new(RECEIVED_AT_ONCE),
             rejections: Rejections::start(&app),
+            signs: Gathering::start(&app),
             readiness: Arc::default(),
             uploads: Arc::new(Semaphore::new(UPLOADS_AT_ONCE)),
             upload_folder: Arc::new(UploadFolder::open(settings.upload_folder.clone())),

@@ -33,7 +33,7 @@ pub use ledger::{BatchAddress, BatchDetail, BudgetUse, LedgerBatch, LedgerDay, S
 pub use numbers::{Census, Metrics, View};
 pub use pauses::{Looks, Pause, PauseReason, ShownPause};
 pub use replays::{AnswerState, ListedAnswer, Replayed};
-pub use sql::{Sweep, Swept};
+pub use sql::{PackedAnswer, Sweep, Swept};
 pub use workers::{WorkerRow, WorkerSign};
 
 /// How many lookups go to the provider at once: its own limit.

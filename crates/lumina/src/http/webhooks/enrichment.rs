@@ -3,6 +3,8 @@
 //! What the URL says besides is a hint and is not believed. The body is stored as it came, told to its run in the same
 //! transaction, and processed later: the answer comes in well under a second.
 
+use std::sync::Arc;
+
 use axum::Json;
 use axum::body::Body;
 use axum::extract::State;
@@ -11,7 +13,6 @@ use http::{HeaderMap, HeaderName};
 use lumina_fullenrich::result::ResultHead;
 use lumina_fullenrich::signature::{self, SignatureError, verify};
 use lumina_workflow::Runtime;
-use lumina_workflow::store::Attachment;
 use serde::Serialize;
 use tokio::sync::oneshot;
 
@@ -20,7 +21,7 @@ use crate::guards::Guard;
 use crate::http::error::{ApiError, ErrorCode};
 use crate::http::patience::commit;
 use crate::http::state::HttpState;
-use crate::records::{AnswerFate, AnswerSource, Records};
+use crate::records::{AnswerFate, AnswerSource, PackedAnswer, Records};
 
 /// A body of so many bytes is read in less time than it takes to hand it to another thread.
 const SMALL: usize = 16 * 1024;
@@ -87,20 +88,24 @@ async fn accept(
         true => read()?,
         false => apart(&*state.app.context.runtime, read).await?,
     };
-    let id = state.app.context.runtime.new_id();
     if Guard::StoredFirst.is_removed() {
-        return Ok(store_afterwards(state, id, answer));
+        return Ok(store_afterwards(state, answer));
     }
-    let fate = commit(state, state.app.engine.transact(id, answer)).await?;
+    if !answer.is_final() {
+        return commit(state, state.signs.store(answer)).await;
+    }
+    let id = state.app.context.runtime.new_id();
+    let fate = commit(state, state.app.engine.transact(id, Records::store_packed(answer))).await?;
     fate.decode().map_err(ApiError::internal)
 }
 
 /// What the guard prevents: whoever dies before the end has taken an answer that nobody sends again.
-fn store_afterwards(state: &HttpState, id: uuid::Uuid, answer: Attachment) -> AnswerFate {
+fn store_afterwards(state: &HttpState, answer: Arc<PackedAnswer>) -> AnswerFate {
     let app = state.app.clone();
     state.app.context.runtime.spawn(Box::pin(async move {
         app.context.runtime.sleep(std::time::Duration::from_millis(500)).await;
-        if let Err(error) = app.engine.transact(id, answer).await {
+        let id = app.context.runtime.new_id();
+        if let Err(error) = app.engine.transact(id, Records::store_packed(answer)).await {
             tracing::error!(%error, "an answer was lost");
         }
     }));
@@ -119,7 +124,12 @@ async fn apart<T: Send + 'static>(
     result.await.map_err(ApiError::internal)?
 }
 
-fn read(state: &HttpState, body: Bytes, signature: Option<&str>, source: AnswerSource) -> Result<Attachment, ApiError> {
+fn read(
+    state: &HttpState,
+    body: Bytes,
+    signature: Option<&str>,
+    source: AnswerSource,
+) -> Result<Arc<PackedAnswer>, ApiError> {
     let verified = verify(&body, signature, &state.settings.signing_keys);
     verified
         .or_else(|error| {
@@ -133,7 +143,7 @@ fn read(state: &HttpState, body: Bytes, signature: Option<&str>, source: AnswerS
     let head = ResultHead::parse(&body).map_err(|error| ApiError::invalid_payload("body", error))?;
     let answer = state.app.context.make_answer(&head, body, source)?;
     let answer = answer.ok_or_else(|| ApiError::invalid_payload("id", "it is missing, or is no enrichment id"))?;
-    Ok(Records::store_answer(answer))
+    Ok(Arc::new(PackedAnswer::new(answer)))
 }
 
 fn refuse_signature(error: SignatureError) -> ApiError {

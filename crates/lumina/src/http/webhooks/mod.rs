@@ -2,6 +2,9 @@
 
 mod arrival;
 pub(super) mod enrichment;
+mod gathering;
 pub(super) mod newsletter;
 pub(super) mod subscribe;
 mod taking_in;
+
+pub(super) use gathering::Gathering;

@@ -1,5 +1,8 @@
 //! Answers: stored before they are processed, and routed to whoever waits.
 
+use std::sync::Arc;
+
+use jiff::Timestamp;
 use lumina_workflow::store::Attachment;
 use lumina_workflow::{CorrelationKey, NewEvent, Payload, RunId, StepError, Target};
 use sha2::{Digest, Sha256};
@@ -11,18 +14,58 @@ use super::places::free_place;
 use super::posts::{Post, accept};
 use super::unapplied::{is_anybody_let_go, look_after};
 use crate::guards::Guard;
-use crate::records::db::{Db, Got, Lock, Row, Tx, sql, values};
+use crate::records::db::{Db, Got, Lock, Row, Sql, Tx, Value, sql, values};
 use crate::records::handle::{reads, writes};
 use crate::records::{AnswerFate, AnswerId, AnswerRef, NewAnswer, ReadError, Records, StoredAnswer};
 use crate::workflows::{ACCEPTED_EVENT, COMPLETE_EVENT, ENRICHMENT_NAMESPACE};
+
+/// An answer that is ready to be stored, its body hashed and packed: that takes longer than others should wait for.
+#[derive(Debug, Clone)]
+pub struct PackedAnswer {
+    answer: NewAnswer,
+    hash: String,
+    packed: Vec<u8>,
+}
+
+impl PackedAnswer {
+    /// Hashes and packs it.
+    #[must_use]
+    pub fn new(answer: NewAnswer) -> Self {
+        Self {
+            hash: hex::encode(Sha256::digest(&answer.body)),
+            packed: pack(&answer.body),
+            answer,
+        }
+    }
+
+    /// Whether the provider will say nothing more.
+    #[must_use]
+    pub fn is_final(&self) -> bool {
+        self.answer.is_final
+    }
+
+    /// The bytes of its body, packed.
+    #[must_use]
+    pub fn size(&self) -> usize {
+        self.packed.len()
+    }
+
+    pub(super) fn answer(&self) -> &NewAnswer {
+        &self.answer
+    }
+}
 
 impl Records {
     /// Stores an answer and tells whom it concerns. The result is an [`AnswerFate`].
     #[must_use]
     pub fn store_answer(answer: NewAnswer) -> Attachment {
-        let hash = hex::encode(Sha256::digest(&answer.body));
-        let packed = pack(&answer.body);
-        writes!(|tx, answer, hash, packed| store_answer(tx, answer, hash, packed))
+        Self::store_packed(Arc::new(PackedAnswer::new(answer)))
+    }
+
+    /// The same, of one that is ready.
+    #[must_use]
+    pub fn store_packed(answer: Arc<PackedAnswer>) -> Attachment {
+        writes!(|tx, answer| store_answer(tx, answer))
     }
 
     /// A stored answer.
@@ -56,9 +99,10 @@ fn read_packed(row: &Row<'_>) -> Got<StoredAnswer> {
     })
 }
 
-async fn store_answer(tx: &impl Tx, answer: &NewAnswer, hash: &str, packed: &[u8]) -> Got<AnswerFate> {
+async fn store_answer(tx: &impl Tx, new: &PackedAnswer) -> Got<AnswerFate> {
+    let PackedAnswer { answer, hash, .. } = new;
     let run = find_run(tx, answer).await?;
-    let Some(id) = insert(tx, answer, hash, packed).await? else {
+    let Some(id) = insert(tx, new).await? else {
         return Ok(AnswerFate::Duplicate);
     };
     if id == answer.id {
@@ -88,33 +132,33 @@ pub(super) async fn route(tx: &impl Tx, answer: &NewAnswer, hash: &str, run: Opt
         return Ok(AnswerFate::Unrouted);
     };
     if !answer.is_final {
-        return keep(tx, run, answer).await;
+        // It is only kept: its run may still hear the end.
+        return match is_closed(tx, run).await? && has_given_up(tx, run).await? {
+            true => tell_late(tx, answer).await,
+            false => Ok(AnswerFate::Kept),
+        };
     }
     end_enrichment(tx, &answer.enrichment, answer.status.as_deref(), answer.cost).await?;
     free_place(tx, &answer.enrichment).await?;
     if is_closed(tx, run).await? {
-        if !Guard::LateAnswers.is_removed() {
-            tx.start(&answer.late_run).await?;
-            look_after(tx, &answer.enrichment).await?;
-        }
-        return Ok(AnswerFate::Late);
+        return tell_late(tx, answer).await;
     }
     tx.emit(&make_event(event_id, RunId(run), answer)?).await?;
     Ok(AnswerFate::Routed)
 }
 
-/// What is told before the end is only kept, for its run may still hear the end. When the run has given somebody up,
-/// it may be all that is ever told of them.
-async fn keep(tx: &impl Tx, run: Uuid, answer: &NewAnswer) -> Got<AnswerFate> {
-    if !is_closed(tx, run).await? {
-        return Ok(AnswerFate::Kept);
+/// Whether a run, whose batch is closed, has given somebody up: then what was told before the end may be all that is
+/// ever told of them.
+pub(super) async fn has_given_up(tx: &impl Tx, run: Uuid) -> Got<bool> {
+    Ok(is_anybody_stale(tx, run).await? || is_anybody_let_go(tx, run).await?)
+}
+
+/// A run of its own applies it.
+pub(super) async fn tell_late(tx: &impl Tx, answer: &NewAnswer) -> Got<AnswerFate> {
+    if !Guard::LateAnswers.is_removed() {
+        tx.start(&answer.late_run).await?;
+        look_after(tx, &answer.enrichment).await?;
     }
-    let is_given_up = is_anybody_stale(tx, run).await? || is_anybody_let_go(tx, run).await?;
-    if !is_given_up || Guard::LateAnswers.is_removed() {
-        return Ok(AnswerFate::Kept);
-    }
-    tx.start(&answer.late_run).await?;
-    look_after(tx, &answer.enrichment).await?;
     Ok(AnswerFate::Late)
 }
 
@@ -170,9 +214,11 @@ pub(super) async fn find_run(tx: &impl Tx, answer: &NewAnswer) -> Got<Option<Uui
     Ok(Some(run.0))
 }
 
+/// The run that an id of the provider's is registered for.
+pub(super) static REGISTERED: Sql = Sql::new("SELECT run FROM enrichment WHERE id = ?");
+
 async fn registered_run(tx: &impl Tx, enrichment: &str) -> Got<Option<Uuid>> {
-    let find = sql!("SELECT run FROM enrichment WHERE id = ?");
-    tx.find(find, &values![enrichment], |row| row.get(0)).await
+    tx.find(&REGISTERED, &values![enrichment], |row| row.get(0)).await
 }
 
 /// An answer proves that a POST was accepted.
@@ -190,30 +236,34 @@ async fn reveal(tx: &impl Tx, post: Post, answer: &NewAnswer) -> Got<()> {
 /// before it was known whose it is.
 ///
 /// Two statements: one that may also update keeps a journal of its own, whether it does or not.
-async fn insert(tx: &impl Tx, answer: &NewAnswer, hash: &str, packed: &[u8]) -> Got<Option<AnswerId>> {
-    let inserted = tx
-        .execute(
-            sql!(
-                "INSERT INTO enrichment_answer (id, enrichment, body_hash, status, is_final, source, body, received_at)
-                 VALUES (?, ?, ?, ?, ?, ?, ?, ?) ON CONFLICT (enrichment, body_hash) DO NOTHING"
-            ),
-            &values![
-                answer.id.0,
-                &answer.enrichment,
-                hash,
-                &answer.status,
-                answer.is_final,
-                answer.source.as_str(),
-                packed,
-                micros(tx.now()),
-            ],
-        )
-        .await?;
+async fn insert(tx: &impl Tx, new: &PackedAnswer) -> Got<Option<AnswerId>> {
+    let answer = &new.answer;
+    let inserted = tx.execute(&INSERT, &row(new, tx.now())).await?;
     match (inserted, answer.is_final) {
         (1.., _) => Ok(Some(answer.id)),
-        (0, true) => find_unfinished(tx, answer, hash).await,
+        (0, true) => find_unfinished(tx, answer, &new.hash).await,
         (0, false) => Ok(None),
     }
+}
+
+/// Inserts a [`row`], unless the very same body is there.
+pub(super) static INSERT: Sql = Sql::new(
+    "INSERT INTO enrichment_answer (id, enrichment, body_hash, status, is_final, source, body, received_at)
+     VALUES (?, ?, ?, ?, ?, ?, ?, ?) ON CONFLICT (enrichment, body_hash) DO NOTHING /*+ RETURNING id */",
+);
+
+pub(super) fn row(new: &PackedAnswer, now: Timestamp) -> [Value<'_>; 8] {
+    let PackedAnswer { answer, hash, packed } = new;
+    values![
+        answer.id.0,
+        &answer.enrichment,
+        hash,
+        &answer.status,
+        answer.is_final,
+        answer.source.as_str(),
+        packed.as_slice(),
+        micros(now),
+    ]
 }
 
 /// The same body, if it is an end only now, or one that nobody has applied.
@@ -245,8 +295,10 @@ pub(super) async fn end_enrichment(tx: &impl Tx, enrichment: &str, status: Optio
     Ok(())
 }
 
+/// Whether a run's batch is closed. One that is not on record is.
+pub(super) static IS_CLOSED: Sql = Sql::new("SELECT closed_at IS NOT NULL FROM batch WHERE run = ?");
+
 pub(super) async fn is_closed(tx: &impl Tx, run: Uuid) -> Got<bool> {
-    let find = sql!("SELECT closed_at IS NOT NULL FROM batch WHERE run = ?");
-    let closed = tx.find(find, &values![run], |row| row.get(0)).await?;
+    let closed = tx.find(&IS_CLOSED, &values![run], |row| row.get(0)).await?;
     Ok(closed.unwrap_or(true))
 }

@@ -27,12 +27,14 @@ mod replays;
 mod resends;
 mod sent;
 mod settling;
+mod signs;
 mod stamp;
 mod subscribers;
 mod sweep;
 mod unapplied;
 mod workers;
 
+pub use answers::PackedAnswer;
 pub(super) use checkup::check_up;
 pub use sweep::{Sweep, Swept};
 

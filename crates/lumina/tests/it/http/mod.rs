@@ -15,6 +15,7 @@ mod newsletters;
 mod schedules;
 mod serving;
 mod settings;
+mod signs;
 mod subscribe;
 mod unavailable;
 mod upload;

@@ -10,20 +10,23 @@ use lumina::records::{
     PauseReason, People, Records, Resend, Retrying, Subject, Sweep, View, WorkerSign, postgres, sqlite,
 };
 use lumina_enrichment::job::JobStatus;
-use lumina_workflow::store::{Attachment, Change, Member, NewRun, Store};
+use lumina_workflow::store::{Attachment, Change, Member, MemberResult, NewRun, Store};
 use lumina_workflow::{RunId, Runtime, StoreClock};
 use lumina_workflow_postgres::testing::Database;
+use tempfile::TempDir;
 
 use super::made::{HOUR, answer, intake, lead, new_run, now, subscriber, verdicts};
 use super::rows::{id, job};
 use crate::support::TestRuntime;
 
 /// A database, and what it has answered so far.
-struct Told {
-    store: Arc<dyn Store>,
-    records: Records,
-    said: Vec<String>,
+pub struct Told {
+    pub store: Arc<dyn Store>,
+    pub records: Records,
+    pub said: Vec<String>,
     next: u128,
+    _folder: Option<TempDir>,
+    _database: Option<Database>,
 }
 
 impl Told {
@@ -33,19 +36,57 @@ impl Told {
             records,
             said: Vec::new(),
             next: 1_000_000,
+            _folder: None,
+            _database: None,
         }
     }
 
-    fn say(&mut self, what: &str, answer: impl Debug) {
+    pub async fn on_sqlite() -> Self {
+        use lumina_workflow_sqlite::{Mode, Options, Script, SqliteStore};
+        let folder = tempfile::tempdir().unwrap();
+        let runtime: Arc<dyn Runtime> = Arc::new(TestRuntime::new());
+        let options = Options::new(folder.path().join("lumina.db"));
+        let options = options.mode(Mode::Inline).clock(StoreClock::of(runtime));
+        let store = Arc::new(SqliteStore::open(options).unwrap());
+        let scripts = sqlite::MIGRATIONS.iter().map(|(name, sql)| Script { name, sql });
+        store.migrate("lumina", &scripts.collect::<Vec<_>>()).await.unwrap();
+        Self {
+            _folder: Some(folder),
+            ..Self::new(store.clone(), Records::new(store))
+        }
+    }
+
+    pub async fn on_postgres() -> Self {
+        use lumina_workflow_postgres::{Options, PostgresStore, Script};
+        let database = Database::empty("records");
+        let runtime: Arc<dyn Runtime> = Arc::new(TestRuntime::new());
+        let options = Options::new(&database.address())
+            .unwrap()
+            .clock(StoreClock::of(runtime));
+        let store = Arc::new(PostgresStore::open(options).await.unwrap());
+        let scripts = postgres::MIGRATIONS.iter().map(|(name, sql)| Script { name, sql });
+        store.migrate("lumina", &scripts.collect::<Vec<_>>()).await.unwrap();
+        Self {
+            _database: Some(database),
+            ..Self::new(store.clone(), Records::new(store))
+        }
+    }
+
+    pub fn say(&mut self, what: &str, answer: impl Debug) {
         self.said.push(format!("{what}: {answer:?}"));
     }
 
-    async fn write(&mut self, what: &str, attach: Attachment) {
+    pub async fn write(&mut self, what: &str, attach: Attachment) {
+        let answer = self.commit(attach).await;
+        self.say(what, [answer]);
+    }
+
+    pub async fn commit(&mut self, attach: Attachment) -> MemberResult {
         self.next += 1;
         let change = Change::Nothing { id: id(self.next) };
         let attach = Some(attach);
         let answers = self.store.commit(Arc::new([Member { change, attach }])).await;
-        self.say(what, answers.unwrap());
+        answers.unwrap().remove(0)
     }
 
     fn run(&mut self) -> NewRun {
@@ -54,7 +95,7 @@ impl Told {
     }
 
     /// Takes in so many people from this number on; answers the runs that were there for them.
-    async fn take_in(&mut self, channel: Channel, from: u128, many: u128, lookups: u64) -> Vec<RunId> {
+    pub async fn take_in(&mut self, channel: Channel, from: u128, many: u128, lookups: u64) -> Vec<RunId> {
         let runs: Vec<NewRun> = (0..many / 100 + 2).map(|_| self.run()).collect();
         let ids = runs.iter().map(|run| run.id).collect();
         let delivery = Delivery {
@@ -71,7 +112,7 @@ impl Told {
         ids
     }
 
-    fn answer(&mut self, number: u128, enrichment: &str, named: Option<(RunId, u32)>) -> NewAnswer {
+    pub fn answer(&mut self, number: u128, enrichment: &str, named: Option<(RunId, u32)>) -> NewAnswer {
         answer(number, enrichment, named, self.run())
     }
 }
@@ -95,7 +136,7 @@ fn view() -> View {
 }
 
 /// Everything that is read.
-async fn look(told: &mut Told) {
+pub async fn look(told: &mut Told) {
     let records = told.records.clone();
     told.say("people", records.people().await.unwrap());
     told.say("counters", records.counters().await.unwrap());
@@ -325,34 +366,10 @@ async fn walk(mut told: Told) -> Vec<String> {
     told.said
 }
 
-async fn walk_on_sqlite() -> Vec<String> {
-    use lumina_workflow_sqlite::{Mode, Options, Script, SqliteStore};
-    let folder = tempfile::tempdir().unwrap();
-    let runtime: Arc<dyn Runtime> = Arc::new(TestRuntime::new());
-    let options = Options::new(folder.path().join("lumina.db"));
-    let options = options.mode(Mode::Inline).clock(StoreClock::of(runtime));
-    let store = Arc::new(SqliteStore::open(options).unwrap());
-    let scripts = sqlite::MIGRATIONS.iter().map(|(name, sql)| Script { name, sql });
-    store.migrate("lumina", &scripts.collect::<Vec<_>>()).await.unwrap();
-    walk(Told::new(store.clone(), Records::new(store))).await
-}
-
-async fn walk_on_postgres() -> Vec<String> {
-    use lumina_workflow_postgres::{Options, PostgresStore, Script};
-    let database = Database::empty("records");
-    let runtime: Arc<dyn Runtime> = Arc::new(TestRuntime::new());
-    let options = Options::new(&database.address())
-        .unwrap()
-        .clock(StoreClock::of(runtime));
-    let store = Arc::new(PostgresStore::open(options).await.unwrap());
-    let scripts = postgres::MIGRATIONS.iter().map(|(name, sql)| Script { name, sql });
-    store.migrate("lumina", &scripts.collect::<Vec<_>>()).await.unwrap();
-    walk(Told::new(store.clone(), Records::new(store))).await
-}
-
 #[tokio::test]
 async fn every_database_answers_the_same() {
-    let (sqlite, postgres) = (walk_on_sqlite().await, walk_on_postgres().await);
+    let (sqlite, postgres) = (Told::on_sqlite().await, Told::on_postgres().await);
+    let (sqlite, postgres) = (walk(sqlite).await, walk(postgres).await);
     for (on_sqlite, on_postgres) in sqlite.iter().zip(&postgres) {
         assert_eq!(on_sqlite, on_postgres);
     }

@@ -7,5 +7,6 @@ mod ledger;
 mod made;
 mod replays;
 mod rows;
+mod signs;
 mod standing;
 mod together;

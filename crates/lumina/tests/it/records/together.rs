@@ -43,13 +43,20 @@ impl Fleet {
     }
 
     /// All at once, by one and the other in turn; answers what those came to that were not refused.
-    async fn write_all(&self, all: Vec<Attachment>) -> Vec<Option<Payload>> {
+    pub async fn write_all(&self, all: Vec<Attachment>) -> Vec<Option<Payload>> {
         let commits = all.into_iter().zip(self.stores.iter().cycle());
         join_all(commits.map(|(attach, store)| write(store, attach))).await
     }
 
     pub async fn write(&self, attach: Attachment) {
         assert!(write(&self.stores[0], attach).await.is_some());
+    }
+
+    /// How many of the database's transactions wait for another one's lock.
+    pub async fn count_waiting(&self) -> i64 {
+        let waiting =
+            "SELECT count(*) FROM pg_stat_activity WHERE datname = current_database() AND wait_event_type = 'Lock'";
+        self.stores[1].read(waiting, &[]).await.unwrap()[0].get(0)
     }
 
     /// So many batches of a hundred, none of which has its turn yet.
