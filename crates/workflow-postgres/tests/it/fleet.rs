@@ -2,12 +2,15 @@
 
 use std::collections::BTreeSet;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
 use futures_util::StreamExt;
-use lumina_workflow::store::{Advance, Change, Claim, Hint, Member, Next, Store};
+use futures_util::future::join_all;
+use lumina_workflow::store::{Advance, Change, Claim, Hint, Inbox, InboxQuery, Member, Next, Store, StoreError};
 use lumina_workflow::{FlowLimits, WorkerId};
 use lumina_workflow_postgres::testing::Database;
+use lumina_workflow_postgres::{At, Hook, PostgresStore, Verdict};
 use uuid::Uuid;
 
 use crate::opened::*;
@@ -32,6 +35,87 @@ async fn hints_cross_processes() {
     let heard = other.hints();
     apply(&one, Change::Emit(event("e", lease.run))).await.unwrap();
     hear(heard, Hint::Inbox(lease.run)).await;
+}
+
+/// A process that is alone has several groups on their way at once, and in a fleet each has its share.
+#[tokio::test(flavor = "multi_thread")]
+async fn processes_share_how_many_groups_are_on_their_way() {
+    async fn follows(store: &PostgresStore, count: usize) {
+        let at_once = store.commits_at_once();
+        let followed = async {
+            while at_once.get().get() != count {
+                tokio::task::yield_now().await;
+            }
+        };
+        let waited = tokio::time::timeout(PATIENCE, followed).await;
+        waited.unwrap_or_else(|_| panic!("{} and not {count}", at_once.get()));
+    }
+    let database = Database::empty("engine");
+    let one = open(database.options()).await;
+    follows(&one, 3).await;
+    let other = open(database.options()).await;
+    follows(&one, 1).await;
+    follows(&other, 1).await;
+    other.close().await;
+    follows(&one, 3).await;
+}
+
+/// Many look into inboxes at once: one statement answers all of them, each with what it has asked for. One that cannot
+/// be read costs the others nothing.
+#[tokio::test]
+async fn inboxes_that_are_looked_into_at_once_are_read_together() {
+    const RUNS: u128 = 40;
+    let heard = Arc::new(AtomicUsize::new(0));
+    let hook = {
+        let heard = heard.clone();
+        Hook::new(move |at| {
+            let looks = matches!(at, At::Statement(sql) if sql.contains("lumina.workflow_inbox"));
+            heard.fetch_add(usize::from(looks), Ordering::SeqCst);
+            Box::pin(async { Verdict::Go })
+        })
+    };
+    let database = Database::empty("engine");
+    let (plain, store) = (
+        open(database.options()).await,
+        open(database.options().hook(hook)).await,
+    );
+    for number in 0..RUNS {
+        start(&plain, number).await;
+        for part in ["a", "b"] {
+            let event = event(&format!("{part}{number}"), run_id(number));
+            apply(&plain, Change::Emit(event)).await.unwrap();
+        }
+    }
+    let spoiled = run_id(7).0;
+    database.execute(&format!(
+        "UPDATE lumina.workflow_inbox SET received_at = 9223372036854775807 WHERE run = '{spoiled}'"
+    ));
+    let look = |number: u128, after, limit| {
+        store.inbox(InboxQuery {
+            run: Some(run_id(number)),
+            after,
+            limit,
+        })
+    };
+    let all = (0..RUNS).map(|number| look(number, 0, 10));
+    let found = join_all(all.chain([look(1, 0, 1), look(RUNS, 0, 10)])).await;
+    assert_eq!(heard.load(Ordering::SeqCst), 1, "one statement for all");
+    let told = |found: &Result<Inbox, StoreError>| match found {
+        Ok(inbox) => inbox.events.iter().map(|event| event.id.clone()).collect(),
+        Err(StoreError::Broken(_)) => vec!["broken".to_owned()],
+        Err(error) => panic!("{error}"),
+    };
+    for (number, found) in found.iter().enumerate() {
+        let expected = match number {
+            7 => vec!["broken".to_owned()],
+            40 => vec!["a1".to_owned()],
+            41 => vec![],
+            _ => vec![format!("a{number}"), format!("b{number}")],
+        };
+        assert_eq!(told(found), expected, "{number}");
+    }
+    let first = found[1].as_ref().unwrap().events[0].seq;
+    assert_eq!(told(&look(1, first, 10).await), ["b1"]);
 }
 
 /// Many claim at once, groups of many are applied at once in any order: each run has one owner at a time, and each
@@ -149,15 +233,15 @@ async fn a_transaction_that_is_left_alone_is_ended() {
     );
     let hook = {
         let (passed, reached) = (passed.clone(), reached.clone());
-        lumina_workflow_postgres::Hook::new(move |at| {
-            let held = at == lumina_workflow_postgres::At::BeforeCommit;
+        Hook::new(move |at| {
+            let held = at == At::BeforeCommit;
             let (passed, reached) = (passed.clone(), reached.clone());
             Box::pin(async move {
                 if held {
                     reached.notify_one();
                     passed.notified().await;
                 }
-                lumina_workflow_postgres::Verdict::Go
+                Verdict::Go
             })
         })
     };
