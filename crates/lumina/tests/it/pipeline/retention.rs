@@ -6,21 +6,15 @@ use lumina::records::LeadQuery;
 use lumina_fullenrich_sandbox::SandboxConfig;
 use lumina_workflow::Runtime;
 
-use super::world::{World, settings};
+use super::world::{On, World, on_each_database, settings};
 
 fn raw_answers(world: &World) -> u64 {
-    let count = world
-        .app()
-        .database
-        .file()
-        .unwrap()
-        .read(|database| database.query_row("SELECT count(*) FROM enrichment_answer", [], |row| row.get(0)));
-    world.run(count).unwrap().unwrap()
+    world.count("SELECT count(*) FROM lumina.enrichment_answer")
 }
 
-#[test]
-fn raw_answers_are_deleted_after_their_time_and_leads_are_not() {
+fn raw_answers_are_deleted_after_their_time_and_leads_are_not(on: On) {
     let world = World::start(
+        on,
         SandboxConfig {
             not_found_percent: 0,
             ..SandboxConfig::default()
@@ -40,3 +34,5 @@ fn raw_answers_are_deleted_after_their_time_and_leads_are_not() {
     };
     assert_eq!(world.run(world.app().records.leads(query)).unwrap().len(), 5);
 }
+
+on_each_database![raw_answers_are_deleted_after_their_time_and_leads_are_not,];

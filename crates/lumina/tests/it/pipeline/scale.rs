@@ -6,7 +6,7 @@ use lumina_enrichment::job::JobStatus;
 use lumina_fullenrich_sandbox::SandboxConfig;
 use lumina_workflow::store::RunStatus;
 
-use super::world::{World, settings};
+use super::world::{On, World, settings};
 
 const ADDRESSES: u64 = 120_000;
 
@@ -15,6 +15,7 @@ const ADDRESSES: u64 = 120_000;
 #[test]
 fn of_120_000_addresses_none_times_out_none_is_bought_twice_and_none_fails() {
     let world = World::start(
+        On::File,
         SandboxConfig {
             credits: 2 * ADDRESSES,
             ..SandboxConfig::default()

@@ -10,7 +10,7 @@ use axum::body::Body;
 use bytes::Bytes;
 use http::{Request, Response, StatusCode};
 use lumina::app::{App, Parts, ProviderParts};
-use lumina::database::DatabaseParts;
+use lumina::database::{Database, DatabaseParts};
 use lumina::http::{BodyLimits, HttpSettings, HttpState};
 use lumina::records::{Budgets, Census, Channel, People};
 use lumina::workflows::{HOUSEKEEPING, PipelineSettings};
@@ -23,8 +23,10 @@ use lumina_workflow::deterministic::DeterministicRuntime;
 use lumina_workflow::store::{RunQuery, RunRow, RunStatus};
 use lumina_workflow::testing::Interceptor;
 use lumina_workflow::{EngineBuilder, Runtime, StoreClock, Worker, WorkerOptions};
-use lumina_workflow_postgres::testing::Database;
+use lumina_workflow_postgres::testing;
+use lumina_workflow_postgres::tokio_postgres::types::FromSqlOwned;
 use lumina_workflow_sqlite::{Mode, Role};
+use rusqlite::types::FromSql;
 use serde_json::Value;
 use tower::ServiceExt;
 
@@ -49,10 +51,24 @@ pub enum On {
     Server,
 }
 
+/// Each of these tests on either kind of database.
+macro_rules! on_each_database {
+    ($($test:ident),+ $(,)?) => {
+        mod on_a_file {
+            $(#[test] fn $test() { super::$test($crate::pipeline::world::On::File) })+
+        }
+
+        mod on_a_server {
+            $(#[test] fn $test() { super::$test($crate::pipeline::world::On::Server) })+
+        }
+    };
+}
+pub(crate) use on_each_database;
+
 /// How Lumina is started, each time that it is.
 struct Plan {
     /// On a server, an empty one.
-    server: Option<Database>,
+    server: Option<testing::Database>,
     settings: PipelineSettings,
     provider: Arc<dyn Transport>,
     key: String,
@@ -91,11 +107,11 @@ pub fn settings() -> PipelineSettings {
 
 impl World {
     /// Starts both. What is awaited outside of [`run`](Self::run) does not go on.
-    pub fn start(sandbox: SandboxConfig, settings: PipelineSettings) -> Self {
-        Self::start_with(On::File, sandbox, settings, None)
+    pub fn start(on: On, sandbox: SandboxConfig, settings: PipelineSettings) -> Self {
+        Self::start_with(on, sandbox, settings, None)
     }
 
-    /// The same on either kind of database, with somebody who has a hand in Lumina's engine.
+    /// The same, with somebody who has a hand in Lumina's engine.
     pub fn start_with(
         on: On,
         sandbox: SandboxConfig,
@@ -108,7 +124,7 @@ impl World {
         let key = sandbox.api_key.expose().to_owned();
         let sandbox = Sandbox::open(sandbox, None, clock, lumina.clone()).unwrap();
         let plan = Plan {
-            server: (on == On::Server).then(|| Database::empty("pipeline")),
+            server: (on == On::Server).then(|| testing::Database::empty("pipeline")),
             settings,
             provider: Arc::new(InProcess(sandbox.router())),
             key,
@@ -119,10 +135,11 @@ impl World {
 
     /// The same, with another provider than the sandbox.
     pub fn start_beside(
+        on: On,
         provider: impl FnOnce(&DeterministicRuntime) -> Arc<dyn Transport>,
         settings: PipelineSettings,
     ) -> Self {
-        let mut world = Self::start(SandboxConfig::default(), settings);
+        let mut world = Self::start(on, SandboxConfig::default(), settings);
         world.plan.provider = provider(&world.runtime);
         world.restart();
         world
@@ -143,10 +160,7 @@ impl World {
 
     /// Lumina's process dies where it stands, and another one begins.
     pub fn restart(&mut self) {
-        *self.lumina.0.lock().unwrap() = None;
-        if let Some(life) = self.life.take() {
-            life.process.kill();
-        }
+        self.end_life();
         self.begin_life();
     }
 
@@ -154,6 +168,13 @@ impl World {
     pub fn restart_with(&mut self, change: impl FnOnce(&mut PipelineSettings)) {
         change(&mut self.plan.settings);
         self.restart();
+    }
+
+    fn end_life(&mut self) {
+        *self.lumina.0.lock().unwrap() = None;
+        if let Some(life) = self.life.take() {
+            life.process.kill();
+        }
     }
 
     fn begin_life(&mut self) {
@@ -167,7 +188,7 @@ impl World {
         let opened = async {
             let app = App::open_with(parts, add).await.unwrap();
             let worker = app.engine.start_worker(WorkerOptions {
-                takeover: true,
+                takeover: self.plan.server.is_none(),
                 ..WorkerOptions::default()
             });
             (app, worker)
@@ -236,28 +257,28 @@ impl World {
         self.run(self.runtime.sleep(time));
     }
 
-    /// What a query of one value answers.
-    pub fn value<T: rusqlite::types::FromSql + Send + 'static>(&self, sql: &'static str) -> T {
-        let read = self
-            .app()
-            .database
-            .file()
-            .unwrap()
-            .read(move |database| database.query_row(sql, [], |row| row.get(0)));
-        self.run(read).unwrap().unwrap()
+    /// Lets months pass. On a server nobody is there for most of them: each minute of a process asks the database, and
+    /// a server's answer takes its time.
+    pub fn pass_months(&mut self, time: Duration) {
+        const THERE: Duration = Duration::from_secs(3 * 24 * 3_600);
+        if self.plan.server.is_none() {
+            return self.pass(time);
+        }
+        self.pass(THERE);
+        self.end_life();
+        self.pass(time - 2 * THERE);
+        self.begin_life();
+        self.pass(THERE);
     }
 
-    /// What a query counts, on either kind of database; its tables are named with the server's schema.
+    /// What a query of one value answers, on either kind of database; its tables are named with the server's schema.
+    pub fn value<T: FromSql + FromSqlOwned + Send + 'static>(&self, sql: &str) -> T {
+        self.run(read_value(&self.app().database, sql))
+    }
+
+    /// What a query counts.
     pub fn count(&self, sql: &str) -> u64 {
-        let counted = match &self.app().database {
-            lumina::database::Database::File(store) => {
-                let sql = sql.replace("lumina.", "");
-                let count = store.read(move |database| database.query_row(&sql, [], |row| row.get::<_, i64>(0)));
-                self.run(count).unwrap().unwrap()
-            }
-            lumina::database::Database::Server(store) => self.run(store.read(sql, &[])).unwrap()[0].get(0),
-        };
-        u64::try_from(counted).unwrap()
+        u64::try_from(self.value::<i64>(sql)).unwrap()
     }
 
     /// Lumina, as it runs now.
@@ -317,6 +338,18 @@ impl World {
                 None => return all,
             }
         }
+    }
+}
+
+/// What a query of one value answers; its tables are named with the server's schema.
+pub async fn read_value<T: FromSql + FromSqlOwned + Send + 'static>(database: &Database, sql: &str) -> T {
+    match database {
+        Database::File(store) => {
+            let sql = sql.replace("lumina.", "");
+            let value = store.read(move |database| database.query_row(&sql, [], |row| row.get(0)));
+            value.await.unwrap().unwrap()
+        }
+        Database::Server(store) => store.read(sql, &[]).await.unwrap()[0].get(0),
     }
 }
 

@@ -38,7 +38,7 @@ pub struct Registered {
 
 /// All steps of all workflows.
 pub fn registry() -> Vec<Registered> {
-    let world = World::start(Default::default(), settings());
+    let world = World::start(On::File, Default::default(), settings());
     let definitions = world.app().engine.definitions();
     let steps = definitions.iter().flat_map(|definition| {
         definition.steps.iter().map(|(step, timeout)| Registered {

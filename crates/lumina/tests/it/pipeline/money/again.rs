@@ -6,14 +6,15 @@ use lumina_workflow::RunId;
 
 use super::provider::{Post, person};
 use super::{Fate, MINUTE, Town};
+use crate::pipeline::world::{On, on_each_database};
 
 const HOUR: Duration = Duration::from_secs(3_600);
 const WINDOW: Duration = Duration::from_secs(2 * 3_600);
 
 /// Three people have been sent, nobody knows with what outcome, and cannot be sent again while the batch before them
 /// is out.
-fn held_back() -> (Town, Post, Post) {
-    let town = Town::start();
+fn held_back(on: On) -> (Town, Post, Post) {
+    let town = Town::start(on);
     town.send(0..100);
     town.provider.next([Fate::AcceptedUnheard]);
     town.send(100..103);
@@ -23,9 +24,8 @@ fn held_back() -> (Town, Post, Post) {
 }
 
 /// An event that comes after the window still proves that it was accepted: it is out, and not sent again.
-#[test]
-fn an_event_after_the_window_is_a_sign_as_well() {
-    let (town, before, unknown) = held_back();
+fn an_event_after_the_window_is_a_sign_as_well(on: On) {
+    let (town, before, unknown) = held_back(on);
     let event = unknown.body("IN_PROGRESS", |email| {
         email.starts_with("person100").then(|| person(email))
     });
@@ -40,9 +40,8 @@ fn an_event_after_the_window_is_a_sign_as_well() {
 }
 
 /// So does its answer.
-#[test]
-fn an_answer_after_the_window_is_taken_and_nothing_sent_again() {
-    let (town, before, unknown) = held_back();
+fn an_answer_after_the_window_is_taken_and_nothing_sent_again(on: On) {
+    let (town, before, unknown) = held_back(on);
     town.call_back(&unknown.finished());
     town.call_back(&before.finished());
     town.pass(10 * MINUTE);
@@ -52,9 +51,8 @@ fn an_answer_after_the_window_is_taken_and_nothing_sent_again() {
 }
 
 /// The second POST is made ready and cannot leave yet: a sign that comes then is not too late.
-#[test]
-fn a_sign_before_the_second_post_has_left_holds_it_back() {
-    let town = Town::start();
+fn a_sign_before_the_second_post_has_left_holds_it_back(on: On) {
+    let town = Town::start(on);
     let busy = Fate::Answered(429, serde_json::json!({}));
     town.provider.next([Fate::AcceptedUnheard, busy]);
     town.send(0..3);
@@ -79,10 +77,9 @@ fn a_sign_before_the_second_post_has_left_holds_it_back() {
 }
 
 /// A process that dies while the second POST is on its way has made both; the answer to either settles it.
-#[test]
-fn a_crash_in_the_second_post_leaves_it_unknown_and_either_answer_is_taken() {
+fn a_crash_in_the_second_post_leaves_it_unknown_and_either_answer_is_taken(on: On) {
     for answered in [0, 1] {
-        let mut town = Town::start();
+        let mut town = Town::start(on);
         town.provider.next([Fate::AcceptedUnheard, Fate::AcceptedHeld]);
         town.send(0..3);
         while town.provider.posts().len() < 2 {
@@ -100,10 +97,9 @@ fn a_crash_in_the_second_post_leaves_it_unknown_and_either_answer_is_taken() {
 
 /// The second POST was not looked at, so that its people are free; before they are sent anew the first one turns out to
 /// be out: they are left to it, until it says that it has not looked at them either.
-#[test]
-fn a_sign_from_the_first_post_holds_back_whom_the_second_one_has_freed() {
+fn a_sign_from_the_first_post_holds_back_whom_the_second_one_has_freed(on: On) {
     for status in ["FINISHED", "CANCELED"] {
-        let town = Town::start();
+        let town = Town::start(on);
         town.provider.next([Fate::AcceptedUnheard]);
         town.send(0..3);
         town.pass(WINDOW + 3 * MINUTE);
@@ -128,8 +124,8 @@ fn a_sign_from_the_first_post_holds_back_whom_the_second_one_has_freed() {
 
 /// Two batches leave, one after the other. Whoever sends the first dies before it is answered, and nobody takes its run
 /// up; of the second the outcome is not known.
-fn beside_a_silent_one() -> (Town, RunId, Post) {
-    let mut town = Town::start();
+fn beside_a_silent_one(on: On) -> (Town, RunId, Post) {
+    let mut town = Town::start(on);
     town.provider.next([Fate::AcceptedHeld, Fate::AcceptedUnheard]);
     town.world
         .import((0..100).map(|number| format!("person{number}@gmail.com")));
@@ -145,9 +141,8 @@ fn beside_a_silent_one() -> (Town, RunId, Post) {
 }
 
 /// A callback reveals the first one when the second is in doubt already: it left before it all the same.
-#[test]
-fn what_is_revealed_later_is_waited_for_if_it_left_before() {
-    let (town, run, silent) = beside_a_silent_one();
+fn what_is_revealed_later_is_waited_for_if_it_left_before(on: On) {
+    let (town, run, silent) = beside_a_silent_one(on);
     let event = silent.body("IN_PROGRESS", |email| {
         email.starts_with("person0@").then(|| person(email))
     });
@@ -161,9 +156,8 @@ fn what_is_revealed_later_is_waited_for_if_it_left_before() {
 }
 
 /// Whoever takes the first one up knows no more: it is in doubt from then on, and was before the second one.
-#[test]
-fn what_is_in_doubt_later_is_waited_for_if_it_left_before() {
-    let (town, run, _) = beside_a_silent_one();
+fn what_is_in_doubt_later_is_waited_for_if_it_left_before(on: On) {
+    let (town, run, _) = beside_a_silent_one(on);
     town.pass(WINDOW - 10 * MINUTE);
     town.tell(async |engine| engine.resume(run, "the test").await);
     town.pass(WINDOW - 10 * MINUTE);
@@ -173,9 +167,8 @@ fn what_is_in_doubt_later_is_waited_for_if_it_left_before() {
 }
 
 /// Nobody takes it up: it is not waited for longer than its sign would take.
-#[test]
-fn what_stands_still_is_waited_for_until_its_sign_had_come() {
-    let (town, ..) = beside_a_silent_one();
+fn what_stands_still_is_waited_for_until_its_sign_had_come(on: On) {
+    let (town, ..) = beside_a_silent_one(on);
     town.pass(2 * WINDOW - 10 * MINUTE);
     assert_eq!(town.provider.posts().len(), 2);
     town.pass(20 * MINUTE);
@@ -192,9 +185,8 @@ fn sent(town: &Town, email: &str) -> usize {
 }
 
 /// Whoever waits in line does not overtake a batch that is to be sent once more.
-#[test]
-fn a_second_post_is_not_overtaken() {
-    let town = Town::with(|settings| settings.max_in_flight = 2);
+fn a_second_post_is_not_overtaken(on: On) {
+    let town = Town::with(on, |settings| settings.max_in_flight = 2);
     town.send(0..100);
     town.provider.next([Fate::AcceptedUnheard]);
     town.send(100..103);
@@ -215,9 +207,8 @@ fn a_second_post_is_not_overtaken() {
 }
 
 /// Nor does it take the budget of each day before it.
-#[test]
-fn a_second_post_is_not_short_of_budget_for_good() {
-    let town = Town::with(|settings| {
+fn a_second_post_is_not_short_of_budget_for_good(on: On) {
+    let town = Town::with(on, |settings| {
         settings.budgets.per_day = Some(10);
         settings.sweep_every = 10 * MINUTE;
         settings.poll_every = 100 * WINDOW;
@@ -238,3 +229,16 @@ fn a_second_post_is_not_short_of_budget_for_good() {
     }
     assert_eq!(sent(&town, "person0@gmail.com"), 1, "the first time it was lost");
 }
+
+on_each_database![
+    an_event_after_the_window_is_a_sign_as_well,
+    an_answer_after_the_window_is_taken_and_nothing_sent_again,
+    a_sign_before_the_second_post_has_left_holds_it_back,
+    a_crash_in_the_second_post_leaves_it_unknown_and_either_answer_is_taken,
+    a_sign_from_the_first_post_holds_back_whom_the_second_one_has_freed,
+    what_is_revealed_later_is_waited_for_if_it_left_before,
+    what_is_in_doubt_later_is_waited_for_if_it_left_before,
+    what_stands_still_is_waited_for_until_its_sign_had_come,
+    a_second_post_is_not_overtaken,
+    a_second_post_is_not_short_of_budget_for_good,
+];

@@ -4,15 +4,15 @@ use serde_json::{Value, json};
 
 use super::provider::person;
 use super::{Fate, MINUTE, Town};
+use crate::pipeline::world::{On, on_each_database};
 
 fn only<'a>(names: &'a [&str]) -> impl Fn(&str) -> Option<Value> + 'a {
     move |email| names.iter().any(|name| email.starts_with(name)).then(|| person(email))
 }
 
 /// Absent, null and empty profiles are all nobody; a record that is missing is no answer.
-#[test]
-fn nobody_and_no_record_are_different() {
-    let town = Town::start();
+fn nobody_and_no_record_are_different(on: On) {
+    let town = Town::start(on);
     town.send(0..5);
     let mut body = town.provider.accepted()[0].body("FINISHED", |email| match &email[..7] {
         "person0" => Some(person(email)),
@@ -29,7 +29,7 @@ fn nobody_and_no_record_are_different() {
     town.expect_jobs(&[("enriched", 1), ("not_found", 3), ("stale", 1)]);
     let reason: String = town
         .world
-        .value("SELECT reason FROM enrichment_job WHERE status = 'stale'");
+        .value("SELECT reason FROM lumina.enrichment_job WHERE status = 'stale'");
     assert_eq!(reason, "the provider's final answer does not name it");
     town.pass(30 * MINUTE);
     assert_eq!(
@@ -40,9 +40,8 @@ fn nobody_and_no_record_are_different() {
 }
 
 /// The order of records, unknown ones among them, doubled ones, and ones that lost their tags.
-#[test]
-fn records_are_matched_by_tag_and_then_by_address() {
-    let town = Town::start();
+fn records_are_matched_by_tag_and_then_by_address(on: On) {
+    let town = Town::start(on);
     town.send(0..4);
     let mut body = town.provider.accepted()[0].finished();
     let stranger = json!({"input": {"email": "stranger@gmail.com"}, "profile": person("stranger@gmail.com")});
@@ -59,21 +58,20 @@ fn records_are_matched_by_tag_and_then_by_address() {
     town.call_back(&body);
     town.expect_jobs(&[("enriched", 4)]);
     let names: String = town.world.value(
-        "SELECT group_concat(full_name) FROM (SELECT l.full_name FROM lead l JOIN subscriber s ON s.id = l.subscriber
-         WHERE s.email = l.full_name || '@gmail.com' ORDER BY 1)",
+        "SELECT string_agg(full_name, ',') FROM (SELECT l.full_name FROM lumina.lead l JOIN lumina.subscriber s ON s.id = l.subscriber
+         WHERE s.email = l.full_name || '@gmail.com' ORDER BY 1) AS found",
     );
     assert_eq!(names, "person0,person1,person2,person3");
 }
 
 /// Found ones are applied, whoever was not looked at is sent again when credits are there, and is not charged twice.
-#[test]
-fn short_of_credits_the_rest_is_looked_up_later() {
+fn short_of_credits_the_rest_is_looked_up_later(on: On) {
     for (status, by_get) in [
         ("CREDITS_INSUFFICIENT", false),
         ("CREDITS_INSUFFICIENT", true),
         ("CANCELED", false),
     ] {
-        let town = Town::start();
+        let town = Town::start(on);
         town.send(0..4);
         let post = town.provider.accepted()[0].clone();
         let body = post.body(status, only(&["person0", "person1"]));
@@ -105,9 +103,8 @@ fn short_of_credits_the_rest_is_looked_up_later() {
 }
 
 /// The same answer in other bytes, told again after the rest was sent anew, frees nothing that is out.
-#[test]
-fn an_old_answer_told_again_frees_nothing_that_is_out() {
-    let town = Town::start();
+fn an_old_answer_told_again_frees_nothing_that_is_out(on: On) {
+    let town = Town::start(on);
     town.send(0..4);
     let mut body = town.provider.accepted()[0].body("CREDITS_INSUFFICIENT", only(&["person0"]));
     town.call_back(&body);
@@ -122,8 +119,7 @@ fn an_old_answer_told_again_frees_nothing_that_is_out() {
 }
 
 /// A status that is no end, or none at all, is kept; the answer is waited for.
-#[test]
-fn a_status_that_nobody_knows_is_no_end() {
+fn a_status_that_nobody_knows_is_no_end(on: On) {
     for status in [
         json!("UNKNOWN"),
         json!("RATE_LIMIT"),
@@ -131,7 +127,7 @@ fn a_status_that_nobody_knows_is_no_end() {
         json!(null),
         json!(7),
     ] {
-        let town = Town::start();
+        let town = Town::start(on);
         town.send(0..3);
         let post = town.provider.accepted()[0].clone();
         let mut body = post.body("FINISHED", only(&["person0"]));
@@ -144,9 +140,8 @@ fn a_status_that_nobody_knows_is_no_end() {
 }
 
 /// A callback that is there before the POST's own answer, told twice, with events after it.
-#[test]
-fn early_doubled_and_out_of_order_callbacks_are_taken_once() {
-    let town = Town::start();
+fn early_doubled_and_out_of_order_callbacks_are_taken_once(on: On) {
+    let town = Town::start(on);
     town.provider.next([Fate::AcceptedUnheard]);
     town.send(0..3);
     let post = town.provider.accepted()[0].clone();
@@ -158,26 +153,25 @@ fn early_doubled_and_out_of_order_callbacks_are_taken_once() {
     assert_eq!(town.leads(), 3);
     let runs: u64 = town
         .world
-        .value("SELECT count(*) FROM workflow_run WHERE workflow = 'late-answer'");
+        .count("SELECT count(*) FROM lumina.workflow_run WHERE workflow = 'late-answer'");
     assert_eq!(runs, 0, "nothing was applied twice");
 }
 
 /// Of two answers to one lookup the poorer takes nothing from the richer, in either order.
-#[test]
-fn two_answers_fill_each_others_gaps() {
+fn two_answers_fill_each_others_gaps(on: On) {
     let rich = json!({"full_name": "Sarah Dev", "first_name": "Sarah", "last_name": "Dev",
         "employment": {"current": {"title": "VP Engineering", "is_current": true, "company": {"name": "Acme"}}}});
     let poor = json!({"last_name": "Dev",
         "social_profiles": {"professional_network": {"url": "https://www.linkedin.com/in/sarah"}}});
     for answers in [[&rich, &poor], [&poor, &rich]] {
-        let town = Town::start();
+        let town = Town::start(on);
         town.send(0..1);
         let post = town.provider.accepted()[0].clone();
         for profile in answers {
             town.call_back(&post.body("FINISHED", |_| Some(profile.clone())));
         }
         let lead: String = town.world.value(
-            "SELECT full_name || ', ' || title || ', ' || company_name || ', ' || linkedin_url FROM lead WHERE icp_score > 0",
+            "SELECT full_name || ', ' || title || ', ' || company_name || ', ' || linkedin_url FROM lumina.lead WHERE icp_score > 0",
         );
         assert_eq!(
             lead,
@@ -187,9 +181,8 @@ fn two_answers_fill_each_others_gaps() {
 }
 
 /// A finding is never undone by a later answer that knows nobody.
-#[test]
-fn nobody_never_overwrites_somebody() {
-    let town = Town::start();
+fn nobody_never_overwrites_somebody(on: On) {
+    let town = Town::start(on);
     town.send(0..1);
     let post = town.provider.accepted()[0].clone();
     town.call_back(&post.finished());
@@ -200,9 +193,8 @@ fn nobody_never_overwrites_somebody() {
 }
 
 /// A result that is read by its id need not repeat it.
-#[test]
-fn a_result_need_not_repeat_what_was_asked_for() {
-    let town = Town::start();
+fn a_result_need_not_repeat_what_was_asked_for(on: On) {
+    let town = Town::start(on);
     town.send(0..3);
     let post = town.provider.accepted()[0].clone();
     let mut body = post.finished();
@@ -213,9 +205,8 @@ fn a_result_need_not_repeat_what_was_asked_for() {
 }
 
 /// Nor need it name its status when it comes with 402.
-#[test]
-fn what_comes_with_402_is_the_end_although_it_does_not_say_so() {
-    let town = Town::start();
+fn what_comes_with_402_is_the_end_although_it_does_not_say_so(on: On) {
+    let town = Town::start(on);
     town.send(0..3);
     let post = town.provider.accepted()[0].clone();
     let mut body = post.body("-", |email| email.starts_with("person0").then(|| person(email)));
@@ -227,9 +218,8 @@ fn what_comes_with_402_is_the_end_although_it_does_not_say_so() {
 }
 
 /// A batch of one: its event and its end may have the same bytes.
-#[test]
-fn an_event_in_the_same_bytes_as_the_end_is_not_the_end() {
-    let town = Town::start();
+fn an_event_in_the_same_bytes_as_the_end_is_not_the_end(on: On) {
+    let town = Town::start(on);
     town.send(0..1);
     let post = town.provider.accepted()[0].clone();
     let body = post.body("FINISHED", |_| Some(Value::Null));
@@ -239,9 +229,8 @@ fn an_event_in_the_same_bytes_as_the_end_is_not_the_end() {
 }
 
 /// A final answer that names nobody comes before anything has told whose it is.
-#[test]
-fn an_answer_that_names_nobody_is_taken_when_it_is_known_whose_it_is() {
-    let town = Town::start();
+fn an_answer_that_names_nobody_is_taken_when_it_is_known_whose_it_is(on: On) {
+    let town = Town::start(on);
     town.provider.next([Fate::AcceptedUnheard]);
     town.send(0..3);
     let post = town.provider.accepted()[0].clone();
@@ -260,3 +249,18 @@ fn an_answer_that_names_nobody_is_taken_when_it_is_known_whose_it_is() {
     town.expect_jobs(&[("enriched", 3)]);
     assert_eq!(town.outcomes(), ["finished"]);
 }
+
+on_each_database![
+    nobody_and_no_record_are_different,
+    records_are_matched_by_tag_and_then_by_address,
+    short_of_credits_the_rest_is_looked_up_later,
+    an_old_answer_told_again_frees_nothing_that_is_out,
+    a_status_that_nobody_knows_is_no_end,
+    early_doubled_and_out_of_order_callbacks_are_taken_once,
+    two_answers_fill_each_others_gaps,
+    nobody_never_overwrites_somebody,
+    a_result_need_not_repeat_what_was_asked_for,
+    what_comes_with_402_is_the_end_although_it_does_not_say_so,
+    an_event_in_the_same_bytes_as_the_end_is_not_the_end,
+    an_answer_that_names_nobody_is_taken_when_it_is_known_whose_it_is,
+];

@@ -9,6 +9,7 @@ use serde_json::{Value, json};
 
 use super::provider::person;
 use super::{Fate, MINUTE, Town};
+use crate::pipeline::world::{On, on_each_database};
 
 const HOUR: Duration = Duration::from_secs(3_600);
 
@@ -20,9 +21,8 @@ fn one_of(body: &Value, index: usize) -> Value {
 }
 
 /// An answer is stored, and before its run has looked at it somebody cancels the run.
-#[test]
-fn an_answer_that_a_cancel_overtakes_is_applied() {
-    let town = Town::start();
+fn an_answer_that_a_cancel_overtakes_is_applied(on: On) {
+    let town = Town::start(on);
     town.send(0..3);
     let run = town.open_run();
     town.tell(async |engine| engine.pause(run, "the test").await);
@@ -35,9 +35,11 @@ fn an_answer_that_a_cancel_overtakes_is_applied() {
 }
 
 /// The time of the answer is over, the last question is being asked in vain, and then the callback comes.
-#[test]
-fn an_answer_that_comes_beside_the_last_question_is_applied() {
-    let town = Town::with(|settings| settings.poll_every = 100 * HOUR);
+fn an_answer_that_comes_beside_the_last_question_is_applied(on: On) {
+    let town = Town::with(on, |settings| {
+        settings.poll_every = 100 * HOUR;
+        settings.sweep_every = 10 * MINUTE;
+    });
     town.send(0..3);
     town.hush();
     let post = town.provider.accepted()[0].clone();
@@ -55,10 +57,9 @@ fn an_answer_that_comes_beside_the_last_question_is_applied() {
 }
 
 /// The same jobs are out twice, and both answers are there before the run has looked at one.
-#[test]
-fn of_two_answers_at_once_none_is_lost() {
+fn of_two_answers_at_once_none_is_lost(on: On) {
     for first in [0, 1] {
-        let town = Town::start();
+        let town = Town::start(on);
         town.provider.next([Fate::AcceptedUnheard]);
         town.send(0..3);
         town.pass(2 * HOUR + 3 * MINUTE);
@@ -81,10 +82,9 @@ fn of_two_answers_at_once_none_is_lost() {
 
 /// The same jobs are out twice. One answer says that nobody looked at the rest, the other one leaves the rest out, and
 /// may have charged for it: that is not bought again.
-#[test]
-fn whom_one_answer_leaves_out_the_other_one_does_not_free() {
+fn whom_one_answer_leaves_out_the_other_one_does_not_free(on: On) {
     for first in [0, 1] {
-        let town = Town::start();
+        let town = Town::start(on);
         town.provider.next([Fate::AcceptedUnheard]);
         town.send(0..3);
         town.pass(2 * HOUR + 3 * MINUTE);
@@ -102,9 +102,8 @@ fn whom_one_answer_leaves_out_the_other_one_does_not_free() {
 }
 
 /// The same, while nobody knows what became of the second POST: it may have been accepted, and is when it says so.
-#[test]
-fn whom_one_answer_leaves_out_is_not_bought_again_while_the_other_post_is_in_doubt() {
-    let town = Town::start();
+fn whom_one_answer_leaves_out_is_not_bought_again_while_the_other_post_is_in_doubt(on: On) {
+    let town = Town::start(on);
     town.provider.next([Fate::AcceptedUnheard, Fate::AcceptedUnheard]);
     town.send(0..3);
     town.pass(2 * HOUR + 3 * MINUTE);
@@ -121,15 +120,14 @@ fn whom_one_answer_leaves_out_is_not_bought_again_while_the_other_post_is_in_dou
 }
 
 /// An event has told a person whom the final answer leaves out; the event may come before it or after it.
-#[test]
-fn whom_only_an_event_names_is_a_lead() {
+fn whom_only_an_event_names_is_a_lead(on: On) {
     for (status, before) in [
         ("FINISHED", true),
         ("FINISHED", false),
         ("CANCELED", true),
         ("CANCELED", false),
     ] {
-        let town = Town::start();
+        let town = Town::start(on);
         town.send(0..3);
         let post = town.provider.accepted()[0].clone();
         let event = one_of(&post.finished(), 1);
@@ -150,9 +148,8 @@ fn whom_only_an_event_names_is_a_lead() {
 }
 
 /// Whoever an event names after the batch was given up was paid for as well, even if the end is never told.
-#[test]
-fn whom_an_event_names_after_the_batch_was_given_up_is_a_lead() {
-    let town = Town::start();
+fn whom_an_event_names_after_the_batch_was_given_up_is_a_lead(on: On) {
+    let town = Town::start(on);
     town.send(0..3);
     let run = town.open_run();
     town.tell(async |engine| engine.cancel(run, "the test").await);
@@ -170,9 +167,8 @@ fn whom_an_event_names_after_the_batch_was_given_up_is_a_lead() {
 }
 
 /// The run of its own that applies a late answer is cancelled before it has.
-#[test]
-fn a_late_answer_whose_own_run_was_cancelled_is_applied() {
-    let town = Town::start();
+fn a_late_answer_whose_own_run_was_cancelled_is_applied(on: On) {
+    let town = Town::start(on);
     town.send(0..3);
     let run = town.open_run();
     town.tell(async |engine| engine.cancel(run, "the test").await);
@@ -189,3 +185,14 @@ fn a_late_answer_whose_own_run_was_cancelled_is_applied() {
     town.expect_jobs(&[("enriched", 3)]);
     assert_eq!(town.provider.gets(), asked, "there was nothing to ask for");
 }
+
+on_each_database![
+    an_answer_that_a_cancel_overtakes_is_applied,
+    an_answer_that_comes_beside_the_last_question_is_applied,
+    of_two_answers_at_once_none_is_lost,
+    whom_one_answer_leaves_out_the_other_one_does_not_free,
+    whom_one_answer_leaves_out_is_not_bought_again_while_the_other_post_is_in_doubt,
+    whom_only_an_event_names_is_a_lead,
+    whom_an_event_names_after_the_batch_was_given_up_is_a_lead,
+    a_late_answer_whose_own_run_was_cancelled_is_applied,
+];

@@ -3,14 +3,16 @@
 use std::time::Duration;
 
 use lumina::records::Budgets;
+use lumina::workflows::SWEEP;
 use serde_json::Value;
 
 use super::{Fate, MINUTE, Town};
+use crate::pipeline::world::{On, on_each_database};
 
 const DAY: Duration = Duration::from_secs(24 * 3_600);
 
-fn with_budgets(per_day: Option<u64>, per_month: Option<u64>) -> Town {
-    Town::with(|settings| settings.budgets = Budgets { per_day, per_month })
+fn with_budgets(on: On, per_day: Option<u64>, per_month: Option<u64>) -> Town {
+    Town::with(on, |settings| settings.budgets = Budgets { per_day, per_month })
 }
 
 fn answer_all(town: &Town) {
@@ -20,10 +22,9 @@ fn answer_all(town: &Town) {
 }
 
 /// The day's and the month's budget bound what is sent; whatever is above it waits for the next one and says why.
-#[test]
-fn a_month_bounds_more_than_its_days() {
+fn a_month_bounds_more_than_its_days(on: On) {
     // The world begins on the first of a month.
-    let town = Town::with(|settings| {
+    let mut town = Town::with(on, |settings| {
         settings.budgets = Budgets {
             per_day: Some(40),
             per_month: Some(100),
@@ -47,22 +48,21 @@ fn a_month_bounds_more_than_its_days() {
     assert_eq!(sent, [40, 80, 100, 100]);
     let reason: String = town
         .world
-        .value("SELECT DISTINCT reason FROM enrichment_job WHERE status = 'pending'");
+        .value("SELECT DISTINCT reason FROM lumina.enrichment_job WHERE status = 'pending'");
     assert_eq!(
         reason,
         "waits for the next month's budget (enrichment.budget.per_month)"
     );
     assert_eq!(town.failed_runs(), 0);
-    town.pass(30 * DAY);
+    town.world.pass_months(30 * DAY);
     answer_all(&town);
     let all: usize = town.provider.accepted().iter().map(|post| post.emails().len()).sum();
     assert!(all > 100, "another month has begun");
 }
 
 /// Whoever is not found costs nothing: what was reserved for them can be spent on others the same day.
-#[test]
-fn what_was_not_charged_can_be_spent() {
-    let town = with_budgets(Some(40), None);
+fn what_was_not_charged_can_be_spent(on: On) {
+    let town = with_budgets(on, Some(40), None);
     town.send(0..100);
     let first = town.provider.accepted()[0].clone();
     assert_eq!(first.emails().len(), 40);
@@ -76,9 +76,12 @@ fn what_was_not_charged_can_be_spent() {
 }
 
 /// What was sent and not answered may have been charged: it counts in full, as often as it was sent.
-#[test]
-fn what_is_unknown_counts_each_time() {
-    let town = with_budgets(Some(50), None);
+fn what_is_unknown_counts_each_time(on: On) {
+    let town = Town::with(on, |settings| {
+        settings.budgets.per_day = Some(50);
+        settings.sweep_every = 10 * MINUTE;
+    });
+    town.hush();
     town.provider.next([Fate::Lost]);
     town.send(0..30);
     town.pass(Duration::from_secs(2 * 3_600) + 3 * MINUTE);
@@ -90,9 +93,8 @@ fn what_is_unknown_counts_each_time() {
 }
 
 /// The balance bounds what is sent, with what is out counted as spent.
-#[test]
-fn the_balance_bounds_what_is_sent() {
-    let town = Town::start();
+fn the_balance_bounds_what_is_sent(on: On) {
+    let town = Town::start(on);
     town.provider.set_balance(120);
     town.send(0..300);
     let sent: Vec<usize> = town
@@ -117,9 +119,9 @@ fn the_balance_bounds_what_is_sent() {
 }
 
 /// A batch that was made ready before midnight and is sent after it counts on the day on which it is sent.
-#[test]
-fn a_post_counts_on_the_day_on_which_it_is_made() {
-    let town = with_budgets(Some(40), None);
+fn a_post_counts_on_the_day_on_which_it_is_made(on: On) {
+    let town = with_budgets(on, Some(40), None);
+    town.hush();
     // Until a minute before midnight nothing is accepted.
     pass_to(&town, 20 * MINUTE);
     town.provider
@@ -130,7 +132,9 @@ fn a_post_counts_on_the_day_on_which_it_is_made() {
     answer_all(&town);
     let posts = town.provider.accepted();
     assert_eq!(posts.len(), 1);
-    let days: String = town.world.value("SELECT group_concat(day) FROM credit_ledger");
+    let days: String = town
+        .world
+        .value("SELECT string_agg(day, ',') FROM lumina.credit_ledger");
     assert_eq!(days, posts[0].at.strftime("%Y-%m-%d").to_string());
 }
 
@@ -138,12 +142,14 @@ fn now(town: &Town) -> jiff::Timestamp {
     lumina_workflow::Runtime::now(&town.world.runtime)
 }
 
-/// Until so long before the next day begins.
+/// Until so long before the next day begins. Nothing is swept on the way: nobody is there to be swept.
 fn pass_to(town: &Town, before_midnight: Duration) {
+    town.tell(async |engine| engine.pause_schedule(SWEEP, "the test").await);
     let midnight = now(town).strftime("%Y-%m-%dT00:00:00Z").to_string();
     let midnight = midnight.parse::<jiff::Timestamp>().unwrap() + DAY;
     let left = Duration::try_from(midnight.duration_since(now(town))).unwrap();
     town.pass(left - before_midnight);
+    town.tell(async |engine| engine.resume_schedule(SWEEP, "the test").await);
 }
 
 fn pass_to_next_day(town: &Town) {
@@ -152,10 +158,9 @@ fn pass_to_next_day(town: &Town) {
 
 /// A budget that is smaller after a restart holds for what is ready to be sent as well: what is above it is not sent,
 /// and takes no place from what is within it.
-#[test]
-fn a_smaller_budget_holds_for_what_is_ready_to_be_sent() {
+fn a_smaller_budget_holds_for_what_is_ready_to_be_sent(on: On) {
     for days_later in [false, true] {
-        let mut town = with_budgets(Some(100), None);
+        let mut town = with_budgets(on, Some(100), None);
         town.hush();
         town.provider.next([Fate::Answered(429, serde_json::json!({}))]);
         town.world
@@ -183,9 +188,8 @@ fn a_smaller_budget_holds_for_what_is_ready_to_be_sent() {
 }
 
 /// A second POST that no day can pay for is cut to what one can, and does not wait for ever.
-#[test]
-fn a_second_post_is_cut_to_what_a_day_can_pay_for() {
-    let mut town = with_budgets(Some(50), None);
+fn a_second_post_is_cut_to_what_a_day_can_pay_for(on: On) {
+    let mut town = with_budgets(on, Some(50), None);
     town.hush();
     town.provider.next([Fate::Lost]);
     town.send(0..30);
@@ -199,9 +203,8 @@ fn a_second_post_is_cut_to_what_a_day_can_pay_for() {
 }
 
 /// What is out counts as spent, also when its run was cancelled: it may be charged after the balance was read.
-#[test]
-fn what_a_cancelled_run_has_out_counts_against_the_balance() {
-    let town = Town::start();
+fn what_a_cancelled_run_has_out_counts_against_the_balance(on: On) {
+    let town = Town::start(on);
     town.provider.set_balance(150);
     town.send(0..100);
     let run = town.open_run();
@@ -215,10 +218,10 @@ fn what_a_cancelled_run_has_out_counts_against_the_balance() {
 }
 
 /// One of unknown outcome counts on the day on which it was made, not on which that is noticed or told.
-#[test]
-fn an_unknown_post_counts_on_the_day_on_which_it_was_made() {
+fn an_unknown_post_counts_on_the_day_on_which_it_was_made(on: On) {
     for is_told in [false, true] {
-        let mut town = with_budgets(Some(40), None);
+        let mut town = with_budgets(on, Some(40), None);
+        town.hush();
         pass_to(&town, Duration::from_secs(20));
         town.provider.next([Fate::AcceptedHeld]);
         town.world
@@ -238,7 +241,21 @@ fn an_unknown_post_counts_on_the_day_on_which_it_was_made() {
             town.world.restart();
         }
         town.pass(MINUTE);
-        let days: String = town.world.value("SELECT group_concat(day) FROM credit_ledger");
+        let days: String = town
+            .world
+            .value("SELECT string_agg(day, ',') FROM lumina.credit_ledger");
         assert_eq!(days, post.at.strftime("%Y-%m-%d").to_string(), "{is_told}");
     }
 }
+
+on_each_database![
+    a_month_bounds_more_than_its_days,
+    what_was_not_charged_can_be_spent,
+    what_is_unknown_counts_each_time,
+    the_balance_bounds_what_is_sent,
+    a_post_counts_on_the_day_on_which_it_is_made,
+    a_smaller_budget_holds_for_what_is_ready_to_be_sent,
+    a_second_post_is_cut_to_what_a_day_can_pay_for,
+    what_a_cancelled_run_has_out_counts_against_the_balance,
+    an_unknown_post_counts_on_the_day_on_which_it_was_made,
+];

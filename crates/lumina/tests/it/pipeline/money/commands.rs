@@ -5,6 +5,7 @@ use std::time::Duration;
 use lumina_workflow::{MayRepeat, RestartFrom, RunId, StepKey};
 
 use super::{Fate, MINUTE, Town};
+use crate::pipeline::world::{On, on_each_database};
 
 const HOUR: Duration = Duration::from_secs(3_600);
 
@@ -22,17 +23,16 @@ impl Town {
     }
 
     fn places(&self) -> u64 {
-        self.world.value(
-            "SELECT (SELECT count(*) FROM batch WHERE state = 'holding') + (SELECT count(*) FROM enrichment_post WHERE out_until IS NOT NULL)",
+        self.world.count(
+            "SELECT (SELECT count(*) FROM lumina.batch WHERE state = 'holding') + (SELECT count(*) FROM lumina.enrichment_post WHERE out_until IS NOT NULL)",
         )
     }
 }
 
 /// A run that is sent back to its POST does not make it again: to pay twice is for `jobs retry` alone.
-#[test]
-fn what_was_accepted_is_not_sent_again_by_a_restart() {
+fn what_was_accepted_is_not_sent_again_by_a_restart(on: On) {
     for step in [Some("submit-to-fullenrich"), Some("batch-pending-jobs"), None] {
-        let town = Town::start();
+        let town = Town::start(on);
         town.send(0..3);
         let run = town.open_run();
         town.tell(async |engine| engine.pause(run, "the test").await);
@@ -47,9 +47,8 @@ fn what_was_accepted_is_not_sent_again_by_a_restart() {
 }
 
 /// Nor does it shorten the window of one whose outcome is unknown, or send it a third time.
-#[test]
-fn what_is_unknown_is_sent_once_more_however_often_the_run_is_sent_back() {
-    let town = Town::start();
+fn what_is_unknown_is_sent_once_more_however_often_the_run_is_sent_back(on: On) {
+    let town = Town::start(on);
     town.provider.next([Fate::Lost]);
     town.send(0..3);
     let run = town.open_run();
@@ -69,9 +68,8 @@ fn what_is_unknown_is_sent_once_more_however_often_the_run_is_sent_back() {
 }
 
 /// A run that has ended and let go of its jobs has nothing to send when it is sent back.
-#[test]
-fn a_run_that_let_go_of_its_jobs_sends_nothing() {
-    let town = Town::start();
+fn a_run_that_let_go_of_its_jobs_sends_nothing(on: On) {
+    let town = Town::start(on);
     town.world
         .import((0..3).map(|number| format!("person{number}@gmail.com")));
     town.provider
@@ -92,8 +90,7 @@ fn a_run_that_let_go_of_its_jobs_sends_nothing() {
 }
 
 /// Wherever a run is cancelled: what was not sent is sent by another one, and nobody twice; places are given back.
-#[test]
-fn wherever_a_run_is_cancelled_nobody_is_lost_or_bought_twice() {
+fn wherever_a_run_is_cancelled_nobody_is_lost_or_bought_twice(on: On) {
     let busy = || Fate::Answered(429, serde_json::json!({}));
     let moments: [(&str, Vec<Fate>, Duration); 6] = [
         ("lingering", vec![], Duration::from_secs(1)),
@@ -108,7 +105,7 @@ fn wherever_a_run_is_cancelled_nobody_is_lost_or_bought_twice() {
         ),
     ];
     for (moment, fates, after) in moments {
-        let town = Town::start();
+        let town = Town::start(on);
         town.provider.next(fates);
         town.world
             .import((0..3).map(|number| format!("person{number}@gmail.com")));
@@ -131,9 +128,8 @@ fn wherever_a_run_is_cancelled_nobody_is_lost_or_bought_twice() {
 }
 
 /// A cancelled run's open batch takes nobody up any more.
-#[test]
-fn who_comes_after_a_cancel_has_another_batch() {
-    let town = Town::start();
+fn who_comes_after_a_cancel_has_another_batch(on: On) {
+    let town = Town::start(on);
     town.world
         .import((0..3).map(|number| format!("person{number}@gmail.com")));
     let run = town.world.runs(lumina_workflow::store::RunStatus::Pending)[0].id;
@@ -149,9 +145,8 @@ fn who_comes_after_a_cancel_has_another_batch() {
 
 /// A run that was sent back reaches its second POST by a shorter way. Cancelled while that is under way, it still knows
 /// which one is in doubt.
-#[test]
-fn a_run_that_was_sent_back_knows_which_post_is_in_doubt() {
-    let town = Town::with(|settings| settings.max_in_flight = 1);
+fn a_run_that_was_sent_back_knows_which_post_is_in_doubt(on: On) {
+    let town = Town::with(on, |settings| settings.max_in_flight = 1);
     let busy = || Fate::Answered(429, serde_json::json!({}));
     town.provider
         .next([Fate::Lost, Fate::Accepted, busy(), Fate::AcceptedHeld]);
@@ -179,3 +174,12 @@ fn a_run_that_was_sent_back_knows_which_post_is_in_doubt() {
     assert_eq!(town.call_back(&last.finished()), "late");
     town.expect_jobs(&[("enriched", 103)]);
 }
+
+on_each_database![
+    what_was_accepted_is_not_sent_again_by_a_restart,
+    what_is_unknown_is_sent_once_more_however_often_the_run_is_sent_back,
+    a_run_that_let_go_of_its_jobs_sends_nothing,
+    wherever_a_run_is_cancelled_nobody_is_lost_or_bought_twice,
+    who_comes_after_a_cancel_has_another_batch,
+    a_run_that_was_sent_back_knows_which_post_is_in_doubt,
+];

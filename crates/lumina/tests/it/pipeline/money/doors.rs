@@ -10,6 +10,7 @@ use serde_json::Value;
 
 use super::provider::person;
 use super::{Fate, MINUTE, Town};
+use crate::pipeline::world::{On, on_each_database};
 
 const DAY: Duration = Duration::from_secs(24 * 3_600);
 
@@ -44,17 +45,16 @@ impl Town {
 }
 
 /// Little happens by itself, so that days pass quickly.
-fn quiet_town() -> Town {
-    Town::with(|settings| {
+fn quiet_town(on: On) -> Town {
+    Town::with(on, |settings| {
         settings.sweep_every = 10 * DAY;
         settings.late_poll = 10 * DAY;
         settings.refresh_after = 6 * DAY;
     })
 }
 
-#[test]
-fn an_address_is_bought_once_whichever_door_it_comes_through() {
-    let town = quiet_town();
+fn an_address_is_bought_once_whichever_door_it_comes_through(on: On) {
+    let town = quiet_town(on);
     town.provider.next([Fate::Accepted, Fate::AcceptedUnheard, Fate::Lost]);
     town.send(0..2);
     town.hush();
@@ -90,18 +90,25 @@ fn an_address_is_bought_once_whichever_door_it_comes_through() {
 }
 
 /// What may have been charged and was not answered is not bought again through any door, however long ago it was.
-#[test]
-fn a_stale_lookup_is_bought_again_through_no_door() {
-    let town = quiet_town();
+fn a_stale_lookup_is_bought_again_through_no_door(on: On) {
+    let mut town = quiet_town(on);
     town.send(0..1);
     town.hush();
     town.pass(2 * DAY);
     town.expect_jobs(&[("stale", 1)]);
-    for after in [MINUTE, 12 * DAY] {
-        town.pass(after);
+    for is_much_later in [false, true] {
+        match is_much_later {
+            false => town.pass(MINUTE),
+            true => town.world.pass_months(12 * DAY),
+        }
         for door in [Door::Webhook, Door::File, Door::Enrich] {
             assert_eq!(town.enter(door, "person0@gmail.com"), 0, "by {door:?}");
         }
     }
     assert_eq!(town.provider.posts().len(), 1);
 }
+
+on_each_database![
+    an_address_is_bought_once_whichever_door_it_comes_through,
+    a_stale_lookup_is_bought_again_through_no_door,
+];

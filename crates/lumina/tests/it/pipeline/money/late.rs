@@ -6,16 +6,17 @@ use serde_json::json;
 
 use super::provider::person;
 use super::{MINUTE, Town};
+use crate::pipeline::world::{On, on_each_database};
 
 const HOUR: Duration = Duration::from_secs(3_600);
 
 /// Three people have been sent, and little happens beside.
-fn slow_town() -> Town {
-    slow_town_asking_after(HOUR)
+fn slow_town(on: On) -> Town {
+    slow_town_asking_after(on, HOUR)
 }
 
-fn slow_town_asking_after(late_poll: Duration) -> Town {
-    let town = Town::with(|settings| {
+fn slow_town_asking_after(on: On, late_poll: Duration) -> Town {
+    let town = Town::with(on, |settings| {
         settings.late_poll = late_poll;
         settings.poll_every = 10_000 * HOUR;
         settings.sweep_every = 6 * HOUR;
@@ -26,9 +27,8 @@ fn slow_town_asking_after(late_poll: Duration) -> Town {
 }
 
 /// Without a callback the sparse poll finds the answer: first after ten minutes, then every fifteen.
-#[test]
-fn a_poll_finds_what_no_callback_tells() {
-    let town = Town::start();
+fn a_poll_finds_what_no_callback_tells(on: On) {
+    let town = Town::start(on);
     town.send(0..3);
     town.pass(8 * MINUTE);
     assert_eq!(town.provider.gets(), 0);
@@ -43,8 +43,7 @@ fn a_poll_finds_what_no_callback_tells() {
 }
 
 /// At the deadline a last question decides: results, still running, or gone.
-#[test]
-fn at_the_deadline_a_last_question_decides() {
+fn at_the_deadline_a_last_question_decides(on: On) {
     let rows = [
         (None, "was still running", "running", 24),
         (
@@ -57,8 +56,13 @@ fn at_the_deadline_a_last_question_decides() {
             0,
         ),
     ];
+    // Once a day in the end. On a server each minute asks the database.
+    let (days, daily) = match on {
+        On::File => (20, 0),
+        On::Server => (4, 16),
+    };
     for (result, reason, outcome, asked_later) in rows {
-        let town = slow_town();
+        let town = slow_town(on);
         let post = town.provider.accepted()[0].clone();
         town.pass(HOUR);
         if let Some((status, body)) = result {
@@ -66,16 +70,17 @@ fn at_the_deadline_a_last_question_decides() {
         }
         town.pass(24 * HOUR);
         town.expect_jobs(&[("stale", 3)]);
-        let told: String = town.world.value("SELECT DISTINCT reason FROM enrichment_job");
+        let told: String = town.world.value("SELECT DISTINCT reason FROM lumina.enrichment_job");
         assert!(told.contains(reason), "{told}");
         assert_eq!(town.outcomes(), [outcome]);
         let asked = town.provider.gets();
-        town.pass(20 * 24 * HOUR);
+        town.pass(days * 24 * HOUR);
         let later = town.provider.gets() - asked;
+        let asked_later = usize::saturating_sub(asked_later, daily);
         assert!(later.abs_diff(asked_later) <= 2, "asked {later} times later");
         assert_eq!(town.provider.posts().len(), 1);
     }
-    let town = slow_town();
+    let town = slow_town(on);
     let post = town.provider.accepted()[0].clone();
     town.pass(HOUR);
     town.provider.set_result(post.id(), 200, post.finished());
@@ -85,9 +90,8 @@ fn at_the_deadline_a_last_question_decides() {
 }
 
 /// What was given up is asked about again, and applied when it is there.
-#[test]
-fn what_was_given_up_is_picked_up_later() {
-    let town = slow_town();
+fn what_was_given_up_is_picked_up_later(on: On) {
+    let town = slow_town(on);
     town.pass(25 * HOUR);
     town.expect_jobs(&[("stale", 3)]);
     let post = town.provider.accepted()[0].clone();
@@ -102,20 +106,18 @@ fn what_was_given_up_is_picked_up_later() {
 }
 
 /// A callback that comes three months later is applied.
-#[test]
-fn a_callback_is_applied_for_three_months() {
-    let town = slow_town_asking_after(100 * HOUR);
-    town.pass(89 * 24 * HOUR);
+fn a_callback_is_applied_for_three_months(on: On) {
+    let mut town = slow_town_asking_after(on, 100 * HOUR);
+    town.world.pass_months(89 * 24 * HOUR);
     town.expect_jobs(&[("stale", 3)]);
     assert_eq!(town.call_back(&town.provider.accepted()[0].finished()), "late");
     town.expect_jobs(&[("enriched", 3)]);
 }
 
 /// An event tells whom the final answer leaves out: before it, or long after the run is over.
-#[test]
-fn whom_the_final_answer_leaves_out_an_event_has_told() {
+fn whom_the_final_answer_leaves_out_an_event_has_told(on: On) {
     for event_comes_first in [true, false] {
-        let town = Town::start();
+        let town = Town::start(on);
         town.send(0..3);
         let post = town.provider.accepted()[0].clone();
         let finished = post.body("FINISHED", |email| {
@@ -139,9 +141,8 @@ fn whom_the_final_answer_leaves_out_an_event_has_told() {
 }
 
 /// Whoever an event named was found and paid for, even if the end is never told.
-#[test]
-fn what_events_told_is_applied_when_no_end_comes() {
-    let town = slow_town();
+fn what_events_told_is_applied_when_no_end_comes(on: On) {
+    let town = slow_town(on);
     let post = town.provider.accepted()[0].clone();
     for name in ["person0", "person2"] {
         let event = post.body("IN_PROGRESS", |email| email.starts_with(name).then(|| person(email)));
@@ -159,9 +160,8 @@ fn what_events_told_is_applied_when_no_end_comes() {
 
 /// Of two final answers a run hears the first. What the other one says is not forgotten because a third comes, and is
 /// applied, before anybody has looked for what is left.
-#[test]
-fn what_a_second_final_answer_says_outlives_a_third() {
-    let town = slow_town();
+fn what_a_second_final_answer_says_outlives_a_third(on: On) {
+    let town = slow_town(on);
     let post = town.provider.accepted()[0].clone();
     let run = town.open_run();
     town.tell(async |engine| engine.pause(run, "the test").await);
@@ -181,3 +181,13 @@ fn what_a_second_final_answer_says_outlives_a_third() {
     town.expect_jobs(&[("enriched", 3)]);
     assert_eq!(town.leads(), 3);
 }
+
+on_each_database![
+    a_poll_finds_what_no_callback_tells,
+    at_the_deadline_a_last_question_decides,
+    what_was_given_up_is_picked_up_later,
+    a_callback_is_applied_for_three_months,
+    whom_the_final_answer_leaves_out_an_event_has_told,
+    what_events_told_is_applied_when_no_end_comes,
+    what_a_second_final_answer_says_outlives_a_third,
+];

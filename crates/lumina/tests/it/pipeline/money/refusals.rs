@@ -9,11 +9,11 @@ use serde_json::json;
 
 use super::provider::Post;
 use super::{Fate, MINUTE, Town};
+use crate::pipeline::world::{On, on_each_database};
 
 /// One bad address refuses its whole batch: it is isolated and fails with the provider's reason, the rest is sent.
-#[test]
-fn one_bad_address_fails_alone() {
-    let town = Town::start();
+fn one_bad_address_fails_alone(on: On) {
+    let town = Town::start(on);
     town.provider.refuse("person37@gmail.com");
     town.send(0..100);
     town.pass(5 * MINUTE);
@@ -25,7 +25,7 @@ fn one_bad_address_fails_alone() {
     }
     town.expect_jobs(&[("enriched", 99), ("failed", 1)]);
     let failed: String = town.world.value(
-        "SELECT s.email || ': ' || j.reason FROM enrichment_job j JOIN subscriber s ON s.id = j.subscriber WHERE j.status = 'failed'",
+        "SELECT s.email || ': ' || j.reason FROM lumina.enrichment_job j JOIN lumina.subscriber s ON s.id = j.subscriber WHERE j.status = 'failed'",
     );
     assert!(
         failed.starts_with("person37@gmail.com: ") && failed.contains("One of the emails is not valid"),
@@ -48,9 +48,8 @@ fn one_bad_address_fails_alone() {
 }
 
 /// When the first time it was sent its outcome was unknown, the refusal of the second tells of the first as well.
-#[test]
-fn a_bad_address_fails_alone_although_the_first_outcome_was_unknown() {
-    let town = Town::start();
+fn a_bad_address_fails_alone_although_the_first_outcome_was_unknown(on: On) {
+    let town = Town::start(on);
     town.provider.next([Fate::Lost]);
     town.send(0..5);
     town.provider.refuse("person3@gmail.com");
@@ -71,9 +70,8 @@ fn a_bad_address_fails_alone_although_the_first_outcome_was_unknown() {
 }
 
 /// What is refused and concerns no single address pauses, fails nothing, and goes on when it is put right.
-#[test]
-fn a_bad_key_pauses_and_fails_nothing() {
-    let town = Town::start();
+fn a_bad_key_pauses_and_fails_nothing(on: On) {
+    let town = Town::start(on);
     town.provider.set_key(false);
     town.send(0..3);
     town.expect_jobs(&[("pending", 3)]);
@@ -93,8 +91,7 @@ fn a_bad_key_pauses_and_fails_nothing() {
 }
 
 /// The POST itself is refused: for its URL, its name, or a key that was revoked a moment ago.
-#[test]
-fn a_refused_post_pauses_and_fails_nothing() {
+fn a_refused_post_pauses_and_fails_nothing(on: On) {
     let rows = [
         (400, "error.enrichment.webhook_url"),
         (400, "error.enrichment.name.empty"),
@@ -102,7 +99,7 @@ fn a_refused_post_pauses_and_fails_nothing() {
         (403, "error.something"),
     ];
     for (status, code) in rows {
-        let town = Town::start();
+        let town = Town::start(on);
         town.provider
             .next([Fate::Answered(status, json!({"code": code, "message": "it is so"}))]);
         town.send(0..3);
@@ -116,9 +113,8 @@ fn a_refused_post_pauses_and_fails_nothing() {
 }
 
 /// A key that is revoked while a batch is out: its results are waited for, also beyond the deadline.
-#[test]
-fn a_bad_key_gives_up_nothing_that_is_out() {
-    let town = Town::start();
+fn a_bad_key_gives_up_nothing_that_is_out(on: On) {
+    let town = Town::with(on, |settings| settings.sweep_every = 10 * MINUTE);
     town.send(0..3);
     town.provider.set_key(false);
     town.pass(Duration::from_secs(26 * 3_600));
@@ -133,9 +129,8 @@ fn a_bad_key_gives_up_nothing_that_is_out() {
 }
 
 /// A key that is refused when a batch of unknown outcome is sent again: its jobs wait.
-#[test]
-fn a_refused_second_post_gives_up_nothing() {
-    let town = Town::start();
+fn a_refused_second_post_gives_up_nothing(on: On) {
+    let town = Town::start(on);
     let refused = Fate::Answered(401, json!({"code": "error.api.key", "message": "it is so"}));
     town.provider.next([Fate::Lost, refused]);
     town.send(0..3);
@@ -149,9 +144,8 @@ fn a_refused_second_post_gives_up_nothing() {
 }
 
 /// However long the provider is down when a batch of unknown outcome is to be sent again, nobody is given up.
-#[test]
-fn a_second_post_waits_until_the_provider_is_there() {
-    let town = Town::start();
+fn a_second_post_waits_until_the_provider_is_there(on: On) {
+    let town = Town::start(on);
     let down = std::iter::repeat_n(Fate::Answered(503, json!({})), 50);
     town.provider.next(std::iter::once(Fate::Lost).chain(down));
     town.send(0..3);
@@ -164,9 +158,8 @@ fn a_second_post_waits_until_the_provider_is_there() {
 }
 
 /// 429 and 503 are known not to be accepted: sent again, by the same run, with nothing unknown about it.
-#[test]
-fn what_is_known_not_to_be_accepted_is_sent_again() {
-    let town = Town::start();
+fn what_is_known_not_to_be_accepted_is_sent_again(on: On) {
+    let town = Town::start(on);
     let answers = [429, 503, 429, 503, 429].map(|status| Fate::Answered(status, json!({})));
     town.provider.next(answers);
     town.send(0..3);
@@ -178,9 +171,8 @@ fn what_is_known_not_to_be_accepted_is_sent_again() {
 }
 
 /// Who has just signed up goes before a file, also when their batch was refused for somebody else's address.
-#[test]
-fn what_is_left_of_a_refused_batch_keeps_its_turn() {
-    let town = Town::with(|settings| settings.max_in_flight = 1);
+fn what_is_left_of_a_refused_batch_keeps_its_turn(on: On) {
+    let town = Town::with(on, |settings| settings.max_in_flight = 1);
     town.provider.refuse("new1@gmail.com");
     town.world
         .import((0..500).map(|number| format!("person{number}@gmail.com")));
@@ -207,3 +199,15 @@ fn what_is_left_of_a_refused_batch_keeps_its_turn() {
     let is_new = |email: &String| email.starts_with("new");
     assert!(sent.iter().skip(1).take(2).all(is_new), "{sent:?}");
 }
+
+on_each_database![
+    one_bad_address_fails_alone,
+    a_bad_address_fails_alone_although_the_first_outcome_was_unknown,
+    a_bad_key_pauses_and_fails_nothing,
+    a_refused_post_pauses_and_fails_nothing,
+    a_bad_key_gives_up_nothing_that_is_out,
+    a_refused_second_post_gives_up_nothing,
+    a_second_post_waits_until_the_provider_is_there,
+    what_is_known_not_to_be_accepted_is_sent_again,
+    what_is_left_of_a_refused_batch_keeps_its_turn,
+];

@@ -9,7 +9,7 @@ use lumina_workflow::store::RunStatus;
 use lumina_workflow::{Engine, EngineError, RunId};
 
 use super::Provider;
-use crate::pipeline::world::{World, settings};
+use crate::pipeline::world::{On, World, settings};
 
 pub const MINUTE: Duration = Duration::from_secs(60);
 
@@ -20,16 +20,16 @@ pub struct Town {
 }
 
 impl Town {
-    pub fn start() -> Self {
-        Self::with(|_| {})
+    pub fn start(on: On) -> Self {
+        Self::with(on, |_| {})
     }
 
     /// With other settings than the defaults.
-    pub fn with(change: impl FnOnce(&mut PipelineSettings)) -> Self {
+    pub fn with(on: On, change: impl FnOnce(&mut PipelineSettings)) -> Self {
         let mut settings = settings();
         change(&mut settings);
         let mut provider = None;
-        let world = World::start_beside(|runtime| provider.insert(Provider::new(runtime)).clone(), settings);
+        let world = World::start_beside(on, |runtime| provider.insert(Provider::new(runtime)).clone(), settings);
         Self {
             world,
             provider: provider.unwrap(),
@@ -95,13 +95,13 @@ impl Town {
     }
 
     pub fn leads(&self) -> u64 {
-        self.world.value("SELECT count(*) FROM lead")
+        self.world.count("SELECT count(*) FROM lumina.lead")
     }
 
     /// The ledger's outcomes, oldest first.
     pub fn outcomes(&self) -> Vec<String> {
         let all: String = self.world.value(
-            "SELECT coalesce(group_concat(outcome), '') FROM (SELECT outcome FROM credit_ledger ORDER BY posted_at, run, attempt)",
+            "SELECT coalesce(string_agg(outcome, ','), '') FROM (SELECT outcome FROM lumina.credit_ledger ORDER BY posted_at, run, attempt) AS line",
         );
         all.split(',')
             .filter(|word| !word.is_empty())

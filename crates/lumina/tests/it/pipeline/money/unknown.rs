@@ -4,13 +4,13 @@ use std::time::Duration;
 
 use super::provider::person;
 use super::{Fate, MINUTE, Town};
+use crate::pipeline::world::{On, on_each_database};
 
 const WINDOW: Duration = Duration::from_secs(2 * 3_600);
 
 /// The first contact's event proves that it was accepted and tells the id: nothing is sent again.
-#[test]
-fn an_event_reveals_that_it_was_accepted() {
-    let town = Town::start();
+fn an_event_reveals_that_it_was_accepted(on: On) {
+    let town = Town::start(on);
     town.provider.next([Fate::AcceptedUnheard]);
     town.send(0..3);
     town.expect_jobs(&[("submitted", 3)]);
@@ -30,9 +30,8 @@ fn an_event_reveals_that_it_was_accepted() {
 }
 
 /// Its final callback alone does as well.
-#[test]
-fn its_answer_reveals_that_it_was_accepted() {
-    let town = Town::start();
+fn its_answer_reveals_that_it_was_accepted(on: On) {
+    let town = Town::start(on);
     town.provider.next([Fate::AcceptedUnheard]);
     town.send(0..3);
     assert_eq!(town.call_back(&town.provider.accepted()[0].finished()), "routed");
@@ -41,10 +40,9 @@ fn its_answer_reveals_that_it_was_accepted() {
 }
 
 /// So does what names nobody, by the name that the batch was sent under.
-#[test]
-fn what_names_only_the_batch_reveals_that_it_was_accepted() {
+fn what_names_only_the_batch_reveals_that_it_was_accepted(on: On) {
     for (status, is_over) in [("UNKNOWN", false), ("IN_PROGRESS", false), ("CANCELED", true)] {
-        let town = Town::start();
+        let town = Town::start(on);
         town.provider.next([Fate::AcceptedUnheard]);
         town.send(0..3);
         let post = town.provider.accepted()[0].clone();
@@ -62,9 +60,8 @@ fn what_names_only_the_batch_reveals_that_it_was_accepted() {
 
 /// Without a sign it is sent once more when the window is over, and not before; with its own attempt in name, URL and
 /// tags.
-#[test]
-fn without_a_sign_it_is_sent_once_more_after_the_window() {
-    let town = Town::start();
+fn without_a_sign_it_is_sent_once_more_after_the_window(on: On) {
+    let town = Town::start(on);
     town.provider.next([Fate::Lost]);
     town.send(0..3);
     town.pass(WINDOW - 2 * MINUTE);
@@ -90,16 +87,15 @@ fn without_a_sign_it_is_sent_once_more_after_the_window() {
     assert_eq!(town.outcomes(), ["unknown", "finished"]);
     let spent: u64 = town
         .world
-        .value("SELECT sum(coalesce(actual, estimated)) FROM credit_ledger");
+        .count("SELECT CAST(sum(coalesce(actual, estimated)) AS bigint) FROM lumina.credit_ledger");
     assert_eq!(spent, 6, "the first one may have been charged as well");
 }
 
 /// When the first one's answer comes while the second is out, both ids belong to the same jobs, and both costs are in
 /// the ledger.
-#[test]
-fn both_answers_are_taken_and_both_costs_counted() {
+fn both_answers_are_taken_and_both_costs_counted(on: On) {
     for first_comes in [0, 1] {
-        let town = Town::start();
+        let town = Town::start(on);
         town.provider.next([Fate::AcceptedUnheard]);
         town.send(0..3);
         town.pass(WINDOW + 3 * MINUTE);
@@ -109,16 +105,17 @@ fn both_answers_are_taken_and_both_costs_counted() {
         town.expect_jobs(&[("enriched", 3)]);
         assert_eq!(town.call_back(&posts[1 - first_comes].finished()), "late");
         assert_eq!(town.outcomes(), ["finished", "finished"]);
-        let costs: u64 = town.world.value("SELECT sum(actual) FROM credit_ledger");
+        let costs: u64 = town
+            .world
+            .count("SELECT CAST(sum(actual) AS bigint) FROM lumina.credit_ledger");
         assert_eq!(costs, 6, "the provider charged for both");
         assert_eq!(town.failed_runs(), 0);
     }
 }
 
 /// What one answer has not looked at is not free while the same jobs are out a second time.
-#[test]
-fn an_answer_frees_nothing_that_is_out_a_second_time() {
-    let town = Town::start();
+fn an_answer_frees_nothing_that_is_out_a_second_time(on: On) {
+    let town = Town::start(on);
     town.provider.next([Fate::AcceptedUnheard]);
     town.send(0..3);
     town.pass(WINDOW + 3 * MINUTE);
@@ -134,9 +131,9 @@ fn an_answer_frees_nothing_that_is_out_a_second_time() {
 }
 
 /// Twice unknown is the end of it: nobody is sent a third time, and a late answer is still taken.
-#[test]
-fn it_is_sent_twice_at_most() {
-    let town = Town::start();
+fn it_is_sent_twice_at_most(on: On) {
+    let town = Town::with(on, |settings| settings.sweep_every = 10 * MINUTE);
+    town.hush();
     town.provider.next([Fate::Lost, Fate::AcceptedUnheard]);
     town.send(0..3);
     town.pass(3 * WINDOW);
@@ -150,9 +147,8 @@ fn it_is_sent_twice_at_most() {
 
 /// While a batch that was sent before it may still be looked up, its repeat might be charged: it waits, also when
 /// that batch's own run has given it up.
-#[test]
-fn it_is_not_sent_again_before_what_was_sent_earlier_has_ended() {
-    let town = Town::with(|settings| settings.deadline = 4 * WINDOW);
+fn it_is_not_sent_again_before_what_was_sent_earlier_has_ended(on: On) {
+    let town = Town::with(on, |settings| settings.deadline = 4 * WINDOW);
     town.send(0..100);
     town.provider.next([Fate::Lost]);
     town.send(100..103);
@@ -174,9 +170,8 @@ fn it_is_not_sent_again_before_what_was_sent_earlier_has_ended() {
 }
 
 /// A crash while the POST is on its way leaves it unknown.
-#[test]
-fn a_crash_in_the_middle_leaves_it_unknown() {
-    let mut town = Town::start();
+fn a_crash_in_the_middle_leaves_it_unknown(on: On) {
+    let mut town = Town::start(on);
     town.provider.next([Fate::AcceptedUnheard]);
     town.send(0..3);
     town.world.restart();
@@ -187,9 +182,8 @@ fn a_crash_in_the_middle_leaves_it_unknown() {
 }
 
 /// A place is taken anew for the second POST, and only when one is free.
-#[test]
-fn the_second_post_waits_for_a_place() {
-    let town = Town::with(|settings| settings.max_in_flight = 1);
+fn the_second_post_waits_for_a_place(on: On) {
+    let town = Town::with(on, |settings| settings.max_in_flight = 1);
     town.provider.next([Fate::Lost]);
     town.send(0..3);
     town.send(3..103);
@@ -204,3 +198,16 @@ fn the_second_post_waits_for_a_place() {
     town.call_back(&posts[1].finished());
     town.expect_jobs(&[("enriched", 103)]);
 }
+
+on_each_database![
+    an_event_reveals_that_it_was_accepted,
+    its_answer_reveals_that_it_was_accepted,
+    what_names_only_the_batch_reveals_that_it_was_accepted,
+    without_a_sign_it_is_sent_once_more_after_the_window,
+    both_answers_are_taken_and_both_costs_counted,
+    an_answer_frees_nothing_that_is_out_a_second_time,
+    it_is_sent_twice_at_most,
+    it_is_not_sent_again_before_what_was_sent_earlier_has_ended,
+    a_crash_in_the_middle_leaves_it_unknown,
+    the_second_post_waits_for_a_place,
+];

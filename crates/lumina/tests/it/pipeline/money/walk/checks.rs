@@ -9,12 +9,10 @@ impl Walk {
     /// Never more batches are out than may be.
     pub fn check_places(&self) {
         let now = self.now().as_microsecond();
-        let read = self.town.world.app().database.file().unwrap().read(move |database| {
-            let sql = "SELECT (SELECT count(*) FROM batch WHERE state = 'holding'),
-                              (SELECT count(*) FROM enrichment_post WHERE out_until > ?)";
-            database.query_row(sql, [now], |row| Ok((row.get::<_, u64>(0)?, row.get::<_, u64>(1)?)))
-        });
-        let (holding, out) = self.town.world.run(read).unwrap().unwrap();
+        let world = &self.town.world;
+        let holding = world.count("SELECT count(*) FROM lumina.batch WHERE state = 'holding'");
+        let out = format!("SELECT count(*) FROM lumina.enrichment_post WHERE out_until > {now}");
+        let out = world.count(&out);
         self.demand(holding + out <= u64::from(PLACES), || {
             format!("{holding} are about to be sent and {out} are out")
         });
@@ -39,14 +37,14 @@ impl Walk {
     /// Only the refused address fails, and only who may have been paid for is stale.
     fn check_given_up(&self) {
         let failed = self.read_set(
-            "SELECT coalesce(group_concat(s.email), '') FROM enrichment_job j JOIN subscriber s ON s.id = j.subscriber
+            "SELECT coalesce(string_agg(s.email, ','), '') FROM lumina.enrichment_job j JOIN lumina.subscriber s ON s.id = j.subscriber
              WHERE j.status = 'failed'",
         );
         self.demand(failed.iter().all(|email| email == REFUSED), || {
             format!("{failed:?} failed")
         });
         let stale = self.read_set(
-            "SELECT coalesce(group_concat(s.email), '') FROM enrichment_job j JOIN subscriber s ON s.id = j.subscriber
+            "SELECT coalesce(string_agg(s.email, ','), '') FROM lumina.enrichment_job j JOIN lumina.subscriber s ON s.id = j.subscriber
              WHERE j.status = 'stale'",
         );
         let posts = self.town.provider.posts().into_iter();
@@ -58,9 +56,9 @@ impl Walk {
     /// Whoever something told that came in, or could be asked for, is a lead.
     fn check_leads(&self) {
         let leads = self.read_set(
-            "SELECT coalesce(group_concat(s.email), '') FROM lead l JOIN subscriber s ON s.id = l.subscriber",
+            "SELECT coalesce(string_agg(s.email, ','), '') FROM lumina.lead l JOIN lumina.subscriber s ON s.id = l.subscriber",
         );
-        let known = self.read_set("SELECT coalesce(group_concat(id), '') FROM enrichment");
+        let known = self.read_set("SELECT coalesce(string_agg(id, ','), '') FROM lumina.enrichment");
         let ends = self.told.iter().filter(|(id, _)| known.contains(*id));
         let ends = ends.filter_map(|(_, told)| told.end.as_ref());
         let asked_for = ends.flat_map(|(_, end)| found_in(end));
