@@ -40,11 +40,23 @@ impl PostgresBackend {
     /// When there is no server.
     #[must_use]
     pub fn new(seed: u64, clock: StoreClock) -> Self {
-        let database = Database::empty("simulation");
+        Self::with_scripts("simulation", seed, clock, &[])
+    }
+
+    /// The same with an application's own tables: scripts, by their owner's name. All databases of one purpose have the
+    /// same.
+    ///
+    /// # Panics
+    /// When there is no server.
+    #[must_use]
+    pub fn with_scripts(purpose: &'static str, seed: u64, clock: StoreClock, own: &[(&str, &[Script])]) -> Self {
+        let database = Database::empty(purpose);
         let scissors = Scissors::of(seed);
         let options = database.options().mode(Mode::Inline).clock(clock).hook(scissors.hook());
         let store = inline(PostgresStore::open(options)).expect("the simulation's database can be opened");
-        inline(store.migrate("cells", &[CELLS])).expect("the script fits");
+        for (owner, scripts) in [("cells", &[CELLS][..])].iter().chain(own) {
+            inline(store.migrate(owner, scripts)).expect("the scripts fit");
+        }
         inline(store.read(ANEW, &[])).expect("the statement is sound");
         Self {
             store: Arc::new(Guarded::new(store, scissors)),

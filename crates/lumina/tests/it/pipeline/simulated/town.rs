@@ -10,19 +10,19 @@ use futures_util::future::BoxFuture;
 use http::{Request, StatusCode};
 use jiff::Timestamp;
 use lumina::app::App;
-use lumina::calls::Calls;
 use lumina::http::HttpState;
 use lumina::records::{Channel, Records};
 use lumina::workflows::{self, Context, PipelineSettings, Provider, RETENTION};
 use lumina_enrichment::email::{Classifier, EmailAddress};
 use lumina_enrichment::icp::IcpProfile;
 use lumina_enrichment::subscriber::NewSubscriber;
-use lumina_fullenrich::{Client, Limiter};
+use lumina_fullenrich::Client;
 use lumina_fullenrich_sandbox::{CallbackSender, Clock, DeliveryError, Mood, Moods, Percent, Sandbox, SandboxConfig};
 use lumina_workflow::{Engine, EngineBuilder, EngineError, Runtime, StoreClock};
-use lumina_workflow_sim::{Boot, Dice, SqliteBackend, Who, World};
+use lumina_workflow_sim::{Boot, Dice, Who, World};
 
-use crate::pipeline::world::{InProcess, call, http_settings, settings};
+use super::ground::Ground;
+use crate::pipeline::world::{InProcess, call, http_settings, read_value, settings};
 
 const MINUTE: Duration = Duration::from_secs(60);
 
@@ -34,7 +34,7 @@ const BUSY: u64 = 180;
 
 pub struct Town {
     seed: u64,
-    backend: Arc<SqliteBackend>,
+    ground: Ground,
     clock: StoreClock,
     folder: tempfile::TempDir,
     /// Of processes that have not built their engine yet.
@@ -49,10 +49,10 @@ struct Outside {
 }
 
 impl Town {
-    pub fn new(seed: u64, backend: Arc<SqliteBackend>, clock: StoreClock) -> Self {
+    pub fn new(seed: u64, ground: Ground, clock: StoreClock) -> Self {
         Self {
             seed,
-            backend,
+            ground,
             clock,
             folder: tempfile::tempdir().unwrap(),
             contexts: Mutex::default(),
@@ -103,15 +103,15 @@ impl Town {
 
     fn make_context(&self, runtime: Arc<dyn Runtime>) -> Context {
         let sandbox = self.outside().sandbox.clone();
-        let limiter = Arc::new(Limiter::new(sandbox.config().calls_per_minute));
         let transport = Arc::new(InProcess(sandbox.router()));
+        let (calls, transport) = self.ground.count_calls(sandbox.config(), &runtime, transport);
         let key = sandbox.config().api_key.expose().into();
         let provider = Provider {
-            client: Client::new(transport, "http://sandbox.test/api/v2", &key, limiter.clone()).unwrap(),
-            calls: Calls::alone(limiter),
+            client: Client::new(transport, "http://sandbox.test/api/v2", &key, calls.limiter()).unwrap(),
+            calls,
             callback: Some("http://lumina.test/api/webhooks/enrichment".to_owned()),
         };
-        let records = Records::new(Arc::new(self.backend.sqlite()));
+        let records = Records::new(self.ground.database());
         Context::new(records, runtime, provider, quick(), IcpProfile::default())
     }
 
@@ -124,7 +124,7 @@ impl Town {
             records: context.records.clone(),
             context,
             classifier: Arc::new(Classifier::new()),
-            database: Arc::new(self.backend.sqlite()).into(),
+            database: self.ground.database(),
         }
     }
 
@@ -171,40 +171,36 @@ impl Town {
 
     /// Until no lookup is open.
     async fn settle(&self, world: &World) {
-        while self.count("SELECT count(*) FROM enrichment_job WHERE status IN ('pending', 'submitted')") > 0 {
+        while self.count("SELECT count(*) FROM lumina.enrichment_job WHERE status IN ('pending', 'submitted')") > 0 {
             world.sleep(MINUTE).await;
         }
     }
 
-    fn count(&self, sql: &'static str) -> u64 {
-        let store = self.backend.sqlite();
-        let count = store.read(move |database| database.query_row(sql, [], |row| row.get::<_, u64>(0)));
-        let answer = count.now_or_never().expect("an inline store answers at once");
-        answer.unwrap().unwrap()
+    fn count(&self, sql: &str) -> u64 {
+        let database = self.ground.database();
+        let answer = read_value::<i64>(&database, sql).now_or_never();
+        u64::try_from(answer.expect("an inline store answers at once")).unwrap()
     }
 
     /// Whether a run of this address has sent it a second time, after an unknown outcome and a whole window.
     fn was_sent_again(&self, email: &str) -> bool {
-        const SQL: &str = "SELECT count(*) FROM enrichment_job AS j JOIN subscriber AS s ON s.id = j.subscriber \
-             JOIN enrichment_post AS p ON instr(p.jobs, j.id) > 0 WHERE s.email = ?1 AND p.attempt = 2";
-        let (store, email) = (self.backend.sqlite(), email.to_owned());
-        let count = store.read(move |database| database.query_row(SQL, [email], |row| row.get::<_, u64>(0)));
-        count
-            .now_or_never()
-            .expect("an inline store answers at once")
-            .unwrap()
-            .unwrap()
-            > 0
+        let place = self.ground.place_of_job();
+        let sql = format!(
+            "SELECT count(*) FROM lumina.enrichment_job AS j JOIN lumina.subscriber AS s ON s.id = j.subscriber \
+             JOIN lumina.enrichment_post AS p ON {place} > 0 WHERE s.email = '{email}' AND p.attempt = 2"
+        );
+        self.count(&sql) > 0
     }
 
     /// Nobody is lost; nobody is paid for twice, but after an unknown outcome and a whole window; who was found is a
     /// lead, and who is none is on record as not answered.
     pub fn check(&self, world: &World) {
-        let people = self.count("SELECT count(*) FROM subscriber");
-        let ended = self.count("SELECT count(*) FROM enrichment_job WHERE status NOT IN ('pending', 'submitted')");
+        let people = self.count("SELECT count(*) FROM lumina.subscriber");
+        let ended =
+            self.count("SELECT count(*) FROM lumina.enrichment_job WHERE status NOT IN ('pending', 'submitted')");
         let [leads, stale] = [
-            "SELECT count(*) FROM lead",
-            "SELECT count(*) FROM enrichment_job WHERE status = 'stale'",
+            "SELECT count(*) FROM lumina.lead",
+            "SELECT count(*) FROM lumina.enrichment_job WHERE status = 'stale'",
         ]
         .map(|sql| self.count(sql));
         let ledger = self.outside().sandbox.report();
@@ -213,7 +209,7 @@ impl Town {
             .iter()
             .filter(|email| !self.was_sent_again(email))
             .collect();
-        let forged = self.count("SELECT count(*) FROM lead WHERE full_name LIKE '%forged%'");
+        let forged = self.count("SELECT count(*) FROM lumina.lead WHERE full_name LIKE '%forged%'");
         let charged = ledger.addresses.iter().filter(|line| line.charges > 0).count() as u64;
         let rules = [
             (people == PEOPLE as u64, "everybody who was told so is stored"),
