@@ -1,8 +1,11 @@
 //! Schema changes go forward only, and only in databases of ours.
 
+use std::time::Duration;
+
 use lumina_workflow_postgres::testing::Database;
 use lumina_workflow_postgres::{MigrateError, OpenError, PostgresStore, Script};
 
+use crate::gate::Gate;
 use crate::opened::open;
 
 const FIRST: Script = Script {
@@ -124,4 +127,20 @@ async fn a_newer_engine_is_recognised() {
         error.contains("newer version of this program (`workflow/1000_later`)"),
         "{error}"
     );
+}
+
+/// Whoever stands still while it looks at the tables keeps others from starting only for seconds.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_process_that_stands_still_while_it_starts_keeps_nobody_from_starting() {
+    let (database, gate) = (Database::empty("engine"), Gate::default());
+    open(database.options()).await;
+    gate.arm_at("SELECT to_regclass");
+    let still = tokio::spawn(PostgresStore::open(database.options().hook(gate.hook())));
+    assert!(gate.is_reached().await, "it has begun to look");
+    let other = PostgresStore::open(database.options());
+    let other = tokio::time::timeout(Duration::from_secs(25), other).await;
+    other.expect("the server has ended what was left alone").unwrap();
+    gate.open();
+    let error = still.await.unwrap().unwrap_err().to_string();
+    assert!(error.contains("looking at its tables"), "{error}");
 }
