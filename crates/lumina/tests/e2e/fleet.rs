@@ -2,6 +2,9 @@
 
 mod failover;
 mod takeover;
+// Elsewhere a program that was changed would have to be signed anew.
+#[cfg(target_os = "linux")]
+mod versions;
 
 use std::collections::{BTreeMap, BTreeSet};
 

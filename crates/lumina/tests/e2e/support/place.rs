@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
 use std::net::SocketAddr;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::Command;
 
 use serde_json::Value;
@@ -22,6 +22,7 @@ pub const SUBSCRIBE_SECRET: &str = "a-secret-for-the-subscribe-webhook";
 /// A folder, and what commands in it find in their environment.
 pub struct Place {
     folder: TempDir,
+    program: PathBuf,
     environment: BTreeMap<String, String>,
     address: SocketAddr,
 }
@@ -40,6 +41,7 @@ impl Place {
         let folder = tempfile::Builder::new().prefix("lumina-e2e-").tempdir().unwrap();
         Self {
             folder,
+            program: env!("CARGO_BIN_EXE_lumina").into(),
             environment: BTreeMap::new(),
             address: free_address(),
         }
@@ -82,6 +84,15 @@ impl Place {
         self.environment.remove(name);
     }
 
+    /// What commands are of: the built program, unless it is another.
+    pub fn program(&self) -> &Path {
+        &self.program
+    }
+
+    pub fn set_program(&mut self, program: &Path) {
+        self.program = program.to_owned();
+    }
+
     pub fn path(&self, name: &str) -> PathBuf {
         self.folder.path().join(name)
     }
@@ -114,9 +125,9 @@ impl Place {
         LedgerFile::read(&self.path("ledger.jsonl"))
     }
 
-    /// The built program in this folder, with nothing of this process's environment but where programs are.
+    /// The program in this folder, with nothing of this process's environment but where programs are.
     pub fn command(&self, arguments: &[&str]) -> Command {
-        let mut command = Command::new(env!("CARGO_BIN_EXE_lumina"));
+        let mut command = Command::new(&self.program);
         command
             .args(arguments)
             .current_dir(self.folder.path())
