@@ -3,13 +3,14 @@
 use std::path::PathBuf;
 use std::time::Duration;
 
-use anyhow::{Context, Result, bail};
+use anyhow::{Context, Result, bail, ensure};
 
 use crate::guard::Guard;
 
 /// The help text.
 pub const USAGE: &str = "\
-Usage: cargo xtask chaos [--seed N] [--minutes M] [--fleet | --hosts | --without GUARD | --with GUARD]
+Usage: cargo xtask chaos [--seed N] [--minutes M] [--fleet | --hosts]
+                          [--without GUARD | --with GUARD]
 
   --seed N         decides everything that is left to chance, but for how fast the machine is [default: the time]
   --minutes M      how long faults last, also 0.5 or 30 [default: 1]
@@ -17,6 +18,7 @@ Usage: cargo xtask chaos [--seed N] [--minutes M] [--fleet | --hosts | --without
   --hosts          the same on three hosts, one of them cut off from the database for 30 s (Linux, as root)
   --without GUARD  does without one guard; then the run must find that something does not hold
   --with GUARD     the same scene with the guard: then everything must hold
+                   Both are played on one machine, and with --fleet to a fleet, whose processes all do without it.
 
   --guards         prints the guards
 
@@ -43,6 +45,8 @@ pub enum Play {
         guard: Guard,
         /// Whether Lumina does without it.
         without: bool,
+        /// Whether that is a fleet.
+        fleet: bool,
     },
 }
 
@@ -80,7 +84,7 @@ pub struct Arguments {
 /// What is missing, does not exist, or is no value.
 pub fn parse(words: impl IntoIterator<Item = String>, moment: u64) -> Result<Request> {
     let mut words = words.into_iter();
-    let (mut lumina, mut folder, mut play) = (None, None, Play::Chaos);
+    let (mut lumina, mut folder, mut place, mut scene) = (None, None, Play::Chaos, None);
     let (mut seed, mut length) = (moment, None);
     while let Some(word) = words.next() {
         let mut value = || words.next().with_context(|| format!("`{word}` needs a value"));
@@ -92,16 +96,15 @@ pub fn parse(words: impl IntoIterator<Item = String>, moment: u64) -> Result<Req
             "--folder" => folder = Some(PathBuf::from(value()?)),
             "--seed" => seed = read_seed(&value()?)?,
             "--minutes" => length = Some(read_minutes(&value()?)?),
-            "--fleet" => play = Play::Fleet,
-            "--hosts" => play = Play::Hosts,
+            "--fleet" => place = Play::Fleet,
+            "--hosts" => place = Play::Hosts,
             "--without" | "--with" => {
-                let guard = Guard::parse(&value()?)?;
-                let without = word == "--without";
-                play = Play::Guard { guard, without };
+                scene = Some((Guard::parse(&value()?)?, word == "--without"));
             }
             other => bail!("there is no option `{other}`"),
         }
     }
+    let play = scene.map_or(Ok(place), |(guard, without)| choose(place, guard, without))?;
     Ok(Request::Run(Arguments {
         lumina: lumina.context("`--lumina` is missing: where is the program?")?,
         folder: folder.context("`--folder` is missing: where is everything kept?")?,
@@ -109,6 +112,17 @@ pub fn parse(words: impl IntoIterator<Item = String>, moment: u64) -> Result<Req
         seed,
         length: length.unwrap_or_else(|| default_length(play)),
     }))
+}
+
+/// A guard's scene, on one machine or in a fleet.
+fn choose(place: Play, guard: Guard, without: bool) -> Result<Play> {
+    ensure!(
+        place != Play::Hosts,
+        "`{}` is played on one machine or with `--fleet`, and not with `--hosts`",
+        guard.name()
+    );
+    let fleet = place == Play::Fleet;
+    Ok(Play::Guard { guard, without, fleet })
 }
 
 fn default_length(play: Play) -> Duration {
@@ -152,7 +166,16 @@ mod tests {
 
     #[test]
     fn every_option_is_read() {
-        let guard = |guard, without| Play::Guard { guard, without };
+        let guard = |guard, without| Play::Guard {
+            guard,
+            without,
+            fleet: false,
+        };
+        let in_fleet = |guard| Play::Guard {
+            guard,
+            without: true,
+            fleet: true,
+        };
         let table = [
             ("", run(Play::Chaos, 99, 60_000)),
             ("--seed 7 --minutes 5", run(Play::Chaos, 7, 300_000)),
@@ -160,6 +183,8 @@ mod tests {
             ("--without budget", run(guard(Guard::Budget, true), 99, 5_000)),
             ("--with sweep --minutes 1", run(guard(Guard::Sweep, false), 99, 60_000)),
             ("--fleet --seed 3", run(Play::Fleet, 3, 60_000)),
+            ("--fleet --without sweep", run(in_fleet(Guard::Sweep), 99, 5_000)),
+            ("--without budget --fleet", run(in_fleet(Guard::Budget), 99, 5_000)),
             ("--hosts --minutes 2", run(Play::Hosts, 99, 120_000)),
             ("--help", Request::Help),
             ("--guards", Request::Guards),
@@ -179,6 +204,7 @@ mod tests {
             ("--minutes NaN", "`--minutes NaN`"),
             ("--without everything", "`everything`"),
             ("--fast", "`--fast`"),
+            ("--hosts --without sweep", "`--hosts`"),
         ];
         for (line, part) in table {
             let message = format!("{:#}", read(line).unwrap_err());

@@ -71,14 +71,15 @@ impl<'s> Chaos<'s> {
         }
     }
 
-    /// One life after the other, each ended by `kill -9`; in a fleet one fault after the other.
+    /// One life after the other, each ended by `kill -9`; where a fleet's faults are to happen, one of them after the
+    /// other.
     ///
     /// # Errors
     /// When a process cannot be started, or the sandbox does not do what it is told.
     pub fn run(mut self) -> Result<()> {
         while self.goes_on()? {
             self.stage.begin_life()?;
-            match self.stage.cluster() {
+            match self.demands.fleet {
                 None => self.live()?,
                 Some(_) => self.strike()?,
             }

@@ -53,7 +53,9 @@ pub fn print_verdict(verdict: &Verdict) {
 #[must_use]
 pub fn is_as_expected(play: Play, verdict: &Verdict) -> bool {
     match play {
-        Play::Guard { guard, without: true } => !caught(guard.keeps(), verdict).is_empty(),
+        Play::Guard {
+            guard, without: true, ..
+        } => !caught(guard.keeps(), verdict).is_empty(),
         _ => verdict.violations.is_empty(),
     }
 }
@@ -70,7 +72,9 @@ fn caught(kept: &[Invariant], verdict: &Verdict) -> Vec<Invariant> {
 pub fn print_end(arguments: &Arguments, verdict: &Verdict) {
     let (seed, folder) = (arguments.seed, arguments.folder.display());
     match arguments.play {
-        Play::Guard { guard, without: true } => match caught(guard.keeps(), verdict).first() {
+        Play::Guard {
+            guard, without: true, ..
+        } => match caught(guard.keeps(), verdict).first() {
             Some(invariant) => println!("\nwithout {}: caught, for it is not so that {invariant}", guard.name()),
             None => println!("\nwithout {}: NOT CAUGHT (seed {seed})", guard.name()),
         },
@@ -90,8 +94,11 @@ fn command_of(arguments: &Arguments) -> String {
         Play::Chaos => String::new(),
         Play::Fleet => " --fleet".to_owned(),
         Play::Hosts => " --hosts".to_owned(),
-        Play::Guard { guard, without: true } => format!(" --without {}", guard.name()),
-        Play::Guard { guard, without: false } => format!(" --with {}", guard.name()),
+        Play::Guard { guard, without, fleet } => {
+            let place = if fleet { " --fleet" } else { "" };
+            let how = if without { "--without" } else { "--with" };
+            format!("{place} {how} {}", guard.name())
+        }
     };
     format!("--seed {} --minutes {minutes}{guard}", arguments.seed)
 }

@@ -44,8 +44,10 @@ pub fn play(arguments: &Arguments) -> Result<(World, Fed)> {
     let mut place = Place::prepare(folder, lumina, &scene, seed, without, hosts.as_ref())?;
     let home = tempfile::tempdir()?;
     let cluster = match arguments.play {
-        Play::Fleet | Play::Hosts => Some(start_cluster(home.path(), hosts.as_ref(), &mut place)?),
-        Play::Chaos | Play::Guard { .. } => None,
+        Play::Fleet | Play::Hosts | Play::Guard { fleet: true, .. } => {
+            Some(start_cluster(home.path(), hosts.as_ref(), &mut place)?)
+        }
+        Play::Chaos | Play::Guard { fleet: false, .. } => None,
     };
     let diary = Arc::new(Diary::begin(&place.path("diary.log"))?);
     let dice = Dice::new(seed);
@@ -96,10 +98,18 @@ fn start_cluster(folder: &Path, hosts: Option<&Hosts>, place: &mut Place) -> Res
 fn prepare(play: Play) -> (Scene, Option<&'static str>) {
     match play {
         Play::Chaos | Play::Fleet | Play::Hosts => (Scene::chaos(), None),
-        Play::Guard { guard, without: false } => (guard.scene(), None),
-        Play::Guard { guard, without: true } => {
-            let patience = PATIENCE_WITHOUT;
+        Play::Guard {
+            guard, without: false, ..
+        } => (guard.scene(), None),
+        Play::Guard {
+            guard,
+            without: true,
+            fleet,
+        } => {
             let scene = guard.scene();
+            // Whoever was killed last has its runs for a lease.
+            let lease = if fleet { scene.times.lease } else { Duration::ZERO };
+            let patience = PATIENCE_WITHOUT + lease;
             (Scene { patience, ..scene }, Some(guard.name()))
         }
     }
